@@ -1,0 +1,295 @@
+//! The frames of the prompt socket (SPEC 9): JSON text, one object a frame.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::PROTOCOL;
+use crate::ids::{BotId, ItemId};
+use crate::work::{Mode, Status, WhenBusy};
+
+/// The most bytes of one frame from a client.
+pub const MAX_FRAME: usize = 1024 * 1024 + 64 * 1024;
+
+/// A frame from a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Something to answer.
+    Prompt(Prompt),
+    /// End a turn, or take a waiting prompt back.
+    Cancel {
+        /// The prompt.
+        id: ItemId,
+    },
+    /// Answer an approval request.
+    Approve {
+        /// The request.
+        approval_id: String,
+        /// The option chosen.
+        option: String,
+    },
+    /// Take up a turn again, after the frame `after`.
+    Attach {
+        /// The prompt.
+        id: ItemId,
+        /// The last `n` seen; 0 for all of it.
+        #[serde(default)]
+        after: u64,
+    },
+}
+
+/// What a person says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// The words.
+    pub message: String,
+    /// Who says them.
+    pub user: String,
+    /// An id to know it by; sent twice, it runs once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ItemId>,
+    /// The conversation it belongs to; the user unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What to do when the bot is busy.
+    #[serde(default)]
+    pub when_busy: WhenBusy,
+    /// The time its turn may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<f64>,
+}
+
+/// A frame from the bot. Those of a turn carry its `id` and `n`, counted from 1 without a gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The first frame of a connection.
+    Hello(Hello),
+    /// Something that was sent cannot be done. `id` names the prompt where there is one.
+    Error {
+        /// The prompt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// See [`crate::api::code`].
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// Part of a turn.
+    #[serde(untagged)]
+    Turn(TurnFrame),
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The bot.
+    pub bot_id: BotId,
+    /// Its mode.
+    pub mode: Mode,
+    /// The name of its adapter.
+    pub adapter: String,
+    /// The version of hive-agent.
+    pub version: String,
+    /// See [`PROTOCOL`].
+    pub protocol: u32,
+}
+
+impl Hello {
+    /// Whether this client's types fit that bot.
+    pub fn is_understood(&self) -> bool {
+        self.protocol == PROTOCOL
+    }
+}
+
+/// A frame of a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TurnFrame {
+    /// The prompt.
+    pub id: ItemId,
+    /// Its number in the turn, from 1.
+    pub n: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: TurnEvent,
+}
+
+/// Whether a prompt could start at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AcceptedState {
+    /// It has the slot.
+    Started,
+    /// It waits.
+    Queued,
+}
+
+/// Why a prompt waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The running task is giving way.
+    Preempting,
+    /// Other prompts are ahead, or a chat turn runs.
+    ChatAhead,
+    /// The running task is about to end by its limit.
+    NearlyDone,
+    /// The running task may not be interrupted.
+    NotInterruptible,
+    /// The running task gave way too often.
+    PreemptedTooOften,
+    /// The prompt said not to preempt.
+    AskedToQueue,
+    /// The bot is paused.
+    Paused,
+    /// What holds the slot is being ended.
+    Ending,
+    /// It is of an earlier life of the bot, and waits for its client.
+    Detached,
+}
+
+impl WaitReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preempting => "preempting",
+            Self::ChatAhead => "chat_ahead",
+            Self::NearlyDone => "nearly_done",
+            Self::NotInterruptible => "not_interruptible",
+            Self::PreemptedTooOften => "preempted_too_often",
+            Self::AskedToQueue => "asked_to_queue",
+            Self::Paused => "paused",
+            Self::Ending => "ending",
+            Self::Detached => "detached",
+        }
+    }
+}
+
+/// What a chunk is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The answer.
+    Text,
+    /// The agent's thoughts.
+    Thought,
+}
+
+/// What happened in a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TurnEvent {
+    /// The prompt is on the record; a kill -9 does not lose it.
+    Accepted {
+        /// Whether it runs or waits.
+        state: AcceptedState,
+        /// Its place among the waiting prompts, from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        position: Option<usize>,
+        /// Why it waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<WaitReason>,
+    },
+    /// It has the slot.
+    ResponseStart,
+    /// More of the answer.
+    ResponseChunk {
+        /// What came.
+        content: String,
+        /// What it is part of.
+        channel: Channel,
+    },
+    /// The agent uses a tool, as the adapter tells.
+    ToolCall {
+        /// The call.
+        call: serde_json::Value,
+    },
+    /// The agent's plan, as the adapter tells.
+    Plan {
+        /// Its entries.
+        entries: serde_json::Value,
+    },
+    /// The agent asks for permission.
+    ApprovalRequest {
+        /// To answer it by.
+        approval_id: String,
+        /// What for.
+        title: String,
+        /// The answers there are.
+        options: Vec<ApprovalOption>,
+        /// Until when.
+        deadline: crate::time::Stamp,
+    },
+    /// For people.
+    Notice {
+        /// Stable, for programs.
+        code: String,
+        /// In words.
+        message: String,
+    },
+    /// The turn is over, and on disk.
+    ResponseComplete {
+        /// How it ended.
+        status: Status,
+        /// Whether that is well.
+        success: bool,
+        /// The time it used in the slot.
+        duration_seconds: f64,
+        /// Files that it changed.
+        files_modified: Vec<String>,
+        /// What it cost, as the adapter told.
+        usage: Option<serde_json::Value>,
+        /// What went wrong.
+        error: Option<String>,
+        /// The same for programs.
+        error_code: Option<String>,
+        /// The name of the response document in `responses/`.
+        response_file: Option<String>,
+    },
+}
+
+/// An answer to an approval request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalOption {
+    /// To choose it by.
+    pub id: String,
+    /// `allow_once`, `allow_always`, `reject_once`, `reject_always`.
+    pub kind: String,
+    /// For people.
+    pub name: String,
+}
+
+/// The codes of [`TurnEvent::Notice`].
+pub mod notice {
+    /// A task gave way to this prompt and will resume.
+    pub const SUSPENDED: &str = "suspended";
+    /// The agent has not said anything yet.
+    pub const SLOW: &str = "slow";
+    /// The response is cut at `max_output`.
+    pub const TRUNCATED: &str = "truncated";
+    /// The reason for which the prompt waits has changed.
+    pub const WAITING: &str = "waiting";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_look_as_the_contract_says() {
+        let frame = ServerFrame::Turn(TurnFrame {
+            id: ItemId::parse("CHAT-1").unwrap(),
+            n: 3,
+            event: TurnEvent::ResponseChunk { content: "hi".into(), channel: Channel::Text },
+        });
+        let text = serde_json::to_string(&frame).unwrap();
+        assert_eq!(text, r#"{"id":"CHAT-1","n":3,"type":"response_chunk","content":"hi","channel":"text"}"#);
+        assert_eq!(serde_json::from_str::<ServerFrame>(&text).unwrap(), frame);
+
+        let error = r#"{"type":"error","code":"busy","message":"…"}"#;
+        assert!(matches!(serde_json::from_str(error).unwrap(), ServerFrame::Error { id: None, .. }));
+
+        let prompt = r#"{"type":"prompt","message":"hello","user":"dave"}"#;
+        let ClientFrame::Prompt(prompt) = serde_json::from_str(prompt).unwrap() else { panic!() };
+        assert_eq!((prompt.when_busy, prompt.id), (WhenBusy::Auto, None));
+    }
+}

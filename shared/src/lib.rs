@@ -1,0 +1,9 @@
+//! What both sides of a hive agree on, and what any other client of one needs: ids, paths, documents, settings, wire
+//! types and a client.
+
+pub mod api;
+pub mod chat;
+pub mod ids;
+pub mod paths;
+pub mod time;
+pub mod work;
