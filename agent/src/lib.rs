@@ -1,1 +1,3 @@
-//! x
+//! The daemon that runs one bot.
+
+pub mod turn;
