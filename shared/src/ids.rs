@@ -169,6 +169,7 @@ impl ItemId {
     }
 
     /// The same id with a suffix such as `.r2`, shortened in front of it if the whole would be too long.
+    #[must_use]
     pub fn with_suffix(&self, suffix: &str) -> Self {
         let keep = self.0.len().min(MAX_ID_LEN.saturating_sub(suffix.len()));
         let stem = self.0[..keep].trim_end_matches('.');
@@ -195,9 +196,21 @@ mod tests {
         for good in ["A", "BOT-002", "task_1.2", "0", &"x".repeat(128)] {
             assert!(ItemId::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", ".a", "-a", "a/b", "..", "a..b", "a.", "a.lock", "a.LOCK", "ä", "a b", "a\0", &"x".repeat(129)]
-        {
+        for bad in [
+            "",
+            ".a",
+            "-a",
+            "a/b",
+            "..",
+            "a..b",
+            "a.",
+            "a.lock",
+            "a.LOCK",
+            "ä",
+            "a b",
+            "a\0",
+            &"x".repeat(129),
+        ] {
             assert!(ItemId::parse(bad).is_err(), "{bad}");
         }
     }

@@ -188,8 +188,10 @@ words! {
 
 words! {
     /// What a pause holds.
+    #[derive(Default)]
     Scope, "all, tasks", {
         /// File tasks and chat.
+        #[default]
         All = "all",
         /// File tasks; chat goes on.
         Tasks = "tasks",
@@ -198,8 +200,10 @@ words! {
 
 words! {
     /// What a prompt wants when the bot is busy (SPEC 5).
+    #[derive(Default)]
     WhenBusy, "auto, queue, interrupt, reject", {
         /// The rules decide.
+        #[default]
         Auto = "auto",
         /// Never preempt.
         Queue = "queue",
@@ -207,19 +211,6 @@ words! {
         Interrupt = "interrupt",
         /// Busy or paused is an error.
         Reject = "reject",
-    }
-}
-
-#[allow(clippy::derivable_impls, reason = "the macro's enums have no default of their own")]
-impl Default for WhenBusy {
-    fn default() -> Self {
-        Self::Auto
-    }
-}
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self::All
     }
 }
 
