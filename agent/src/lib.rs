@@ -1,3 +1,4 @@
 //! The daemon that runs one bot.
 
+pub mod logs;
 pub mod turn;
