@@ -5,5 +5,7 @@ pub mod api;
 pub mod chat;
 pub mod ids;
 pub mod paths;
+pub mod settings;
 pub mod time;
+pub mod trust;
 pub mod work;

@@ -104,6 +104,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 words! {
     /// The state of an item, from its arrival to its end (SPEC 4 and 8).
     Status, "queued, blocked, running, suspended, completed, failed, cancelled, timed_out, incomplete", {
