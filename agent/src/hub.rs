@@ -29,8 +29,8 @@ pub struct Snapshot {
     pub at: Instant,
     /// The status.
     pub status: BotStatus,
-    /// Whether the clock of what holds the slot runs on since.
-    pub clock_runs: bool,
+    /// How many of the last items failed, of how many.
+    pub recent_failures: (usize, usize),
 }
 
 /// A frame for followers, and the change that it shows.

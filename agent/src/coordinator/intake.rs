@@ -87,23 +87,13 @@ impl Coordinator {
     }
 
     pub(super) fn chat_arrived(&mut self, now: Moment, mut spec: ChatSpec) {
-        let restored = spec.detached;
-        spec.detached &= !self.rules.finish_on_disconnect;
-        let refusal = match spec.when_busy {
-            _ if restored => None,
-            _ if self.stop.is_some() => Some(Refusal::Stopping),
-            WhenBusy::Reject if self.holds_all() => Some(Refusal::Paused),
-            WhenBusy::Reject if self.slot.is_some() || self.chats.first_eligible().is_some() => {
-                Some(Refusal::Busy)
-            }
-            WhenBusy::Auto | WhenBusy::Queue | WhenBusy::Interrupt | WhenBusy::Reject => {
-                (self.chats.len() >= MAX_WAITING_CHATS).then_some(Refusal::QueueFull)
-            }
-        };
-        if let Some(refusal) = refusal {
+        if !spec.detached
+            && let Some(refusal) = self.refuses(spec.when_busy)
+        {
             self.reply(Reply::Refused(refusal));
             return;
         }
+        spec.detached &= !self.rules.finish_on_disconnect;
         let id = spec.id.clone();
         self.chats.push(spec, now);
         self.settle(now);
@@ -112,6 +102,19 @@ impl Coordinator {
             Some(position) => Reply::Queued { position, reason: self.wait_reason(now, &id) },
         };
         self.reply(reply);
+    }
+
+    /// Why a prompt that arrived now would be refused, if it would.
+    pub fn refuses(&self, when_busy: WhenBusy) -> Option<Refusal> {
+        let is_busy = self.slot.is_some() || self.chats.first_eligible().is_some();
+        match when_busy {
+            _ if self.stop.is_some() => Some(Refusal::Stopping),
+            WhenBusy::Reject if self.holds_all() => Some(Refusal::Paused),
+            WhenBusy::Reject if is_busy => Some(Refusal::Busy),
+            WhenBusy::Auto | WhenBusy::Queue | WhenBusy::Interrupt | WhenBusy::Reject => {
+                (self.chats.len() >= MAX_WAITING_CHATS).then_some(Refusal::QueueFull)
+            }
+        }
     }
 
     pub(super) fn chat_connection(&mut self, id: &ItemId, detached_since: Option<Moment>) {

@@ -256,17 +256,20 @@ impl Store {
         let now = Stamp::now().max(Stamp::from_micros(self.last_stamp.as_micros() + 1));
         let known = self
             .db
-            .prepare_cached("SELECT added_seq FROM entry WHERE entry_id = ?1")?
-            .query_row([&entry.entry_id], |row| row.get::<_, i64>(0))
+            .prepare_cached("SELECT added_seq, timestamp FROM entry WHERE entry_id = ?1")?
+            .query_row([&entry.entry_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, i64>(1)?)))
             .optional()?;
         self.seq += 1;
         entry.seq = self.seq;
         entry.updated_at = now;
-        if known.is_none() {
+        let added_seq = if let Some((added_seq, timestamp)) = known {
+            entry.timestamp = Stamp::from_micros(timestamp);
+            added_seq
+        } else {
             entry.timestamp = now;
             self.last_stamp = now;
-        }
-        let added_seq = known.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(self.seq);
+            self.seq
+        };
         self.changes.push(Change { entry: entry.clone(), added_seq });
         self.write(Write::Entry { entry: Box::new(entry), index })
     }
