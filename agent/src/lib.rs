@@ -1,3 +1,4 @@
 //! The daemon that runs one bot.
 
+pub mod inbox;
 pub mod turn;
