@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hive_shared::time::Stamp;
+use hive_shared::time::{Stamp, show_duration};
 
 use super::files::{self, Content, Entry};
 use super::mailbox::{Mail, Mailbox, Notice, NoticeKind, Until};
@@ -196,7 +196,8 @@ where
         self.scan_wanted = true;
         self.watch_trouble = match (self.connect)(&self.places, &self.mailbox) {
             Ok(watch) => {
-                let silent = watch.silent.map(|name| format!("{name} does not tell of changes made elsewhere"));
+                let silent =
+                    watch.silent.map(|name| format!("{name} does not tell of changes made elsewhere"));
                 self.watch = Some(watch);
                 silent
             }
@@ -226,17 +227,13 @@ where
             return Ok(());
         }
         self.told_trouble = trouble.cloned();
-        match &self.told_trouble {
-            Some(trouble) => {
-                let every = hive_shared::time::show_duration(self.pace.slow_scan);
-                let message = format!("{trouble}: looking every {every}");
-                self.out.tell(InboxEvent::Degraded(message))
-            }
-            None => {
-                self.slow_scan_due = None;
-                self.out.tell(InboxEvent::Restored)
-            }
+        if let Some(trouble) = &self.told_trouble {
+            let every = show_duration(self.pace.slow_scan);
+            let message = format!("{trouble}: looking every {every}");
+            return self.out.tell(InboxEvent::Degraded(message));
         }
+        self.slow_scan_due = None;
+        self.out.tell(InboxEvent::Restored)
     }
 
     /// There is nothing where the task directory should be. Its parent tells when that changes.
@@ -310,7 +307,10 @@ where
         let look = match entry {
             Entry::File(look) => look,
             Entry::Missing => {
-                self.gone(name)?;
+                // A directory that was moved away takes its files along: it is lost, they are not removed.
+                if self.directory_exists() {
+                    self.gone(name)?;
+                }
                 return Ok(Judged::Nothing);
             }
             Entry::Symlink | Entry::Other => {
@@ -318,7 +318,9 @@ where
                     self.gone(name)?;
                 }
                 self.settle.forget(name);
-                if entry == Entry::Symlink && self.complaints.insert(name.to_owned(), self.generation).is_none() {
+                if entry == Entry::Symlink
+                    && self.complaints.insert(name.to_owned(), self.generation).is_none()
+                {
                     self.out.tell(InboxEvent::Symlink(name.to_owned()))?;
                 }
                 return Ok(Judged::Nothing);
@@ -353,7 +355,8 @@ where
             match files::read(&path, &fingerprint, self.max_bytes, &mut self.buffer) {
                 Ok(Content::Whole(modified)) => {
                     let modified = Stamp::from(modified);
-                    let Parsed { created, content } = (self.parse)(&self.buffer, &FileFacts { name, modified });
+                    let facts = FileFacts { name, modified, size: fingerprint.size };
+                    let Parsed { created, content } = (self.parse)(&self.buffer, &facts);
                     self.known.insert(name.to_owned(), Known { fingerprint, generation: self.generation });
                     self.complaints.remove(name);
                     let name = name.to_owned();
@@ -399,6 +402,11 @@ where
     /// The fingerprint with which a file was last told of.
     pub(super) fn known_as(&self, name: &str) -> Option<Fingerprint> {
         self.known.get(name).map(|known| known.fingerprint)
+    }
+
+    /// Whether there is something where the task directory should be.
+    pub(super) fn directory_exists(&self) -> bool {
+        self.places.tasks().is_some_and(Path::is_dir)
     }
 
     /// Where a file of the task directory lies.

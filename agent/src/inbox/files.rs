@@ -39,7 +39,10 @@ impl Fingerprint {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
-            modified_nanos: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            modified_nanos: metadata
+                .mtime()
+                .saturating_mul(1_000_000_000)
+                .saturating_add(metadata.mtime_nsec()),
         }
     }
 }
@@ -65,7 +68,12 @@ pub(super) fn is_missing(error: &io::Error) -> bool {
 
 /// Reads at most `limit` bytes of the file at `path` into `buffer` (which is emptied before), if it is the file with
 /// this fingerprint and stays so.
-pub(super) fn read(path: &Path, expected: &Fingerprint, limit: usize, buffer: &mut Vec<u8>) -> io::Result<Content> {
+pub(super) fn read(
+    path: &Path,
+    expected: &Fingerprint,
+    limit: usize,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Content> {
     buffer.clear();
     let opened = OpenOptions::new()
         .read(true)
@@ -105,7 +113,8 @@ fn entry(metadata: &Metadata) -> Entry {
     if metadata.is_symlink() {
         Entry::Symlink
     } else if metadata.is_file() {
-        let age = metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        let age =
+            metadata.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
         Entry::File(Look { fingerprint: Fingerprint::of(metadata), links: metadata.nlink(), age })
     } else {
         Entry::Other
@@ -159,5 +168,27 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(read(&path, &print, 9, &mut buffer), Ok(Content::Changed(Entry::Other))));
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_never_taken_for_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.md");
+        let mut writer = File::create(&path).unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_millis(50);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while std::time::Instant::now() < end {
+                    io::Write::write_all(&mut writer, &[b'x'; 4_096]).unwrap();
+                }
+            });
+            let mut buffer = Vec::new();
+            while std::time::Instant::now() < end {
+                let print = print_of(&path);
+                if let Content::Whole(_) = read(&path, &print, usize::MAX, &mut buffer).unwrap() {
+                    assert_eq!(buffer.len() as u64, print.size);
+                }
+            }
+        });
     }
 }

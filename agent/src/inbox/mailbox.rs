@@ -37,6 +37,7 @@ pub(super) enum NoticeKind {
 
 /// The mail since the last time.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says that something came, whatever else came")]
 pub(super) struct Mail {
     /// Files, in the order of the events.
     pub(super) notices: Vec<Notice>,
@@ -86,13 +87,11 @@ impl Mailbox {
                 return;
             }
             if let Some(last) = state.notices.back_mut().filter(|last| last.name == notice.name) {
-                match (last.kind, notice.kind) {
-                    (before, after) if before == after => return,
-                    (NoticeKind::Writing, NoticeKind::Closed) => {
-                        last.kind = NoticeKind::Closed;
-                        return;
-                    }
-                    _ => {}
+                let repeats = last.kind == notice.kind;
+                let finishes = last.kind == NoticeKind::Writing && notice.kind == NoticeKind::Closed;
+                if repeats || finishes {
+                    last.kind = notice.kind;
+                    return;
                 }
             }
             if state.notices.len() < MOST_NOTICES {

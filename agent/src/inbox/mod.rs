@@ -51,6 +51,8 @@ pub struct FileFacts<'a> {
     pub name: &'a str,
     /// When it was last modified.
     pub modified: Stamp,
+    /// Its whole size in bytes, of which no more than [`InboxConfig::max_bytes`] are read.
+    pub size: u64,
 }
 
 /// What parsing a file gave.

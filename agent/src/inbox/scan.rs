@@ -162,7 +162,9 @@ where
             finds.files += usize::from(matches!(entry, Entry::File(_)));
             match self.judge(&name, Sign::Found, entry)? {
                 Judged::Take(fingerprint) => finds.to_read.push_back((name, fingerprint)),
-                Judged::Wait(end) if end.saturating_duration_since(Instant::now()) <= self.pace.patience.quiet => {
+                Judged::Wait(end)
+                    if end.saturating_duration_since(Instant::now()) <= self.pace.patience.quiet =>
+                {
                     finds.held.insert(name);
                 }
                 Judged::Wait(_) | Judged::Nothing => {}
@@ -173,15 +175,15 @@ where
 
     /// All that is there was listed: what was known before and was not met is gone, unless it has just come back.
     fn end_listing(&mut self) -> Result<Progress<T>, Stopped> {
-        // A directory that was moved away takes its files along; they are not removed, it is lost.
-        if self.places.tasks().is_some_and(|dir| !dir.is_dir()) {
+        if !self.directory_exists() {
             self.directory_is_lost()?;
             return Ok(Progress::Over);
         }
         self.list_trouble = None;
         self.report_health()?;
         let generation = self.generation;
-        let known = self.known.iter().filter(|(_, known)| known.generation < generation).map(|(name, _)| name);
+        let known =
+            self.known.iter().filter(|(_, known)| known.generation < generation).map(|(name, _)| name);
         let complaints = self.complaints.iter().filter(|(_, met)| **met < generation).map(|(name, _)| name);
         let unmet: Vec<String> = known.chain(complaints).cloned().collect();
         for name in unmet {

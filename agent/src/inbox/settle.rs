@@ -295,9 +295,13 @@ mod tests {
     }
 
     fn looks() -> impl Strategy<Value = Look> {
-        (0_i64..3, 0_u64..2, 1_u64..3, proptest::option::of(0_u64..4_000)).prop_map(|(version, size, links, age)| {
-            Look { fingerprint: print(version, size), links, age: age.map(Duration::from_millis) }
-        })
+        (0_i64..3, 0_u64..2, 1_u64..3, proptest::option::of(0_u64..4_000)).prop_map(
+            |(version, size, links, age)| Look {
+                fingerprint: print(version, size),
+                links,
+                age: age.map(Duration::from_millis),
+            },
+        )
     }
 
     proptest! {

@@ -54,7 +54,9 @@ impl Places {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WatchError {
     /// There is no watcher to be had.
-    #[error("file notifications cannot be had ({0}; fs.inotify.max_user_instances and max_user_watches limit them)")]
+    #[error(
+        "file notifications cannot be had ({0}; fs.inotify.max_user_instances and max_user_watches limit them)"
+    )]
     Unavailable(notify::Error),
     /// A directory cannot be watched.
     #[error("{dir} cannot be watched ({error})")]
@@ -94,15 +96,19 @@ impl Watch {
         let silent = places.inner().find_map(silent_file_system);
         Ok(Self { _watcher: Some(watcher), silent })
     }
+
+    /// One that tells nothing.
+    #[cfg(test)]
+    pub(super) fn deaf() -> Self {
+        Self { _watcher: None, silent: None }
+    }
 }
 
 fn watch(watcher: &mut RecommendedWatcher, dir: &Path) -> Result<(), WatchError> {
-    watcher
-        .watch(dir, RecursiveMode::NonRecursive)
-        .map_err(|mut error| {
-            error.paths.clear();
-            WatchError::Directory { dir: dir.to_owned(), error }
-        })
+    watcher.watch(dir, RecursiveMode::NonRecursive).map_err(|mut error| {
+        error.paths.clear();
+        WatchError::Directory { dir: dir.to_owned(), error }
+    })
 }
 
 fn says_missing(error: &notify::Error) -> bool {
@@ -140,10 +146,10 @@ enum News {
 
 fn sort(event: &Event, places: &Places) -> Option<News> {
     let kind = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => NoticeKind::Closed,
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => NoticeKind::Closed,
         // Our own reading is access too. A rename within the directory was told of as two events already.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => NoticeKind::Closed,
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => NoticeKind::Removed,
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => NoticeKind::Writing,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => NoticeKind::Touched,
@@ -192,7 +198,8 @@ mod tests {
     use super::*;
 
     fn sorted(kind: EventKind, path: &str) -> Option<News> {
-        let places = Places::new(Some(Path::new("/h/tasks/BOT-1")), Path::new("/h/controls"), "BOT-1").unwrap();
+        let places =
+            Places::new(Some(Path::new("/h/tasks/BOT-1")), Path::new("/h/controls"), "BOT-1").unwrap();
         sort(&Event::new(kind).add_path(PathBuf::from(path)), &places)
     }
 
@@ -210,7 +217,9 @@ mod tests {
         ] {
             let expected = News::File(Notice { name: "a.md".to_owned(), kind });
             assert_eq!(sorted(event, "/h/tasks/BOT-1/a.md"), Some(expected));
-            for other in ["/h/tasks/BOT-1/.a.md", "/h/tasks/BOT-1/a.tmp", "/h/tasks/BOT-2/a.md", "/h/tasks/a.md"] {
+            for other in
+                ["/h/tasks/BOT-1/.a.md", "/h/tasks/BOT-1/a.tmp", "/h/tasks/BOT-2/a.md", "/h/tasks/a.md"]
+            {
                 assert_eq!(sorted(event, other), None, "{other}");
             }
         }
