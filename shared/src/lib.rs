@@ -3,7 +3,10 @@
 
 pub mod api;
 pub mod chat;
+mod front_matter;
 pub mod ids;
 pub mod paths;
+pub mod response;
+pub mod task;
 pub mod time;
 pub mod work;
