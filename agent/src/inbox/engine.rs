@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hive_shared::task::MAX_TASK_BYTES;
 use hive_shared::time::{Stamp, show_duration};
 
 use super::files::{self, Content, Entry};
@@ -34,6 +35,9 @@ impl Default for Pace {
 /// Without notifications no more than one part in so many of the time goes into scanning.
 const SCAN_SHARE: u32 = 10;
 
+/// One byte more than a task may have shows that a file is no task.
+const READ_LIMIT: usize = MAX_TASK_BYTES + 1;
+
 /// Gets a watcher: [`Watch::start`], or what a test puts in its place.
 pub(super) type Connect = Box<dyn FnMut(&Places, &Arc<Mailbox>) -> Result<Watch, WatchError> + Send>;
 
@@ -41,8 +45,6 @@ pub(super) type Connect = Box<dyn FnMut(&Places, &Arc<Mailbox>) -> Result<Watch,
 pub(super) struct Setup {
     pub(super) places: Places,
     pub(super) known: HashMap<String, Fingerprint>,
-    /// A file is read no further than this.
-    pub(super) max_bytes: usize,
     pub(super) pace: Pace,
     pub(super) connect: Connect,
 }
@@ -85,7 +87,6 @@ pub(super) struct Engine<T, P, E> {
     /// Why the task directory cannot be listed.
     pub(super) list_trouble: Option<String>,
     parse: P,
-    max_bytes: usize,
     buffer: Vec<u8>,
     mailbox: Arc<Mailbox>,
     connect: Connect,
@@ -104,7 +105,7 @@ where
     E: FnMut(InboxEvent<T>) -> Flow,
 {
     pub(super) fn new(setup: Setup, mailbox: Arc<Mailbox>, parse: P, events: E) -> Self {
-        let Setup { places, known, max_bytes, pace, connect } = setup;
+        let Setup { places, known, pace, connect } = setup;
         let known = known.into_iter().map(|(name, fingerprint)| (name, Known { fingerprint, generation: 0 }));
         Self {
             places,
@@ -120,7 +121,6 @@ where
             last_scan_took: Duration::ZERO,
             list_trouble: None,
             parse,
-            max_bytes,
             buffer: Vec::new(),
             mailbox,
             connect,
@@ -352,7 +352,7 @@ where
     ) -> Result<Option<SeenFile<T>>, Stopped> {
         let path = self.path(name);
         loop {
-            match files::read(&path, &fingerprint, self.max_bytes, &mut self.buffer) {
+            match files::read(&path, &fingerprint, READ_LIMIT, &mut self.buffer) {
                 Ok(Content::Whole(modified)) => {
                     let modified = Stamp::from(modified);
                     let facts = FileFacts { name, modified, size: fingerprint.size };

@@ -6,8 +6,10 @@
 //! - `settle`: when a file is complete (pure)
 //! - `engine`: the thread: mail and deadlines in, events out
 //! - `scan`: the full scan, in slices
+//! - [`documents`]: task documents, as what is read from a file
 //! - `watch`, `mailbox`, `files`, `outbox`: the kernel's events, their queue, the files, the events to the driver
 
+pub mod documents;
 mod engine;
 mod files;
 mod mailbox;
@@ -24,6 +26,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hive_shared::ids::BotId;
+#[cfg(doc)]
+use hive_shared::task::MAX_TASK_BYTES;
 use hive_shared::time::Stamp;
 
 use engine::{Connect, Engine, Pace, Setup};
@@ -51,7 +55,7 @@ pub struct FileFacts<'a> {
     pub name: &'a str,
     /// When it was last modified.
     pub modified: Stamp,
-    /// Its whole size in bytes, of which no more than [`InboxConfig::max_bytes`] are read.
+    /// Its whole size in bytes, of which no more than one byte beyond [`MAX_TASK_BYTES`] are read.
     pub size: u64,
 }
 
@@ -135,8 +139,6 @@ pub struct InboxConfig {
     pub controls_dir: PathBuf,
     /// Whose control files.
     pub bot: BotId,
-    /// No more of a file than this is read, in bytes.
-    pub max_bytes: usize,
     /// The files that are known already: they are told again only when they changed, and told to be gone if they are.
     pub known: HashMap<String, Fingerprint>,
 }
@@ -149,7 +151,7 @@ pub struct Inbox {
 
 /// Starts the inbox on a thread of its own.
 ///
-/// `parse` gets the bytes of each complete file, `max_bytes` of them at most. `events` is called on the inbox's thread
+/// `parse` gets the bytes of each complete file, one more than [`MAX_TASK_BYTES`] at most; see [`documents::reader`]. `events` is called on the inbox's thread
 /// and may block: that is its back-pressure, and what happens meanwhile is kept in bounded memory.
 ///
 /// Fails if there can be no thread, or no working directory for relative paths. That notifications cannot be had is no
@@ -175,10 +177,10 @@ where
     P: Fn(&[u8], &FileFacts<'_>) -> Parsed<T> + Send + 'static,
     E: FnMut(InboxEvent<T>) -> Flow + Send + 'static,
 {
-    let InboxConfig { tasks_dir, controls_dir, bot, max_bytes, known } = config;
+    let InboxConfig { tasks_dir, controls_dir, bot, known } = config;
     let places = Places::new(tasks_dir.as_deref(), &controls_dir, bot.as_str())?;
     let mailbox = Arc::new(Mailbox::default());
-    let setup = Setup { places, known, max_bytes, pace, connect };
+    let setup = Setup { places, known, pace, connect };
     let engine = Engine::new(setup, Arc::clone(&mailbox), parse, events);
     std::thread::Builder::new().name("inbox".to_owned()).spawn(move || engine.run())?;
     Ok(Inbox { mailbox })

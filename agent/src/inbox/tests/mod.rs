@@ -78,7 +78,6 @@ impl Nest {
             tasks_dir: Some(self.tasks()),
             controls_dir: self.dir.path().join("controls"),
             bot: BotId::parse("BOT-1").unwrap(),
-            max_bytes: 1 << 20,
             known: HashMap::new(),
         }
     }

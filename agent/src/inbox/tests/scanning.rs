@@ -128,9 +128,9 @@ fn a_dropped_file_overtakes_the_scan_and_is_told_once() {
 #[test]
 fn a_file_is_read_up_to_the_limit_only() {
     let nest = Nest::prepare();
-    nest.old_file("long.md", &"x".repeat(5_000));
+    nest.old_file("long.md", &"x".repeat(3 << 20));
     let (tx, rx) = mpsc::channel();
-    let config = InboxConfig { max_bytes: 100, ..nest.config() };
+    let config = nest.config();
     let measure = |bytes: &[u8], facts: &FileFacts<'_>| Parsed {
         created: facts.modified,
         content: (bytes.len(), facts.size),
@@ -139,5 +139,5 @@ fn a_file_is_read_up_to_the_limit_only() {
     let _inbox = start(config, measure, events).unwrap();
     let seen =
         rx.iter().find_map(|event| if let InboxEvent::Seen(files) = event { Some(files) } else { None });
-    assert_eq!(seen.unwrap()[0].content, (100, 5_000));
+    assert_eq!(seen.unwrap()[0].content, ((1 << 20) + 1, 3 << 20));
 }
