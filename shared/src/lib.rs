@@ -3,9 +3,12 @@
 
 pub mod api;
 pub mod chat;
+mod front_matter;
 pub mod ids;
 pub mod paths;
+pub mod response;
 pub mod settings;
+pub mod task;
 pub mod time;
 pub mod trust;
 pub mod work;
