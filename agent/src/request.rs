@@ -44,8 +44,8 @@ pub enum Request {
     },
     /// The tasks that have not ended, in the order in which they will run.
     Queue {
-        /// How many to leave out.
-        skip: usize,
+        /// The task after which to begin; none for the first.
+        after: Option<ItemId>,
         /// How many to list.
         limit: usize,
         /// Where the answer goes.

@@ -3,6 +3,7 @@
 //! Listeners hold a position and read on from it; nothing is pushed to them, so a slow one costs a position and no
 //! memory, and one that comes back misses nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
@@ -35,6 +36,8 @@ pub struct Turn {
     max_output: usize,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    /// The change of the timeline that shows its start.
+    start_seq: AtomicU64,
 }
 
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl Turn {
 
     fn new(id: ItemId, max_output: usize, keeps_frames: bool) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { id, keeps_frames, max_output, inner: Mutex::default(), changes })
+        Arc::new(Self { id, keeps_frames, max_output, inner: Mutex::default(), changes, start_seq: AtomicU64::new(u64::MAX) })
     }
 
     /// What is left to tell of a chat turn whose frames are no longer kept, to a client that has seen frame `after`.
@@ -78,6 +81,21 @@ impl Turn {
     /// The item whose output this is.
     pub fn id(&self) -> &ItemId {
         &self.id
+    }
+
+    /// The entry of the timeline that its text is the content of.
+    pub fn entry_id(&self) -> String {
+        if self.keeps_frames { format!("{}-reply", self.id) } else { self.id.to_string() }
+    }
+
+    /// Its start is change `seq` of the timeline.
+    pub fn started_at(&self, seq: u64) {
+        self.start_seq.store(seq, Ordering::Relaxed);
+    }
+
+    /// Whether a follower that has seen the timeline up to `seq` knows that it has started.
+    pub fn is_known_at(&self, seq: u64) -> bool {
+        self.start_seq.load(Ordering::Relaxed) <= seq
     }
 
     /// Calls `hook` at the first output that follows.

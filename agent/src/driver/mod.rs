@@ -23,7 +23,6 @@ use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::BotSettings;
-use hive_shared::task::{NotATask, TaskDocument};
 use hive_shared::time::Stamp;
 use hive_shared::work::Status;
 use jiff::tz::TimeZone;
@@ -32,6 +31,7 @@ use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
 use crate::hub::Hub;
+use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
 use crate::outbox::{Batch, Job, Note, Outbox};
 use crate::request::{Connection, Request};
@@ -45,23 +45,10 @@ const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// Of how many endings the health tells.
 const RECENT_ENDINGS: usize = 20;
 
-/// A task file as the inbox hands it over: what its reader made of it, without the instruction, which is read again
-/// when the task starts.
-pub type Found = Result<Described, NotATask>;
-
-/// A task document and what tells its content from another's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// The document.
-    pub document: TaskDocument,
-    /// See [`TaskDocument::digest`].
-    pub digest: String,
-}
-
 /// Something for the driver.
 pub enum Message {
     /// The inbox has seen something. It waits until this is dropped.
-    Inbox(InboxEvent<Found>, std::sync::mpsc::SyncSender<()>),
+    Inbox(InboxEvent<TaskReading>, std::sync::mpsc::SyncSender<()>),
     /// A run reports.
     Run(RunId, Report),
     /// A run has said something for the first time.

@@ -96,6 +96,7 @@ impl Driver {
                 turn
             }
         };
+        turn.started_at(self.store.seq());
         tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
         let spec = RunSpec {
             run_id,
@@ -156,6 +157,10 @@ impl Driver {
         item.used = std::time::Duration::ZERO;
         self.store.forget_partial(item.arrival)?;
         self.store.put_item(&mut item)?;
+        if let Some(turn) = self.hub.turn(id) {
+            turn.close();
+            self.hub.end_turn(id, false);
+        }
         self.store.put_entry(self.task_entry(&item, None), false)
     }
 

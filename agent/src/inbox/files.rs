@@ -1,5 +1,7 @@
 //! Looking at task files and reading them, without following links and without ever blocking on what is no file.
 
+use std::fmt;
+use std::str::FromStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -34,7 +36,8 @@ pub(super) enum Content {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata) -> Self {
+    /// The fingerprint of a file that looks like this.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -44,6 +47,33 @@ impl Fingerprint {
                 .saturating_mul(1_000_000_000)
                 .saturating_add(metadata.mtime_nsec()),
         }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}:{}", self.device, self.inode, self.size, self.modified_nanos)
+    }
+}
+
+/// A text that is no [`Fingerprint`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint is four numbers with ':' between them")]
+pub struct NoFingerprint;
+
+impl FromStr for Fingerprint {
+    type Err = NoFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+        let mut numbers = text.split(':');
+        let mut next = || numbers.next().ok_or(NoFingerprint);
+        let fingerprint = Self {
+            device: next()?.parse().map_err(|_| NoFingerprint)?,
+            inode: next()?.parse().map_err(|_| NoFingerprint)?,
+            size: next()?.parse().map_err(|_| NoFingerprint)?,
+            modified_nanos: next()?.parse().map_err(|_| NoFingerprint)?,
+        };
+        if numbers.next().is_none() { Ok(fingerprint) } else { Err(NoFingerprint) }
     }
 }
 

@@ -30,6 +30,8 @@ use hive_shared::ids::BotId;
 use hive_shared::task::MAX_TASK_BYTES;
 use hive_shared::time::Stamp;
 
+pub use files::NoFingerprint;
+
 use engine::{Connect, Engine, Pace, Setup};
 use mailbox::Mailbox;
 use watch::{Places, Watch};

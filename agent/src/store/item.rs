@@ -158,18 +158,21 @@ pub(super) fn unsettled(db: &Connection) -> Result<Vec<Item>, StoreError> {
     rows.map(|row| row?).collect()
 }
 
-/// Finished file tasks, the latest first.
+/// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
 pub(super) fn finished_tasks(
     db: &Connection,
-    skip: usize,
+    after: Option<&Item>,
     limit: usize,
 ) -> Result<(Vec<Item>, usize), StoreError> {
-    let filter = "ended_at IS NOT NULL AND source = 'file'";
+    let (ended, arrival) = after.map_or((i64::MAX, i64::MAX), |item| {
+        (item.ended_at.map_or(i64::MAX, Stamp::as_micros), item.arrival)
+    });
     let sql = format!(
-        "SELECT {COLUMNS} FROM item WHERE {filter} ORDER BY ended_at DESC, arrival DESC LIMIT ?1 OFFSET ?2"
+        "SELECT {COLUMNS} FROM item WHERE source = 'file' AND ended_at IS NOT NULL \
+         AND (ended_at < ?1 OR (ended_at = ?1 AND arrival < ?2)) ORDER BY ended_at DESC, arrival DESC LIMIT ?3"
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![limit, skip], |row| Ok(read(row)))?;
+    let rows = statement.query_map(params![ended, arrival, limit], |row| Ok(read(row)))?;
     let items = rows.map(|row| row?).collect::<Result<_, StoreError>>()?;
     let tally = "SELECT coalesce(sum(items), 0) FROM tally WHERE source = 'file'";
     let total = db.prepare_cached(tally)?.query_row([], |row| row.get(0))?;

@@ -188,11 +188,6 @@ impl Store {
         entries::get(&self.db, entry_id)
     }
 
-    /// How many entries there are.
-    pub fn count(&self) -> Result<u64, StoreError> {
-        entries::count(&self.db)
-    }
-
     /// How many items ended how.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
@@ -426,6 +421,17 @@ fn body(db: &Connection, arrival: i64) -> Result<Option<String>, StoreError> {
     Ok(statement.query_row([arrival], |row| row.get(0)).optional()?)
 }
 
+/// A page of the timeline, and how long the timeline was at that moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The page.
+    pub page: Page,
+    /// The latest seq.
+    pub last_seq: u64,
+    /// How many entries there are.
+    pub total_entries: u64,
+}
+
 /// The reading side: sees what is committed. For requests that look and do not change.
 pub struct Reader {
     db: Connection,
@@ -440,24 +446,9 @@ impl Reader {
         Ok(Self { db })
     }
 
-    /// A page of the timeline.
-    pub fn page(&self, query: &TimelineQuery) -> Result<Page, StoreError> {
-        entries::page(&self.db, query)
-    }
-
     /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
     pub fn changes(&self, after: u64, until: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
         entries::changes(&self.db, after, until, limit)
-    }
-
-    /// How many entries there are.
-    pub fn count(&self) -> Result<u64, StoreError> {
-        entries::count(&self.db)
-    }
-
-    /// The latest seq.
-    pub fn seq(&self) -> Result<u64, StoreError> {
-        Ok(entries::latest(&self.db)?.0)
     }
 
     /// One entry.
@@ -470,9 +461,18 @@ impl Reader {
         item::get(&self.db, id.as_str())
     }
 
-    /// Finished file tasks, the latest first, and how many there are in all.
-    pub fn finished_tasks(&self, skip: usize, limit: usize) -> Result<(Vec<Item>, usize), StoreError> {
-        item::finished_tasks(&self.db, skip, limit)
+    /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
+    pub fn finished_tasks(&self, after: Option<&Item>, limit: usize) -> Result<(Vec<Item>, usize), StoreError> {
+        item::finished_tasks(&self.db, after, limit)
+    }
+
+    /// A page, the latest seq and the number of entries, all of one moment.
+    pub fn snapshot(&self, query: &TimelineQuery) -> Result<Snapshot, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let page = entries::page(&moment, query)?;
+        let (last_seq, _) = entries::latest(&moment)?;
+        let total_entries = entries::count(&moment)?;
+        Ok(Snapshot { page, last_seq, total_entries })
     }
 
     /// The response document of an item that is not settled.
