@@ -1,3 +1,4 @@
 //! The daemon that runs one bot.
 
+pub mod adapter;
 pub mod turn;
