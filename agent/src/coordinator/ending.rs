@@ -16,6 +16,10 @@ impl Coordinator {
     pub(super) fn end_slot(&mut self, now: Moment, cause: Cause) {
         let Some(held) = &mut self.slot else { return };
         match held.phase {
+            // It was pushed already, if only to yield: the ladder is not begun again.
+            Phase::Yielding { ladder, .. } if ladder.rung > Rung::Cancel => {
+                held.phase = Phase::Ending { cause, ladder };
+            }
             Phase::Running | Phase::Yielding { .. } => {
                 held.phase = Phase::Ending { cause, ladder: Ladder::gentle(now) };
                 let run = held.run;
@@ -28,13 +32,17 @@ impl Coordinator {
     /// The same for a halting bot, which has no time to ask. What was being ended keeps its cause.
     pub(super) fn end_slot_hastily(&mut self, now: Moment) {
         let Some(held) = &mut self.slot else { return };
-        let cause = match held.phase {
-            Phase::Running | Phase::Yielding { .. } => Cause::Stopped,
-            Phase::Ending { cause, .. } => cause,
+        let (cause, was) = match held.phase {
+            Phase::Running => (Cause::Stopped, Ladder::gentle(now)),
+            Phase::Yielding { ladder, .. } => (Cause::Stopped, ladder),
+            Phase::Ending { cause, ladder } => (cause, ladder),
         };
-        held.phase = Phase::Ending { cause, ladder: Ladder::hasty(now) };
+        let ladder = was.hastened(now);
         let run = held.run;
-        self.actions.push(Action::Signal { run, rung: Rung::Terminate });
+        held.phase = Phase::Ending { cause, ladder };
+        if ladder.rung > was.rung {
+            self.actions.push(Action::Signal { run, rung: ladder.rung });
+        }
     }
 
     pub(super) fn kill_suspended(&mut self, cause: Cause) {
@@ -91,7 +99,8 @@ impl Coordinator {
         for chat in self.chats.expire(now, self.rules.disconnect_grace) {
             self.finish_chat(chat, None, Verdict::Cut(Cause::Disconnected), Duration::ZERO);
         }
-        loop {
+        // Who is missing, a file or a task that others wait for, is known only after the first full scan.
+        while self.scanned {
             let (slot, suspended) = (&self.slot, &self.suspended);
             let is_live = |id: &ItemId| lives_outside_the_queue(slot.as_ref(), suspended.as_ref(), id);
             let (task, verdict) = match self.queue.expire(now, is_live) {
@@ -158,11 +167,15 @@ impl Coordinator {
     }
 }
 
-/// Whether a task runs or is suspended.
+/// Whether this is a task that holds the slot or is suspended.
 pub(super) fn lives_outside_the_queue(
     slot: Option<&Held>,
     suspended: Option<&Suspended>,
     id: &ItemId,
 ) -> bool {
-    slot.is_some_and(|held| held.work.id() == id) || suspended.is_some_and(|s| &s.task.id == id)
+    let runs = |held: &Held| match &held.work {
+        Work::Task(task) => &task.id == id,
+        Work::Chat(_) => false,
+    };
+    slot.is_some_and(runs) || suspended.is_some_and(|s| &s.task.id == id)
 }

@@ -6,7 +6,7 @@ use hive_shared::ids::ItemId;
 use hive_shared::work::{Priority, Scope, WhenBusy};
 
 use super::ending::lives_outside_the_queue;
-use super::queue::{self, Admission, FILE_GRACE};
+use super::queue::{self, Admission};
 use super::slot::{Held, Ladder, Phase, Suspended, Task, Work};
 use super::{
     Action, Cause, ChatSpec, Coordinator, Ended, Event, MAX_WAITING_CHATS, Moment, PauseCause, Refusal,
@@ -18,8 +18,8 @@ impl Coordinator {
         match event {
             Event::TaskArrived(spec) => self.admit(now, &spec),
             Event::TaskEdited(spec) => self.task_edited(now, spec),
-            Event::TaskFileMissing(id) => self.queue.set_missing(&id, Some(now + FILE_GRACE)),
-            Event::TaskFileBack(id) => self.queue.set_missing(&id, None),
+            Event::TaskFileMissing(id) => self.queue.file_missing(now, &id),
+            Event::TaskFileBack(id) => self.queue.file_back(&id),
             Event::TaskFileRejected(id) => {
                 if let Some(task) = self.queue.remove(&id) {
                     self.finish_waiting(&task, Verdict::FileRejected);
@@ -131,7 +131,7 @@ impl Coordinator {
         let Some(held) = self.slot.take_if(|held| held.run == run) else { return };
         match (held.phase.clone(), held.work.clone()) {
             (Phase::Yielding { to_chat, .. }, Work::Task(task)) => {
-                self.suspend(now, task, Some(run), held.used(now), to_chat);
+                self.suspend(task, Some(run), held.used(now), to_chat);
             }
             // It yields although nobody wants that any more: it keeps the slot until it is over.
             (
@@ -145,18 +145,14 @@ impl Coordinator {
 
     pub(super) fn suspend(
         &mut self,
-        now: Moment,
         mut task: Task,
         run: Option<RunId>,
         used: Duration,
         to_chat: Option<ItemId>,
     ) {
-        if to_chat.is_some() {
-            self.converse(now);
-            if task.conversation != Some(self.conversation) {
-                task.conversation = Some(self.conversation);
-                task.preemptions += 1;
-            }
+        if to_chat.is_some() && task.conversation != Some(self.conversation) {
+            task.conversation = Some(self.conversation);
+            task.preemptions += 1;
         }
         let (item, preemptions) = (task.id.clone(), task.preemptions);
         self.actions.push(Action::Suspended { item, to_chat, preemptions, used });
@@ -175,7 +171,7 @@ impl Coordinator {
             Phase::Yielding { ladder, to_chat } => match held.work {
                 // It did not survive being pushed to yield: that is our doing, and no end of the task.
                 Work::Task(task) if ladder.rung > Rung::Cancel => {
-                    return self.suspend(now, task, None, used, to_chat);
+                    return self.suspend(task, None, used, to_chat);
                 }
                 Work::Task(_) | Work::Chat(_) => Verdict::AsReported,
             },
@@ -207,13 +203,16 @@ impl Coordinator {
     }
 
     pub(super) fn run_withdrawn(&mut self, now: Moment, run: RunId) {
-        let Some(held) = self.slot.take_if(|held| held.run == run) else { return };
-        match held.work {
-            Work::Task(task) if held.phase == Phase::Running => self.queue.put_back_missing(now, task),
-            Work::Task(_) | Work::Chat(_) => {
+        match self.slot.take_if(|held| held.run == run) {
+            // That it was to yield as well is no reason to end it.
+            Some(Held { work: Work::Task(task), phase: Phase::Running | Phase::Yielding { .. }, .. }) => {
+                self.queue.put_back_missing(now, task);
+            }
+            Some(held) => {
                 self.slot = Some(held);
                 self.run_ended(now, run, Ended::Badly);
             }
+            None => {}
         }
     }
 
@@ -276,6 +275,7 @@ impl Coordinator {
             self.stop = Some(mode);
             if mode == StopMode::Now {
                 self.end_slot_hastily(now);
+                self.kill_suspended(Cause::Stopped);
             }
         }
         self.reply(Reply::Done);

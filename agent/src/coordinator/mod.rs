@@ -200,6 +200,7 @@ impl Coordinator {
             (self.slot.is_none() && self.has_file_work() && !self.holds_tasks() && self.stop.is_none())
                 .then_some(self.quiet_until);
         let waiting = self.chats.next_deadline(self.rules.disconnect_grace);
-        slot.chain(quiet).chain(waiting).chain(self.queue.next_deadline()).min()
+        let tasks = self.queue.next_deadline().filter(|_| self.scanned);
+        slot.chain(quiet).chain(waiting).chain(tasks).min()
     }
 }

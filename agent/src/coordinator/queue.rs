@@ -12,7 +12,7 @@ use super::event::{Ended, TaskSpec};
 use super::slot::Task;
 
 /// How long a waiting task's file may be gone before the task is cancelled (SPEC 2).
-pub(super) const FILE_GRACE: Duration = Duration::from_secs(2);
+const FILE_GRACE: Duration = Duration::from_secs(2);
 
 /// The waiting tasks of one bot.
 #[derive(Debug, Default)]
@@ -154,10 +154,18 @@ impl Queue {
         released
     }
 
-    /// The file of a waiting task is gone, or there again.
-    pub(super) fn set_missing(&mut self, id: &ItemId, until: Option<Moment>) {
+    /// The file of a waiting task is gone. What was gone before is not given more time.
+    pub(super) fn file_missing(&mut self, now: Moment, id: &ItemId) {
         if let Some(mut waiting) = self.take(id) {
-            waiting.missing_until = until;
+            waiting.missing_until.get_or_insert(now + FILE_GRACE);
+            self.insert(waiting);
+        }
+    }
+
+    /// The file of a waiting task is there again.
+    pub(super) fn file_back(&mut self, id: &ItemId) {
+        if let Some(mut waiting) = self.take(id) {
+            waiting.missing_until = None;
             self.insert(waiting);
         }
     }
@@ -288,7 +296,6 @@ pub(super) fn task_of(spec: &TaskSpec) -> Task {
         interruptible: spec.interruptible,
         preemptions: spec.preemptions,
         conversation: None,
-        attempts: spec.attempts,
     }
 }
 
@@ -386,11 +393,11 @@ mod tests {
     fn a_missing_file_holds_a_task_back_for_two_seconds() {
         let mut queue = Queue::default();
         let _ = admit(&mut queue, &spec("a", Priority::P2, 1, &[]));
-        queue.set_missing(&id("a"), Some(at(2)));
+        queue.file_missing(at(0), &id("a"));
         assert!(queue.pop().is_none());
-        queue.set_missing(&id("a"), None);
+        queue.file_back(&id("a"));
         assert!(queue.has_ready());
-        queue.set_missing(&id("a"), Some(at(2)));
+        queue.file_missing(at(0), &id("a"));
         assert!(queue.expire(at(1), |_| false).is_none());
         assert!(matches!(queue.expire(at(2), |_| false), Some(Expired::FileRemoved(_))));
     }

@@ -83,6 +83,7 @@ impl Coordinator {
                 };
                 let Some(to_chat) = to_chat else { return };
                 self.chats.interruption_done();
+                self.converse(now);
                 if let Some(held) = &mut self.slot {
                     held.phase = Phase::Yielding { to_chat: Some(to_chat), ladder: Ladder::gentle(now) };
                     let run = held.run;

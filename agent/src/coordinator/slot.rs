@@ -24,7 +24,6 @@ pub(super) struct Task {
     pub(super) preemptions: u32,
     /// The conversation that last made it give way.
     pub(super) conversation: Option<u64>,
-    pub(super) attempts: u32,
 }
 
 /// A chat turn that was started.
@@ -103,6 +102,16 @@ impl Ladder {
     /// The ladder of a halting bot: it begins with termination.
     pub(super) fn hasty(now: Moment) -> Self {
         Self { rung: Rung::Terminate, next: Some(now + STOP_RUNG), step: STOP_RUNG }
+    }
+
+    /// The same from where this one stands; a rung that was taken is not taken again.
+    pub(super) fn hastened(self, now: Moment) -> Self {
+        match self.rung {
+            Rung::Cancel => Self::hasty(now),
+            Rung::Terminate | Rung::Kill => {
+                Self { next: self.next.map(|at| at.min(now + STOP_RUNG)), step: STOP_RUNG, ..self }
+            }
+        }
     }
 
     /// No ladder at all: what is suspended cannot be asked.
