@@ -56,7 +56,8 @@ pub fn assess(signs: Signs) -> Health {
     let disk = if signs.disk_trouble { HealthLevel::Critical } else { HealthLevel::Healthy };
     found.push((disk, "the disk does not take what is to be written".to_owned()));
     let status = found.iter().map(|(level, _)| *level).max().unwrap_or(HealthLevel::Healthy);
-    let reasons = found.into_iter().filter(|(level, _)| *level > HealthLevel::Healthy).map(|(_, reason)| reason);
+    let reasons =
+        found.into_iter().filter(|(level, _)| *level > HealthLevel::Healthy).map(|(_, reason)| reason);
     Health { status, reasons: reasons.collect() }
 }
 
@@ -64,8 +65,12 @@ pub fn assess(signs: Signs) -> Health {
 mod tests {
     use super::*;
 
-    const WELL: Signs =
-        Signs { waiting: 0, recent_failures: (0, 20), quiet_for: Duration::from_hours(9), disk_trouble: false };
+    const WELL: Signs = Signs {
+        waiting: 0,
+        recent_failures: (0, 20),
+        quiet_for: Duration::from_hours(9),
+        disk_trouble: false,
+    };
 
     fn level(signs: Signs) -> HealthLevel {
         assess(signs).status
@@ -76,8 +81,14 @@ mod tests {
         use HealthLevel::{Critical, Healthy, Warning};
         assert_eq!(assess(WELL), Health { status: Healthy, reasons: Vec::new() });
         let busy = Signs { quiet_for: Duration::ZERO, ..WELL };
-        assert_eq!([5, 6, 20, 21].map(|waiting| level(Signs { waiting, ..busy })), [Healthy, Warning, Warning, Critical]);
-        assert_eq!([(1, 20), (1, 19), (2, 20)].map(|f| level(Signs { recent_failures: f, ..WELL })), [Warning, Critical, Critical]);
+        assert_eq!(
+            [5, 6, 20, 21].map(|waiting| level(Signs { waiting, ..busy })),
+            [Healthy, Warning, Warning, Critical]
+        );
+        assert_eq!(
+            [(1, 20), (1, 19), (2, 20)].map(|f| level(Signs { recent_failures: f, ..WELL })),
+            [Warning, Critical, Critical]
+        );
         let waits = |secs| level(Signs { waiting: 1, quiet_for: Duration::from_secs(secs), ..WELL });
         assert_eq!([59, 60, 299, 300].map(waits), [Healthy, Warning, Warning, Critical]);
         assert_eq!(assess(Signs { disk_trouble: true, ..WELL }).reasons.len(), 1);

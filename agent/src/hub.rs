@@ -190,7 +190,11 @@ impl Hub {
 /// The frame that shows a change to a follower.
 pub fn frame_of(change: Change) -> Utf8Bytes {
     let Change { entry, added_seq } = change;
-    let frame = if added_seq == entry.seq { FollowFrame::EntryAdded { entry } } else { FollowFrame::EntryUpdated { entry } };
+    let frame = if added_seq == entry.seq {
+        FollowFrame::EntryAdded { entry }
+    } else {
+        FollowFrame::EntryUpdated { entry }
+    };
     serde_json::to_string(&frame).expect("an entry has string keys only").into()
 }
 

@@ -183,7 +183,8 @@ impl Worker {
         for batch in group {
             let mut complete = Vec::new();
             for job in batch.jobs {
-                let mut settled = Settled { arrival: job.arrival, id: job.id, file: None, response_file: None };
+                let mut settled =
+                    Settled { arrival: job.arrival, id: job.id, file: None, response_file: None };
                 if let Some((name, document)) = &job.response {
                     let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
                     settled.response_file = (&published != name).then_some(published);
@@ -212,7 +213,8 @@ impl Worker {
         let beside = Hive::response_name_beside_another(id, &self.bot);
         for name in [name, &beside] {
             let path = directory.join(name);
-            let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory)?;
+            let mut file =
+                tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory)?;
             file.write_all(document.as_bytes())?;
             set_readable(file.as_file())?;
             match file.persist_noclobber(&path) {
@@ -230,7 +232,10 @@ impl Worker {
                 Err(refused) => return Err(refused.error),
             }
         }
-        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{beside} is there already, and is not ours")))
+        Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{beside} is there already, and is not ours"),
+        ))
     }
 
     /// (g): syncs what was published and archived; after this the ledger need not keep the documents.
@@ -302,7 +307,8 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
     let Some(name) = from.file_name().and_then(|name| name.to_str()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a task file has a name in UTF-8"));
     };
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, ending)| (stem, format!(".{ending}")));
+    let (stem, ending) =
+        name.rsplit_once('.').map_or((name, String::new()), |(stem, ending)| (stem, format!(".{ending}")));
     let mut candidate = name.to_owned();
     let mut number = 2_u64;
     loop {
@@ -334,7 +340,10 @@ fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Whether a document in the way is a response that is whole and not this bot's.
 fn is_of_another(document: &[u8], bot: &BotId) -> bool {
-    match std::str::from_utf8(document).ok().and_then(|text| response::read(text).ok().map(|(header, _)| header.bot_id)) {
+    match std::str::from_utf8(document)
+        .ok()
+        .and_then(|text| response::read(text).ok().map(|(header, _)| header.bot_id))
+    {
         Some(owner) => &owner != bot,
         // No response of ours looks like this, unless the power went while it was written.
         None => document.iter().any(|byte| *byte != 0) && !document.starts_with(b"---\nschema: 1\n"),

@@ -127,11 +127,15 @@ impl From<Refusal> for Denied {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unknown => Self::new(code::NOT_FOUND, "there is no such task or prompt"),
-            Refusal::NotWaiting => Self::new(code::CONFLICT, "it does not wait any more, and its priority is settled"),
+            Refusal::NotWaiting => {
+                Self::new(code::CONFLICT, "it does not wait any more, and its priority is settled")
+            }
             Refusal::Idle => Self::new(code::IDLE, "nothing is running, so there is nothing to interrupt"),
             Refusal::Busy => Self::new(code::BUSY, "the bot is busy, and the prompt asked not to wait"),
             Refusal::Paused => Self::new(code::PAUSED, "the bot is paused, and the prompt asked not to wait"),
-            Refusal::QueueFull => Self::new(code::QUEUE_FULL, "too many prompts are waiting; try again later"),
+            Refusal::QueueFull => {
+                Self::new(code::QUEUE_FULL, "too many prompts are waiting; try again later")
+            }
             Refusal::Stopping => Self::new(code::STOPPING, "the bot is stopping"),
         }
     }

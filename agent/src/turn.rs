@@ -3,6 +3,7 @@
 //! Listeners hold a position and read on from it; nothing is pushed to them, so a slow one costs a position and no
 //! memory, and one that comes back misses nothing.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -52,6 +53,12 @@ struct Inner {
     on_first_output: Option<Box<dyn FnOnce() + Send>>,
 }
 
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 impl Turn {
     /// A turn of a file task, whose listeners read the text alone.
     pub fn of_task(id: ItemId, max_output: usize) -> Arc<Self> {
@@ -65,7 +72,14 @@ impl Turn {
 
     fn new(id: ItemId, max_output: usize, keeps_frames: bool) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { id, keeps_frames, max_output, inner: Mutex::default(), changes, start_seq: AtomicU64::new(u64::MAX) })
+        Arc::new(Self {
+            id,
+            keeps_frames,
+            max_output,
+            inner: Mutex::default(),
+            changes,
+            start_seq: AtomicU64::new(u64::MAX),
+        })
     }
 
     /// What is left to tell of a chat turn whose frames are no longer kept, to a client that has seen frame `after`.
@@ -254,7 +268,10 @@ mod tests {
         assert_eq!(turn.read_on(&mut position, 100), None);
         turn.start_over();
         turn.say("second attempt");
-        assert_eq!(turn.read_on(&mut position, 100), Some(Piece { offset: 0, text: "second attempt".into() }));
+        assert_eq!(
+            turn.read_on(&mut position, 100),
+            Some(Piece { offset: 0, text: "second attempt".into() })
+        );
         turn.start_over();
         assert_eq!(turn.read_on(&mut position, 100), Some(Piece { offset: 0, text: String::new() }));
         assert_eq!(turn.read_on(&mut position, 100), None);

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod chat;
+pub mod digest;
 mod front_matter;
 pub mod ids;
 pub mod paths;

@@ -33,7 +33,11 @@ impl Driver {
         Ok(())
     }
 
-    fn take_prompt(&mut self, prompt: Prompt, connection: Connection) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
+    fn take_prompt(
+        &mut self,
+        prompt: Prompt,
+        connection: Connection,
+    ) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
         if self.settings.mode == Mode::CliOnly {
             return Ok(Err(Denied::new(code::MODE, "this bot takes no prompts: its mode is cli-only")));
         }
@@ -173,7 +177,8 @@ impl Driver {
                 .as_ref()
                 .and_then(|name| std::fs::read_to_string(self.identity.hive.responses().join(name)).ok()),
         };
-        let text = document.as_deref().and_then(|document| response::read(document).ok()).map(|(_, text)| text);
+        let text =
+            document.as_deref().and_then(|document| response::read(document).ok()).map(|(_, text)| text);
         Ok(text.unwrap_or_default().to_owned())
     }
 
@@ -217,7 +222,8 @@ impl Driver {
 fn check(prompt: &Prompt) -> Result<(), Denied> {
     let named = |what: &str, name: &str| {
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-            let message = format!("{what} is a name of 1 to {MAX_NAME} characters without control characters");
+            let message =
+                format!("{what} is a name of 1 to {MAX_NAME} characters without control characters");
             return Err(Denied::new(code::BAD_REQUEST, message));
         }
         Ok(())
@@ -240,7 +246,7 @@ fn taken(id: &ItemId) -> Denied {
 
 /// What makes two prompts of one id the same.
 fn digest_of(prompt: &Prompt, session: &str) -> String {
-    hive_shared::task::content_digest(&serde_json::json!([prompt.message, prompt.user, session]))
+    hive_shared::digest::digest(&serde_json::json!([prompt.message, prompt.user, session]))
 }
 
 /// The first line that says something, cut.

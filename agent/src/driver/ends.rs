@@ -45,7 +45,11 @@ impl Driver {
             Verdict::AsReported => match outcome.as_ref().map(|outcome| &outcome.result) {
                 Some(Ok(())) => (Status::Completed, None, None),
                 Some(Err(failure)) => (Status::Failed, Some(failure.code), Some(failure.message.clone())),
-                None => (Status::Failed, Some(code::ADAPTER_ERROR), Some("the run ended without a word".to_owned())),
+                None => (
+                    Status::Failed,
+                    Some(code::ADAPTER_ERROR),
+                    Some("the run ended without a word".to_owned()),
+                ),
             },
             verdict => {
                 let (status, code, message) = self.told(verdict, run.is_some(), &item);
@@ -69,7 +73,9 @@ impl Driver {
     /// Why an item ended that did not end by itself.
     fn told(&self, verdict: &Verdict, ran: bool, item: &Item) -> (Status, &'static str, String) {
         match verdict {
-            Verdict::AsReported => (Status::Failed, code::ADAPTER_ERROR, "the run ended without a word".to_owned()),
+            Verdict::AsReported => {
+                (Status::Failed, code::ADAPTER_ERROR, "the run ended without a word".to_owned())
+            }
             Verdict::Cut(cause @ Cause::TimedOut) => {
                 let limit = hive_shared::time::show_duration(item.detail.limit);
                 (cause.status(ran), cause.code(), format!("{} of {limit}", cause.message()))
@@ -96,7 +102,8 @@ impl Driver {
             }
             Verdict::TooManyAttempts => {
                 let attempts = item.attempts;
-                let message = format!("the daemon died under it {attempts} times, and max_attempts bounds that");
+                let message =
+                    format!("the daemon died under it {attempts} times, and max_attempts bounds that");
                 (Status::Failed, code::MAX_ATTEMPTS, message)
             }
         }
@@ -150,7 +157,13 @@ impl Driver {
         self.hub.end_turn(&item.id, item.source == Source::Chat);
         self.attached.remove(&item.id);
         let file = item.file.clone().filter(|_| item.source == Source::File);
-        self.jobs.push(Job { arrival: item.arrival, id: item.id, response: Some((name, document)), file, complete });
+        self.jobs.push(Job {
+            arrival: item.arrival,
+            id: item.id,
+            response: Some((name, document)),
+            file,
+            complete,
+        });
         Ok(())
     }
 

@@ -65,7 +65,8 @@ impl Driver {
             InboxEvent::Gone(names) => names.iter().try_for_each(|name| self.file_gone(name)),
             InboxEvent::Symlink(name) => {
                 tracing::warn!(name, "a symbolic link is left where it is, unread");
-                let text = format!("{name} is a symbolic link: left where it is, unread; put the file itself there");
+                let text =
+                    format!("{name} is a symbolic link: left where it is, unread; put the file itself there");
                 self.control_entry("ignored", &text, None)
             }
             InboxEvent::Unreadable { name, error } => {
@@ -92,9 +93,15 @@ impl Driver {
             }
             InboxEvent::DirectoryLost => {
                 tracing::error!("the task directory is gone");
-                self.control_entry("directory lost", "the task directory is gone; its tasks wait for it", None)
+                self.control_entry(
+                    "directory lost",
+                    "the task directory is gone; its tasks wait for it",
+                    None,
+                )
             }
-            InboxEvent::DirectoryBack => self.control_entry("directory back", "the task directory is there again", None),
+            InboxEvent::DirectoryBack => {
+                self.control_entry("directory back", "the task directory is there again", None)
+            }
         }
     }
 
@@ -241,7 +248,8 @@ impl Driver {
             | Status::Incomplete => false,
         };
         if !waits {
-            return self.warn_of_item(item, "its file was changed while it ran; it is archived as it is then");
+            return self
+                .warn_of_item(item, "its file was changed while it ran; it is archived as it is then");
         }
         match file.content {
             Err(reason) => {
@@ -255,7 +263,10 @@ impl Driver {
             Ok(head) => {
                 let mut warnings = head.document.warnings.clone();
                 if head.document.id != item.id && !item.id.as_str().starts_with(head.document.id.as_str()) {
-                    warnings.push(format!("its file was edited to the id {}; it stays {}", head.document.id, item.id));
+                    warnings.push(format!(
+                        "its file was edited to the id {}; it stays {}",
+                        head.document.id, item.id
+                    ));
                 }
                 let mut edited = self.item_of(&item.id, &file.name, head);
                 edited.detail.warnings = warnings;
@@ -331,7 +342,11 @@ impl Driver {
             Ok(_) => self.control_entry("rejected", &format!("{name}: {reason}"), None),
             Err(error) => {
                 tracing::error!(name, error = %error, "a file that is no task cannot be moved to rejected/");
-                self.control_entry("rejected", &format!("{name}: {reason} (it cannot be moved: {error})"), None)
+                self.control_entry(
+                    "rejected",
+                    &format!("{name}: {reason} (it cannot be moved: {error})"),
+                    None,
+                )
             }
         }
     }
@@ -345,7 +360,12 @@ impl Driver {
         names.get(id.as_str()).or_else(|| names.get(stem)).copied()
     }
 
-    fn archive_answered(&mut self, name: &str, head: TaskHead, failed: Option<bool>) -> Result<(), StoreError> {
+    fn archive_answered(
+        &mut self,
+        name: &str,
+        head: TaskHead,
+        failed: Option<bool>,
+    ) -> Result<(), StoreError> {
         let id = match self.store.item(&head.document.id)? {
             None => head.document.id.clone(),
             Some(_) => self.free_variant(&head.document.id)?,
@@ -403,7 +423,9 @@ fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, Option<bool>
     let Ok(entries) = std::fs::read_dir(responses) else { return names };
     for entry in entries.flatten() {
         let path = entry.path();
-        if path.extension().is_none_or(|ending| ending != "md") || !entry.file_type().is_ok_and(|t| t.is_file()) {
+        if path.extension().is_none_or(|ending| ending != "md")
+            || !entry.file_type().is_ok_and(|t| t.is_file())
+        {
             continue;
         }
         let Some(head) = head_of(&path) else { continue };

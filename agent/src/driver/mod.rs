@@ -107,7 +107,6 @@ pub struct Driver {
 
 /// A run that has not ended.
 struct LiveRun {
-    item: ItemId,
     arrival: i64,
     turn: Arc<Turn>,
     run: Option<Run>,

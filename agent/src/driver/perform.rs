@@ -106,7 +106,7 @@ impl Driver {
             instruction,
             workdir: self.identity.workdir.clone(),
         };
-        let live = LiveRun { item: id.clone(), arrival: item.arrival, turn, run: None, kept: Position::default() };
+        let live = LiveRun { arrival: item.arrival, turn, run: None, kept: Position::default() };
         self.runs.insert(run, live);
         self.effects.push(Effect::Start { run, spec });
         Ok(Performed::Done)
@@ -185,7 +185,8 @@ impl Driver {
 
     fn notify(&mut self, chat: &ItemId, code: &str, message: String) {
         if let Some(turn) = self.hub.turn(chat) {
-            self.effects.push(Effect::Tell { turn, event: TurnEvent::Notice { code: code.to_owned(), message } });
+            self.effects
+                .push(Effect::Tell { turn, event: TurnEvent::Notice { code: code.to_owned(), message } });
         }
     }
 

@@ -113,7 +113,12 @@ impl Driver {
     }
 
     /// Puts a control act on the timeline.
-    pub(super) fn control_entry(&mut self, act: &str, content: &str, task: Option<&ItemId>) -> Result<(), StoreError> {
+    pub(super) fn control_entry(
+        &mut self,
+        act: &str,
+        content: &str,
+        task: Option<&ItemId>,
+    ) -> Result<(), StoreError> {
         let entry_id = format!("CTL-{}", self.store.seq() + 1);
         let entry = Entry {
             title: Some(act.to_owned()),

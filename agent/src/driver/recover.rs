@@ -17,10 +17,15 @@ use crate::store::{Item, StoreError};
 impl Driver {
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         let unsettled = self.store.unsettled()?;
-        let runs: HashSet<String> = unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
+        let runs: HashSet<String> =
+            unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
         if !runs.is_empty() {
             let swept = process::sweep_leftovers(&runs);
-            tracing::warn!(runs = runs.len(), processes = swept, "an earlier life ended in the middle of its work");
+            tracing::warn!(
+                runs = runs.len(),
+                processes = swept,
+                "an earlier life ended in the middle of its work"
+            );
         }
         if self.store.is_new() {
             self.first_scan = FirstScan::Answered(self.names_answered());
@@ -40,7 +45,8 @@ impl Driver {
 
     fn remember_file(&mut self, item: &Item) {
         if let Some(name) = &item.file
-            && let Some(fingerprint) = item.fingerprint.as_deref().and_then(|text| text.parse::<Fingerprint>().ok())
+            && let Some(fingerprint) =
+                item.fingerprint.as_deref().and_then(|text| text.parse::<Fingerprint>().ok())
         {
             self.files.insert(name, fingerprint, item.id.clone());
         }

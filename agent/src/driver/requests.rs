@@ -14,7 +14,7 @@ use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
-use crate::store::{Item, StoreError};
+use crate::store::StoreError;
 
 /// What a request came to: an answer, or the reason why it cannot be done.
 type Answered<T> = Result<Result<T, Denied>, StoreError>;
@@ -84,7 +84,9 @@ impl Driver {
             }
             Request::Place(id, answer) => drop(answer.send(self.place(&id))),
             Request::Prompt(prompt, connection, answer) => self.prompt(prompt, connection, answer)?,
-            Request::Attach { id, after, connection, answer } => self.attach(&id, after, connection, answer)?,
+            Request::Attach { id, after, connection, answer } => {
+                self.attach(&id, after, connection, answer)?
+            }
             Request::Disconnected(connection) => self.disconnected(connection)?,
         }
         Ok(())
@@ -96,7 +98,10 @@ impl Driver {
             None => None,
             Some(Ok(limit)) if !limit.is_zero() => Some(limit),
             Some(_) => {
-                return Ok(Err(Denied::new(code::BAD_REQUEST, "timeout_seconds is a number of seconds above zero")));
+                return Ok(Err(Denied::new(
+                    code::BAD_REQUEST,
+                    "timeout_seconds is a number of seconds above zero",
+                )));
             }
         };
         let id = match request.id {
@@ -151,12 +156,13 @@ impl Driver {
         }
         let directory = self.identity.hive.tasks(&self.identity.bot);
         let path = directory.join(&name);
-        let written = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory).and_then(
-            |mut file| {
-                file.write_all(text.as_bytes())?;
-                file.persist_noclobber(&path).map_err(|error| error.error)
-            },
-        );
+        let written =
+            tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory).and_then(
+                |mut file| {
+                    file.write_all(text.as_bytes())?;
+                    file.persist_noclobber(&path).map_err(|error| error.error)
+                },
+            );
         let fingerprint = match written.and_then(|file| file.metadata()) {
             Ok(metadata) => crate::inbox::Fingerprint::of(&metadata),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -232,13 +238,16 @@ impl Driver {
             Some(item) if item.status.is_final() => {
                 Denied::new(code::ALREADY_FINAL, format!("'{id}' is {} already", item.status))
             }
-            Some(item) => Denied::new(code::CONFLICT, format!("'{id}' is {}, which does not allow that", item.status)),
+            Some(item) => {
+                Denied::new(code::CONFLICT, format!("'{id}' is {}, which does not allow that", item.status))
+            }
             None => Denied::unknown(id),
         })
     }
 
     fn pause(&mut self, request: PauseRequest) -> Answered<()> {
-        let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        let reason =
+            request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         let pause = PauseFile { scope: request.scope, reason };
         if let Err(error) = pause.write(&self.identity.hive.pause_file(&self.identity.bot)) {
             return Ok(Err(unavailable("the pause file cannot be written", &error)));
@@ -290,13 +299,15 @@ impl Driver {
         let now = self.now();
         let current = self.core.occupant(now).filter(|occupant| occupant.source == Source::File);
         let running = current.map(|o| Place { id: o.item, status: Status::Running, position: None });
-        let suspended = self.core.suspended().map(|o| Place { id: o.item, status: Status::Suspended, position: None });
+        let suspended =
+            self.core.suspended().map(|o| Place { id: o.item, status: Status::Suspended, position: None });
         let ready = self.core.in_order().enumerate().map(|(index, id)| Place {
             id: id.clone(),
             status: Status::Queued,
             position: Some(index + 1),
         });
-        let total = usize::from(running.is_some()) + usize::from(suspended.is_some()) + self.core.waiting_tasks();
+        let total =
+            usize::from(running.is_some()) + usize::from(suspended.is_some()) + self.core.waiting_tasks();
         let mut held_back: Vec<&ItemId> = self.core.held_back().map(|(id, _)| id).collect();
         held_back.sort_unstable();
         let held_back = held_back.into_iter().map(|id| Place {
@@ -320,7 +331,9 @@ impl Driver {
 
     /// Whether an id is in use on this bot: by an item, by an entry, or by a response of an earlier ledger.
     pub(super) fn is_taken(&self, id: &ItemId) -> Result<bool, StoreError> {
-        Ok(self.store.item(id)?.is_some() || self.store.entry(id.as_str())?.is_some() || self.has_response(id))
+        Ok(self.store.item(id)?.is_some()
+            || self.store.entry(id.as_str())?.is_some()
+            || self.has_response(id))
     }
 
     /// The id itself if it is free, else the first of `ID.r2`, `ID.r3`, … that is.
@@ -333,9 +346,7 @@ impl Driver {
         }
         Ok(candidate)
     }
-
 }
-
 
 fn unavailable(what: &str, error: &std::io::Error) -> Denied {
     Denied::new(code::UNAVAILABLE, format!("{what}: {error}"))

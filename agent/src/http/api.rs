@@ -9,8 +9,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::{
-    ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest, SubmitRequest,
-    TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
+    ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
+    SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
 };
 use hive_shared::ids::ItemId;
 use hive_shared::work::Source;
@@ -36,7 +36,10 @@ pub(super) async fn health(State(shared): State<Shared>) -> Json<HealthReply> {
     })
 }
 
-pub(super) async fn status(State(shared): State<Shared>, Path(bot): Path<String>) -> Result<Json<BotStatus>, Problem> {
+pub(super) async fn status(
+    State(shared): State<Shared>,
+    Path(bot): Path<String>,
+) -> Result<Json<BotStatus>, Problem> {
     shared.is_bot(&bot)?;
     Ok(Json(shared.status_now()?))
 }
@@ -52,7 +55,10 @@ pub(super) async fn pause(
     Ok(Json(shared.status_now()?))
 }
 
-pub(super) async fn resume(State(shared): State<Shared>, Path(bot): Path<String>) -> Result<Json<BotStatus>, Problem> {
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    Path(bot): Path<String>,
+) -> Result<Json<BotStatus>, Problem> {
     shared.is_bot(&bot)?;
     shared.ask(Request::Resume).await?;
     Ok(Json(shared.status_now()?))
@@ -202,8 +208,12 @@ pub(super) async fn response(
         })
         .await?;
     match document {
-        Some(document) => Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], document).into_response()),
-        None => Err(Problem::not_found(format!("the response document {name} is not in responses/ any more"))),
+        Some(document) => {
+            Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], document).into_response())
+        }
+        None => {
+            Err(Problem::not_found(format!("the response document {name} is not in responses/ any more")))
+        }
     }
 }
 
@@ -317,7 +327,8 @@ impl Service {
             match synced.await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    let message = format!("the task '{id}' is queued, but the disk does not confirm it: {error}");
+                    let message =
+                        format!("the task '{id}' is queued, but the disk does not confirm it: {error}");
                     return Err(Problem::new(code::UNAVAILABLE, message));
                 }
                 Err(_) => return Err(Problem::new(code::UNAVAILABLE, "the bot is stopping")),
@@ -338,7 +349,8 @@ fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(code::TOO_LARGE, "the body is too large"),
         _ => Problem::bad_request(rejection.body_text()),
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
 }
 
 fn read_optional<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem> {
@@ -347,4 +359,3 @@ fn read_optional<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem
         Ok(_) | Err(_) => read(body),
     }
 }
-

@@ -43,7 +43,8 @@ pub(super) async fn upgrade(
 async fn serve(socket: WebSocket, shared: Shared) {
     let connection = Connection(shared.last_connection.fetch_add(1, Ordering::Relaxed));
     shared.chat_clients.fetch_add(1, Ordering::Relaxed);
-    let mut client = Client { peer: Peer::new(socket), shared: Arc::clone(&shared), connection, turns: Vec::new() };
+    let mut client =
+        Client { peer: Peer::new(socket), shared: Arc::clone(&shared), connection, turns: Vec::new() };
     let closing = shared.closing.clone();
     let ended = tokio::select! {
         result = client.serve() => result,
@@ -90,7 +91,7 @@ impl Client {
                     pending::<()>().await;
                 }
                 let waits = self.turns.iter_mut().map(|listened| Box::pin(listened.changes.changed()));
-                select_all(waits).await;
+                drop(select_all(waits).await);
             };
             tokio::select! {
                 heard = self.peer.hear() => match heard? {
@@ -116,7 +117,9 @@ impl Client {
             }
         }
         if !more {
-            self.turns.retain(|listened| !listened.turn.is_complete() || listened.changes.has_changed().unwrap_or(false));
+            self.turns.retain(|listened| {
+                !listened.turn.is_complete() || listened.changes.has_changed().unwrap_or(false)
+            });
         }
         Ok(more)
     }
@@ -129,7 +132,9 @@ impl Client {
                 let id = serde_json::from_str::<serde_json::Value>(text)
                     .ok()
                     .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
-                return self.refuse(id, code::BAD_REQUEST, &format!("the frame cannot be read: {error}")).await;
+                return self
+                    .refuse(id, code::BAD_REQUEST, &format!("the frame cannot be read: {error}"))
+                    .await;
             }
         };
         let connection = self.connection;
@@ -137,7 +142,9 @@ impl Client {
             ClientFrame::Prompt(prompt) => {
                 let id = prompt.id.as_ref().map(ToString::to_string);
                 if self.turns.len() >= MAX_TURNS {
-                    return self.refuse(id, code::QUEUE_FULL, "this connection listens to too many turns").await;
+                    return self
+                        .refuse(id, code::QUEUE_FULL, "this connection listens to too many turns")
+                        .await;
                 }
                 match self.shared.ask(|answer| Request::Prompt(prompt, connection, answer)).await {
                     Ok(turn) => {

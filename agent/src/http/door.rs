@@ -32,7 +32,12 @@ pub struct Door {
 
 impl Door {
     /// A door of a server that listens at `listen`.
-    pub fn new(token: String, listen: SocketAddr, allowed_hosts: Vec<String>, allowed_origins: Vec<String>) -> Self {
+    pub fn new(
+        token: String,
+        listen: SocketAddr,
+        allowed_hosts: Vec<String>,
+        allowed_origins: Vec<String>,
+    ) -> Self {
         Self { token, listen: listen.ip(), port: listen.port(), allowed_hosts, allowed_origins }
     }
 
@@ -80,10 +85,15 @@ impl Door {
             (Some(origin), None) => origin.to_str().unwrap_or(""),
             (Some(_), Some(_)) => return false,
         };
-        if self.allowed_origins.iter().any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+        if self
+            .allowed_origins
+            .iter()
+            .any(|allowed| allowed.trim_end_matches('/').eq_ignore_ascii_case(origin))
+        {
             return true;
         }
-        let Some(authority) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else {
+        let Some(authority) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+        else {
             return false;
         };
         let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -101,8 +111,11 @@ impl Door {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
         let offered = || {
-            let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-            protocols.flat_map(|value| value.split(',')).find_map(|one| one.trim().strip_prefix(TOKEN_PROTOCOL))
+            let protocols =
+                headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+            protocols
+                .flat_map(|value| value.split(','))
+                .find_map(|one| one.trim().strip_prefix(TOKEN_PROTOCOL))
         };
         let Some(given) = bearer.or_else(offered) else { return false };
         self.token.as_bytes().ct_eq(given.as_bytes()).into()
@@ -159,10 +172,20 @@ mod tests {
     #[test]
     fn hosts() {
         let health = |peer, host| verdict(peer, "/health", &[(HOST, host)]);
-        for good in ["127.0.0.1:8002", "localhost", "LOCALHOST:9", "[::1]:8002", "127.1.2.3", "hive.example:8002"] {
+        for good in
+            ["127.0.0.1:8002", "localhost", "LOCALHOST:9", "[::1]:8002", "127.1.2.3", "hive.example:8002"]
+        {
             assert_eq!(health(LOOPBACK, good), Ok(()), "{good}");
         }
-        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::1", "0.0.0.0"] {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "",
+            "[::1",
+            "0.0.0.0",
+        ] {
             assert_eq!(health(LOOPBACK, bad), Err(code::HOST), "{bad}");
         }
         let neighbour = "192.0.2.7".parse().unwrap();
@@ -179,14 +202,23 @@ mod tests {
         for good in ["http://127.0.0.1:8002", "http://localhost:8002", "https://board.example"] {
             assert_eq!(health(good), Ok(()), "{good}");
         }
-        for bad in ["http://localhost:3000", "http://localhost", "null", "https://evil.example", "file://", "https://board.example.evil"] {
+        for bad in [
+            "http://localhost:3000",
+            "http://localhost",
+            "null",
+            "https://evil.example",
+            "file://",
+            "https://board.example.evil",
+        ] {
             assert_eq!(health(bad), Err(code::ORIGIN), "{bad}");
         }
     }
 
     #[test]
     fn tokens() {
-        let status = |name: HeaderName, value| verdict(LOOPBACK, "/api/bot/B/status", &[(HOST, "localhost"), (name, value)]);
+        let status = |name: HeaderName, value| {
+            verdict(LOOPBACK, "/api/bot/B/status", &[(HOST, "localhost"), (name, value)])
+        };
         assert_eq!(status(AUTHORIZATION, "Bearer s3cret"), Ok(()));
         assert_eq!(status(AUTHORIZATION, "bearer s3cret"), Ok(()));
         assert_eq!(status(SEC_WEBSOCKET_PROTOCOL, "hive.v1, hive.bearer.s3cret"), Ok(()));

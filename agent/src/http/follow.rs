@@ -48,7 +48,8 @@ pub(super) async fn upgrade(
 }
 
 async fn serve(socket: WebSocket, shared: Shared, since: Since) {
-    let mut follower = Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
+    let mut follower =
+        Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
     let closing = shared.closing.clone();
     let ended = tokio::select! {
         result = follower.serve(since) => result,
@@ -92,7 +93,7 @@ impl Follower {
                     pending::<()>().await;
                 }
                 let waits = self.turns.iter_mut().map(|followed| Box::pin(followed.changes.changed()));
-                select_all(waits).await;
+                drop(select_all(waits).await);
             };
             tokio::select! {
                 heard = self.peer.hear() => drop(heard?),
@@ -183,7 +184,10 @@ impl Follower {
             // All of them were superseded by changes that are not visible yet.
             return Ok(Vec::new());
         }
-        Ok(changes.into_iter().map(|change| Shown { seq: change.entry.seq, frame: frame_of(change) }).collect())
+        Ok(changes
+            .into_iter()
+            .map(|change| Shown { seq: change.entry.seq, frame: frame_of(change) })
+            .collect())
     }
 
     async fn send(&mut self, frame: &FollowFrame) -> Result<(), Gone> {

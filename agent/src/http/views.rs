@@ -16,7 +16,8 @@ impl Service {
     /// The status as it is now, from the snapshot that the driver left.
     pub(super) fn status_now(&self) -> Result<BotStatus, Problem> {
         let snapshot = self.hub.status();
-        let snapshot = snapshot.ok_or_else(|| Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"))?;
+        let snapshot = snapshot
+            .ok_or_else(|| Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"))?;
         let Snapshot { at, status, recent_failures } = &*snapshot;
         let mut status = status.clone();
         if let Some(current) = &mut status.current {
@@ -39,7 +40,9 @@ pub(super) fn view(item: &Item, place: Option<&Place>) -> TaskView {
         task_id: item.id.clone(),
         title: item.title.clone(),
         priority: item.priority,
-        status: place.map_or(item.status, |place| if item.status == Status::Blocked { item.status } else { place.status }),
+        status: place.map_or(item.status, |place| {
+            if item.status == Status::Blocked { item.status } else { place.status }
+        }),
         position: place.and_then(|place| place.position),
         from: item.detail.from.clone(),
         to: item.detail.to.clone(),
@@ -58,7 +61,12 @@ pub(super) fn view(item: &Item, place: Option<&Place>) -> TaskView {
 }
 
 /// One item with all that is known of it. `entry` is the one whose content is its response.
-pub(super) fn detail(service: &Service, item: &Item, place: Option<&Place>, entry: Option<Entry>) -> TaskDetail {
+pub(super) fn detail(
+    service: &Service,
+    item: &Item,
+    place: Option<&Place>,
+    entry: Option<Entry>,
+) -> TaskDetail {
     let ended = item.ended_at.is_some();
     TaskDetail {
         bot_id: service.bot.clone(),
@@ -76,4 +84,3 @@ pub(super) fn detail(service: &Service, item: &Item, place: Option<&Place>, entr
         response: entry.filter(|_| ended).map(|entry| entry.content),
     }
 }
-

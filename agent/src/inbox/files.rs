@@ -1,11 +1,11 @@
 //! Looking at task files and reading them, without following links and without ever blocking on what is no file.
 
 use std::fmt;
-use std::str::FromStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use nix::libc;

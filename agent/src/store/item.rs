@@ -183,7 +183,9 @@ pub(super) fn finished_tasks(
 pub(super) fn last_endings(db: &Connection, limit: usize) -> Result<Vec<Status>, StoreError> {
     let of = |source| {
         let filter = format!("ended_at IS NOT NULL AND source = '{source}'");
-        format!("SELECT * FROM (SELECT status, ended_at FROM item WHERE {filter} ORDER BY ended_at DESC LIMIT ?1)")
+        format!(
+            "SELECT * FROM (SELECT status, ended_at FROM item WHERE {filter} ORDER BY ended_at DESC LIMIT ?1)"
+        )
     };
     let both = format!("{} UNION ALL {} ORDER BY ended_at DESC LIMIT ?1", of("file"), of("chat"));
     let mut statement = db.prepare(&both)?;

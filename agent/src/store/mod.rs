@@ -462,7 +462,11 @@ impl Reader {
     }
 
     /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
-    pub fn finished_tasks(&self, after: Option<&Item>, limit: usize) -> Result<(Vec<Item>, usize), StoreError> {
+    pub fn finished_tasks(
+        &self,
+        after: Option<&Item>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, usize), StoreError> {
         item::finished_tasks(&self.db, after, limit)
     }
 
