@@ -179,9 +179,7 @@ fn a_directory_that_is_moved_away_in_the_midst_of_a_scan_is_lost_and_its_files_a
     let known = Fingerprint { device: 0, inode: 0, size: 0, modified_nanos: 0 };
     let (nest, go) = in_the_midst(HashMap::from([("known.md".to_owned(), known)]));
     fs::rename(nest.tasks(), nest.dir.path().join("aside")).unwrap();
-    nest.notice("a0.md", NoticeKind::Touched);
     go.send(()).unwrap();
-    nest.mailbox().rescan();
     assert_eq!(nest.next(), InboxEvent::DirectoryLost);
     fs::create_dir(nest.tasks()).unwrap();
     nest.mailbox().rescan();
@@ -194,6 +192,18 @@ fn a_directory_that_is_moved_away_in_the_midst_of_a_scan_is_lost_and_its_files_a
             InboxEvent::ScanDone { first: true, files: 0 }
         ]
     );
+}
+
+#[test]
+fn an_event_of_a_file_whose_directory_was_moved_away_does_not_say_that_it_is_gone() {
+    let nest = Nest::prepare();
+    nest.old_file("a.md", "text");
+    let nest = nest.start_deaf(HashMap::new());
+    nest.until_scanned();
+    fs::rename(nest.tasks(), nest.dir.path().join("aside")).unwrap();
+    nest.notice("a.md", NoticeKind::Touched);
+    nest.mailbox().rescan();
+    assert_eq!(nest.next(), InboxEvent::DirectoryLost);
 }
 
 #[test]
