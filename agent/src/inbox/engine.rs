@@ -191,7 +191,6 @@ where
     /// no watcher, nobody told.
     fn connect(&mut self) -> Result<(), Stopped> {
         self.watch = None;
-        self.abandon_scan();
         self.settle.distrust();
         self.scan_wanted = true;
         self.watch_trouble = match (self.connect)(&self.places, &self.mailbox) {

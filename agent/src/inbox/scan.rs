@@ -96,20 +96,6 @@ where
         Ok(())
     }
 
-    /// Drops a scan whose directory may not be the one that it began with. What it read and did not tell is read anew.
-    pub(super) fn abandon_scan(&mut self) {
-        let Some(scan) = self.scan.take() else { return };
-        let untold = match scan.stage {
-            Stage::Listing(_) | Stage::Reading => scan.finds.read.into_iter(),
-            Stage::Telling(rest) => rest,
-        };
-        for file in untold {
-            if self.known_as(&file.name) == Some(file.fingerprint) {
-                self.known.remove(&file.name);
-            }
-        }
-    }
-
     fn begin_scan(&mut self) -> Result<(), Stopped> {
         self.scan_wanted = false;
         let Some(dir) = self.places.tasks() else { return Ok(()) };
@@ -185,7 +171,8 @@ where
         let known =
             self.known.iter().filter(|(_, known)| known.generation < generation).map(|(name, _)| name);
         let complaints = self.complaints.iter().filter(|(_, met)| **met < generation).map(|(name, _)| name);
-        let unmet: Vec<String> = known.chain(complaints).cloned().collect();
+        let mut unmet: Vec<String> = known.chain(complaints).cloned().collect();
+        unmet.sort_unstable();
         for name in unmet {
             if let Ok(Entry::Missing) = files::look(&self.path(&name)) {
                 self.gone(&name)?;

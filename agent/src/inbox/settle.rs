@@ -272,6 +272,9 @@ mod tests {
         let old = Look { age: Some(2_000 * MS), ..empty() };
         assert_eq!(settle.handle(t, "c", Sign::Found, &old), Verdict::Take);
         assert_eq!(settle.handle(t, "c", Sign::Closed, &old), Verdict::Wait(t + 2_000 * MS));
+        let mut settle = Settle::new(Patience { old: 100 * MS, ..Patience::default() });
+        let not_so_old = Look { age: Some(1_000 * MS), ..empty() };
+        assert_eq!(settle.handle(t, "d", Sign::Found, &not_so_old), Verdict::Wait(t + 2_000 * MS));
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn without_notifications_it_scans_says_so_and_gets_them_back() {
 #[test]
 fn a_watcher_that_fails_is_replaced() {
     let nest = Nest::with(brisk());
-    nest.inbox.as_ref().unwrap().mailbox.watcher_failed("broken".to_owned());
+    nest.mailbox().watcher_failed("broken".to_owned());
     assert!(matches!(nest.next(), InboxEvent::Degraded(why) if why.contains("broken")));
     nest.until(|event| *event == InboxEvent::Restored);
     nest.until_scanned();
@@ -91,8 +91,8 @@ fn a_directory_that_is_removed_and_made_again_is_watched_again() {
 #[test]
 fn files_of_a_directory_that_is_moved_away_are_not_told_gone_until_there_is_another() {
     let nest = Nest::new();
-    nest.old_file("a.md", "text");
-    nest.until(|event| names(event) == ["a.md"]);
+    fs::rename(nest.elsewhere("text"), nest.path("a.md")).unwrap();
+    assert_eq!(nest.next_seen("a.md"), "text");
     let aside = nest.dir.path().join("aside");
     fs::rename(nest.tasks(), &aside).unwrap();
     let events = nest.until(|event| *event == InboxEvent::DirectoryLost);

@@ -7,9 +7,10 @@ mod scanning;
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
+use super::mailbox::{Notice, NoticeKind};
 use super::*;
 
 /// Longer than anything takes here; only a failing test waits for it.
@@ -64,13 +65,46 @@ impl Nest {
         self.start_with(pace, known, Box::new(Watch::start))
     }
 
-    fn start_with(mut self, pace: Pace, known: HashMap<String, Fingerprint>, connect: Connect) -> Self {
+    fn start_with(self, pace: Pace, known: HashMap<String, Fingerprint>, connect: Connect) -> Self {
+        self.start_gated(pace, known, connect, |_| false).0
+    }
+
+    /// After the first event that fits, the inbox waits for a word, as for a driver that is busy.
+    fn start_gated(
+        mut self,
+        pace: Pace,
+        known: HashMap<String, Fingerprint>,
+        connect: Connect,
+        fits: impl Fn(&Event) -> bool + Send + 'static,
+    ) -> (Self, Sender<()>) {
+        let (go, wait) = mpsc::channel();
         let (tx, rx) = mpsc::channel();
         let config = InboxConfig { known, ..self.config() };
-        let events = move |event| if tx.send(event).is_ok() { Flow::Continue } else { Flow::Stop };
+        let mut wait = Some(wait);
+        let events = move |event| {
+            let gate = wait.take_if(|_| fits(&event));
+            let flow = if tx.send(event).is_ok() { Flow::Continue } else { Flow::Stop };
+            if let Some(gate) = gate {
+                gate.recv().unwrap();
+            }
+            flow
+        };
         self.inbox = Some(start_with(config, pace, connect, parse, events).unwrap());
         self.events = rx;
-        self
+        (self, go)
+    }
+
+    /// With a watcher that tells nothing: the test does, by [`Nest::notice`].
+    fn start_deaf(self, known: HashMap<String, Fingerprint>) -> Self {
+        self.start_with(Pace::default(), known, deaf())
+    }
+
+    fn mailbox(&self) -> &Mailbox {
+        &self.inbox.as_ref().unwrap().mailbox
+    }
+
+    fn notice(&self, name: &str, kind: NoticeKind) {
+        self.mailbox().notice(Notice { name: name.to_owned(), kind });
     }
 
     fn config(&self) -> InboxConfig {
@@ -157,6 +191,10 @@ impl Nest {
         events.retain(|event| *event != InboxEvent::Seen(Vec::new()));
         events
     }
+}
+
+fn deaf() -> Connect {
+    Box::new(|_, _| Ok(Watch::deaf()))
 }
 
 /// The content is the text; a number at its start is when it was created.

@@ -42,7 +42,7 @@ fn a_file_is_not_taken_before_its_writer_closes_it() {
     assert_eq!(nest.before_a_new_drop(), []);
     // Not even a scan takes it for complete, though it looks old.
     writer.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
-    nest.inbox.as_ref().unwrap().rescan();
+    nest.mailbox().rescan();
     assert_eq!(all_names(&nest.until_scanned()), [""; 0]);
     writer.write_all(b" and half").unwrap();
     drop(writer);
@@ -150,7 +150,7 @@ fn only_markdown_files_are_looked_at() {
     fs::create_dir(nest.path("dir.md")).unwrap();
     nix::unistd::mkfifo(&nest.path("pipe.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     assert_eq!(nest.the_rest(), []);
-    nest.inbox.as_ref().unwrap().rescan();
+    nest.mailbox().rescan();
     assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: false, files: 1 }]);
 }
 
@@ -164,7 +164,7 @@ fn what_cannot_be_taken_is_told_once() {
     std::os::unix::fs::symlink("/etc/hostname", nest.path("link.md")).unwrap();
     assert_eq!(nest.next(), InboxEvent::Symlink("link.md".to_owned()));
     fs::write(nest.tasks().join(strange), "more").unwrap();
-    nest.inbox.as_ref().unwrap().rescan();
+    nest.mailbox().rescan();
     assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: false, files: 0 }]);
     // A link that becomes a file is one, and a file that becomes a link is gone.
     fs::rename(nest.elsewhere("a file now"), nest.path("link.md")).unwrap();
@@ -186,11 +186,15 @@ fn a_file_without_permission_is_told_once_and_taken_when_it_may_be_read() {
     }
     fs::rename(&secret, nest.path("a.md")).unwrap();
     assert!(matches!(nest.next(), InboxEvent::Unreadable { name, .. } if name == "a.md"));
-    nest.inbox.as_ref().unwrap().rescan();
+    nest.mailbox().rescan();
     assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: false, files: 1 }]);
     assert_eq!(all_names(&nest.before_a_new_drop()), [""; 0]);
     fs::set_permissions(nest.path("a.md"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(nest.next_seen("a.md"), "secret");
+    let secret = nest.elsewhere("another secret");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o0)).unwrap();
+    fs::rename(&secret, nest.path("a.md")).unwrap();
+    assert!(matches!(nest.next(), InboxEvent::Unreadable { name, .. } if name == "a.md"));
 }
 
 #[test]

@@ -46,24 +46,21 @@ fn what_is_known_is_not_read_again_unless_it_changed() {
     let events = nest.until_scanned();
     assert_eq!(all_names(&events), ["changed.md"]);
     assert!(events.contains(&gone("missing.md")));
-    nest.inbox.as_ref().unwrap().rescan();
+    nest.mailbox().rescan();
     assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: false, files: 2 }]);
 }
 
 #[test]
 fn lost_events_are_made_up_for_by_a_scan() {
-    let nest = Nest::prepare();
-    // A watcher that tells nothing.
-    let silent: Connect = Box::new(|_, _| Ok(Watch::deaf()));
-    let nest = nest.start_with(Pace::default(), HashMap::new(), silent);
+    let nest = Nest::prepare().start_deaf(HashMap::new());
     nest.until_scanned();
     nest.old_file("a.md", "text");
-    nest.inbox.as_ref().unwrap().mailbox.lost_events();
+    nest.mailbox().lost_events();
     let events = nest.until_scanned();
     assert_eq!(all_names(&events), ["a.md"]);
     assert!(events.contains(&InboxEvent::Controls));
     fs::remove_file(nest.path("a.md")).unwrap();
-    nest.inbox.as_ref().unwrap().mailbox.lost_events();
+    nest.mailbox().lost_events();
     assert!(nest.until_scanned().contains(&gone("a.md")));
 }
 
@@ -77,10 +74,10 @@ fn whatever_events_are_lost_each_file_is_told_once() {
             fs::write(nest.path(&format!("{i}.md")), "written").unwrap();
         }
         if i % 50 == 25 {
-            nest.inbox.as_ref().unwrap().mailbox.lost_events();
+            nest.mailbox().lost_events();
         }
     }
-    nest.inbox.as_ref().unwrap().mailbox.lost_events();
+    nest.mailbox().lost_events();
     let (mut told, mut scans_after) = (HashSet::new(), 0);
     while told.len() < 1_000 || scans_after == 0 {
         let event = nest.next();
@@ -102,22 +99,10 @@ fn a_dropped_file_overtakes_the_scan_and_is_told_once() {
     for i in 0..3_000 {
         nest.old_file(&format!("{i}.md"), "old");
     }
-    // The first word of the inbox is that control files are to be looked at: until we let it, it does nothing more.
-    let (go, wait) = mpsc::channel::<()>();
-    let (tx, rx) = mpsc::channel();
-    let mut held = false;
-    let inbox = start(nest.config(), parse, move |event| {
-        let flow = if tx.send(event).is_ok() { Flow::Continue } else { Flow::Stop };
-        if !std::mem::replace(&mut held, true) {
-            wait.recv().unwrap();
-        }
-        flow
-    });
-    let nest = Nest { inbox: Some(inbox.unwrap()), events: rx, ..nest };
+    let (nest, go) = nest.start_gated(Pace::default(), HashMap::new(), deaf(), |_| true);
     assert_eq!(nest.next(), InboxEvent::Controls);
     fs::rename(nest.elsewhere("new"), nest.path("new.md")).unwrap();
-    let notice = mailbox::Notice { name: "new.md".to_owned(), kind: mailbox::NoticeKind::Closed };
-    nest.inbox.as_ref().unwrap().mailbox.notice(notice);
+    nest.notice("new.md", NoticeKind::Closed);
     go.send(()).unwrap();
     let events = nest.until_scanned();
     let told = all_names(&events);
@@ -140,4 +125,129 @@ fn a_file_is_read_up_to_the_limit_only() {
     let seen =
         rx.iter().find_map(|event| if let InboxEvent::Seen(files) = event { Some(files) } else { None });
     assert_eq!(seen.unwrap()[0].content, ((1 << 20) + 1, 3 << 20));
+}
+
+/// A scan that waits in the midst of listing two hundred files, and the word on which it goes on.
+fn in_the_midst(known: HashMap<String, Fingerprint>) -> (Nest, Sender<()>) {
+    let nest = Nest::prepare();
+    for i in 0..100 {
+        nest.old_file(&format!("a{i}.md"), "a");
+    }
+    std::os::unix::fs::symlink("/", nest.path("link.md")).unwrap();
+    for i in 0..100 {
+        nest.old_file(&format!("b{i}.md"), "b");
+    }
+    let at_the_link = |event: &Event| matches!(event, InboxEvent::Symlink(_));
+    let (nest, go) = nest.start_gated(Pace::default(), known, deaf(), at_the_link);
+    nest.until(at_the_link);
+    (nest, go)
+}
+
+#[test]
+fn what_an_event_told_after_the_scan_listed_it_is_not_told_again() {
+    let (nest, go) = in_the_midst(HashMap::new());
+    for i in 0..100 {
+        nest.notice(&format!("a{i}.md"), NoticeKind::Closed);
+        nest.notice(&format!("b{i}.md"), NoticeKind::Closed);
+    }
+    go.send(()).unwrap();
+    let events = nest.until_scanned();
+    let mut told = all_names(&events);
+    assert_eq!(told.len(), 200);
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), 200);
+}
+
+#[test]
+fn what_is_written_to_after_the_scan_listed_it_is_left_to_the_events() {
+    let (nest, go) = in_the_midst(HashMap::new());
+    for name in ["a0.md", "b0.md"] {
+        nest.notice(name, NoticeKind::Writing);
+    }
+    go.send(()).unwrap();
+    let events = nest.until_scanned();
+    let told = all_names(&events);
+    assert_eq!(told.len(), 198);
+    assert!(!told.contains(&"a0.md") && !told.contains(&"b0.md"));
+    nest.notice("a0.md", NoticeKind::Closed);
+    assert_eq!(nest.next_seen("a0.md"), "a");
+}
+
+#[test]
+fn a_directory_that_is_moved_away_in_the_midst_of_a_scan_is_lost_and_its_files_are_not_gone() {
+    let known = Fingerprint { device: 0, inode: 0, size: 0, modified_nanos: 0 };
+    let (nest, go) = in_the_midst(HashMap::from([("known.md".to_owned(), known)]));
+    fs::rename(nest.tasks(), nest.dir.path().join("aside")).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(nest.next(), InboxEvent::DirectoryLost);
+    fs::create_dir(nest.tasks()).unwrap();
+    nest.mailbox().rescan();
+    let events = nest.until_scanned();
+    assert_eq!(
+        events,
+        [
+            InboxEvent::DirectoryBack,
+            InboxEvent::Gone(vec!["known.md".to_owned(), "link.md".to_owned()]),
+            InboxEvent::ScanDone { first: true, files: 0 }
+        ]
+    );
+}
+
+#[test]
+fn an_event_of_a_file_whose_directory_was_moved_away_does_not_say_that_it_is_gone() {
+    let nest = Nest::prepare();
+    nest.old_file("a.md", "text");
+    let nest = nest.start_deaf(HashMap::new());
+    nest.until_scanned();
+    fs::rename(nest.tasks(), nest.dir.path().join("aside")).unwrap();
+    nest.notice("a.md", NoticeKind::Touched);
+    nest.mailbox().rescan();
+    assert_eq!(nest.next(), InboxEvent::DirectoryLost);
+}
+
+#[test]
+fn what_is_removed_after_the_scan_read_it_is_not_told_any_more() {
+    let nest = Nest::prepare();
+    for i in 0..700 {
+        nest.old_file(&format!("{i:03}.md"), "text");
+    }
+    let first_batch = |event: &Event| matches!(event, InboxEvent::Seen(_));
+    let (nest, go) = nest.start_gated(Pace::default(), HashMap::new(), deaf(), first_batch);
+    nest.until(first_batch);
+    for name in ["001.md", "699.md"] {
+        fs::remove_file(nest.path(name)).unwrap();
+        nest.notice(name, NoticeKind::Removed);
+    }
+    go.send(()).unwrap();
+    let events = nest.until_scanned();
+    assert_eq!(events[0], InboxEvent::Gone(vec!["001.md".to_owned(), "699.md".to_owned()]));
+    assert_eq!(all_names(&events).len(), 199);
+}
+
+#[test]
+fn a_scan_does_not_wait_for_what_is_being_written() {
+    let nest = Nest::prepare();
+    fs::write(nest.path("fresh.md"), "half").unwrap();
+    let nest = nest.start_deaf(HashMap::new());
+    assert_eq!(nest.next(), InboxEvent::Controls);
+    nest.notice("fresh.md", NoticeKind::Writing);
+    assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: true, files: 1 }]);
+}
+
+#[test]
+fn a_file_that_was_replaced_when_its_removal_is_told_of_is_gone_and_another_comes() {
+    let nest = Nest::prepare();
+    nest.old_file("a.md", "one");
+    let nest = nest.start_deaf(HashMap::new());
+    nest.until_scanned();
+    fs::remove_file(nest.path("a.md")).unwrap();
+    nest.old_file("a.md", "other");
+    nest.notice("a.md", NoticeKind::Removed);
+    assert_eq!(nest.next(), gone("a.md"));
+    assert_eq!(nest.next_seen("a.md"), "other");
+    // It is there as it was told: a removal before that is old news.
+    nest.notice("a.md", NoticeKind::Removed);
+    nest.mailbox().rescan();
+    assert_eq!(nest.until_scanned(), [InboxEvent::ScanDone { first: false, files: 1 }]);
 }
