@@ -73,7 +73,8 @@ impl Chats {
         self.waiting.iter().find(|w| w.eligible && w.interrupts).map(|w| w.id.clone())
     }
 
-    /// What held the slot when these prompts came is on its way out: they interrupt nothing that comes after it.
+    /// What held the slot when these prompts came is gone or on its way out: they interrupt nothing that comes after
+    /// it.
     pub(super) fn interruption_done(&mut self) {
         for waiting in self.waiting.iter_mut().filter(|w| w.eligible) {
             waiting.interrupts = false;

@@ -24,6 +24,7 @@ impl Coordinator {
             && let Some(chat) = self.chats.pop_eligible()
         {
             self.converse(now);
+            self.chats.interruption_done();
             let run = self.next_run();
             self.actions.push(Action::Start { run, item: chat.id.clone(), source: Source::Chat });
             let chat = Chat {

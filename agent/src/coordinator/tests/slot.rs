@@ -394,6 +394,17 @@ fn interrupt_waits_for_a_pause_to_be_lifted_and_then_interrupts() {
 }
 
 #[test]
+fn interrupting_prompts_that_waited_through_a_pause_do_not_interrupt_each_other() {
+    let mut bench = Bench::new();
+    bench.pause();
+    bench.chat("C1").when_busy(WhenBusy::Interrupt).prompts();
+    bench.chat("C2").when_busy(WhenBusy::Interrupt).prompts();
+    bench.resume();
+    bench.pass(5.0);
+    bench.expect(["done", "queued 1 paused", "queued 2 paused", "done", "start C1"]);
+}
+
+#[test]
 fn interrupt_lets_a_task_that_yields_already_yield() {
     let mut bench = Bench::yielding();
     bench.chat("C2").when_busy(WhenBusy::Interrupt).prompts();
