@@ -195,9 +195,21 @@ mod tests {
         for good in ["A", "BOT-002", "task_1.2", "0", &"x".repeat(128)] {
             assert!(ItemId::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", ".a", "-a", "a/b", "..", "a..b", "a.", "a.lock", "a.LOCK", "ä", "a b", "a\0", &"x".repeat(129)]
-        {
+        for bad in [
+            "",
+            ".a",
+            "-a",
+            "a/b",
+            "..",
+            "a..b",
+            "a.",
+            "a.lock",
+            "a.LOCK",
+            "ä",
+            "a b",
+            "a\0",
+            &"x".repeat(129),
+        ] {
             assert!(ItemId::parse(bad).is_err(), "{bad}");
         }
     }

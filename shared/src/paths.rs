@@ -21,7 +21,9 @@ pub enum HiveError {
     #[error("{0} is no hive: it holds no {MARK} directory (make one with 'hivectl init')")]
     NotAHive(PathBuf),
     /// No directory was named, and none around is a hive.
-    #[error("no hive here: neither {0} nor a directory above it holds {MARK} (make one with 'hivectl init', or name one with --hive or HIVE_DIR)")]
+    #[error(
+        "no hive here: neither {0} nor a directory above it holds {MARK} (make one with 'hivectl init', or name one with --hive or HIVE_DIR)"
+    )]
     NoneAround(PathBuf),
     /// The file system would not tell.
     #[error("the working directory cannot be read")]

@@ -18,10 +18,8 @@ impl Stamp {
 
     /// From microseconds since the Unix epoch; a number beyond the calendar becomes its nearest end.
     pub fn from_micros(micros: i64) -> Self {
-        Timestamp::from_microsecond(micros).map_or_else(
-            |_| Self(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX }),
-            Self,
-        )
+        Timestamp::from_microsecond(micros)
+            .map_or_else(|_| Self(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX }), Self)
     }
 
     /// Microseconds since the Unix epoch.
@@ -31,7 +29,9 @@ impl Stamp {
 
     /// The time that passed from `earlier` to this, or zero if the clock was set back between them.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.as_micros().saturating_sub(earlier.as_micros())).unwrap_or(0))
+        Duration::from_micros(
+            u64::try_from(self.as_micros().saturating_sub(earlier.as_micros())).unwrap_or(0),
+        )
     }
 
     /// The same as jiff's type.
@@ -173,8 +173,9 @@ mod tests {
 
     #[test]
     fn durations_are_shown_briefly() {
-        let shown: Vec<_> =
-            [850, 4_250, 59_000, 190_000, 7_500_000, 273_600_000].map(|ms| show_duration(Duration::from_millis(ms))).into();
+        let shown: Vec<_> = [850, 4_250, 59_000, 190_000, 7_500_000, 273_600_000]
+            .map(|ms| show_duration(Duration::from_millis(ms)))
+            .into();
         assert_eq!(shown, ["850ms", "4.2s", "59s", "3m10s", "2h05m", "3d4h"]);
     }
 }
