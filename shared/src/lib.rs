@@ -3,6 +3,8 @@
 
 pub mod api;
 pub mod chat;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod digest;
 mod front_matter;
 pub mod ids;

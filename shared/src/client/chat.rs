@@ -1,0 +1,249 @@
+//! Chat with a bot over its prompt socket (SPEC 9): every frame of a turn exactly once and in order, across lost
+//! connections and restarts of the bot.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::backoff::Backoff;
+use super::socket::{Lost, Socket};
+use super::{Client, ClientError};
+use crate::api::code;
+use crate::chat::{ClientFrame, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
+use crate::ids::ItemId;
+use crate::time::Stamp;
+
+/// What a [`Chat`] sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChatEvent {
+    /// The connection stands, for the first time or again.
+    Connected(Hello),
+    /// The connection is lost, or could not be had; the chat goes on trying. Said once.
+    Disconnected(String),
+    /// The next frame of a turn.
+    Frame(TurnFrame),
+    /// Something that was sent cannot be done.
+    Refused {
+        /// The prompt; it is over, unless it was a frame about a running one that was refused.
+        id: Option<ItemId>,
+        /// See [`crate::api::code`].
+        code: String,
+        /// For people.
+        message: String,
+    },
+}
+
+/// A conversation with one bot: any number of turns, those of this client alone.
+pub struct Chat {
+    client: Client,
+    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
+    fresh: bool,
+    socket: Option<Socket>,
+    backoff: Backoff,
+    told_lost: bool,
+    ready: VecDeque<ChatEvent>,
+    turns: BTreeMap<ItemId, Turn>,
+}
+
+/// A turn that is not over.
+#[derive(Debug)]
+struct Turn {
+    /// What was asked; absent if another client asked it.
+    prompt: Option<Prompt>,
+    /// The last frame seen.
+    seen: u64,
+    cancelled: bool,
+}
+
+impl Chat {
+    /// A chat with a bot; [`Chat::next`] makes the connection.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            fresh: true,
+            socket: None,
+            backoff: Backoff::new(),
+            told_lost: false,
+            ready: VecDeque::new(),
+            turns: BTreeMap::new(),
+        }
+    }
+
+    /// Asks something. The prompt gets an id if it has none, so that it runs once however often it must be sent.
+    pub async fn prompt(&mut self, mut prompt: Prompt) -> ItemId {
+        let id = prompt.id.get_or_insert_with(|| ItemId::generate("CHAT", Stamp::now().timestamp())).clone();
+        let frame = ClientFrame::Prompt(prompt.clone());
+        self.turns.insert(id.clone(), Turn { prompt: Some(prompt), seen: 0, cancelled: false });
+        self.send(&frame).await;
+        id
+    }
+
+    /// Takes up a turn again after its frame `after`; 0 for all of it.
+    pub async fn attach(&mut self, id: ItemId, after: u64) {
+        let frame = ClientFrame::Attach { id: id.clone(), after };
+        self.turns.insert(id, Turn { prompt: None, seen: after, cancelled: false });
+        self.send(&frame).await;
+    }
+
+    /// Ends a turn, or takes a waiting prompt back; its last frame tells how it ended.
+    pub async fn cancel(&mut self, id: &ItemId) {
+        if let Some(turn) = self.turns.get_mut(id) {
+            turn.cancelled = true;
+            self.send(&ClientFrame::Cancel { id: id.clone() }).await;
+        }
+    }
+
+    /// Answers an approval request.
+    pub async fn approve(&mut self, approval_id: String, option: String) {
+        self.send(&ClientFrame::Approve { approval_id, option }).await;
+    }
+
+    /// Whether any turn is not over yet.
+    pub fn is_open(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
+    /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
+    /// would not mend. May be dropped and called again without losing anything.
+    pub async fn next(&mut self) -> Result<ChatEvent, ClientError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            if let Some(socket) = &mut self.socket {
+                match socket.next().await {
+                    Ok(text) => self.take(&text)?,
+                    Err(Lost(reason)) => self.lost(reason),
+                }
+                continue;
+            }
+            self.backoff.wait().await;
+            match self.connect().await {
+                Ok(socket) => {
+                    self.socket = Some(socket);
+                    self.told_lost = false;
+                    self.backoff.succeeded();
+                }
+                Err(error) if error.may_pass() => self.lost(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Leaves; what was sent arrives before that is noticed.
+    pub async fn close(mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.close().await;
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Socket, ClientError> {
+        if !self.fresh {
+            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
+        }
+        let route = format!("/ws/bot/{}/prompt", self.client.bot());
+        let mut socket = Socket::open(self.client.endpoint(), &route).await?;
+        for frame in self.turns.iter().flat_map(|(id, turn)| turn.again(id)) {
+            if let Err(Lost(reason)) = socket.send(encode(&frame)).await {
+                return Err(ClientError::Unreachable {
+                    url: self.client.endpoint().url().to_owned(),
+                    reason,
+                });
+            }
+        }
+        Ok(socket)
+    }
+
+    fn lost(&mut self, reason: String) {
+        self.socket = None;
+        self.fresh = false;
+        self.backoff.failed();
+        if !self.told_lost {
+            self.told_lost = true;
+            self.ready.push_back(ChatEvent::Disconnected(reason));
+        }
+    }
+
+    /// Sends a frame if the connection stands. If not, what matters is in `turns` and is sent when it does.
+    async fn send(&mut self, frame: &ClientFrame) {
+        if let Some(socket) = &mut self.socket
+            && let Err(Lost(reason)) = socket.send(encode(frame)).await
+        {
+            self.lost(reason);
+        }
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), ClientError> {
+        match serde_json::from_str(text) {
+            Ok(ServerFrame::Hello(hello)) if hello.is_understood() => {
+                self.ready.push_back(ChatEvent::Connected(hello));
+            }
+            Ok(ServerFrame::Hello(hello)) => return Err(ClientError::Protocol(hello.protocol)),
+            Ok(ServerFrame::Error { id, code, message }) => {
+                let id = id.and_then(|id| ItemId::parse(&id).ok());
+                if let Some(id) = &id {
+                    self.refused(id, &code);
+                }
+                self.ready.push_back(ChatEvent::Refused { id, code, message });
+            }
+            Ok(ServerFrame::Turn(frame)) => {
+                if self.is_next(&frame.id, frame.n) {
+                    if matches!(frame.event, TurnEvent::ResponseComplete { .. }) {
+                        self.turns.remove(&frame.id);
+                    }
+                    self.ready.push_back(ChatEvent::Frame(frame));
+                }
+            }
+            // A later bot may say more than this program knows; it still counts.
+            Err(e) => match serde_json::from_str(text) {
+                Ok(Unknown { id: Some(id), n: Some(n) }) => drop(self.is_next(&id, n)),
+                Ok(_) => {}
+                Err(_) => return Err(ClientError::Garbled(e.to_string())),
+            },
+        }
+        Ok(())
+    }
+
+    /// A prompt that was refused before its first frame is over, and so is a turn that the bot does not know any more.
+    /// What else it refuses about a turn (a cancel that came too late) leaves the turn as it is.
+    fn refused(&mut self, id: &ItemId, code: &str) {
+        if self.turns.get(id).is_some_and(|turn| turn.seen == 0 || code == code::NOT_FOUND) {
+            self.turns.remove(id);
+        }
+    }
+
+    /// Whether frame `n` is the one to be told next. An earlier one is a repeat; a later one means that something was
+    /// lost on the way, which a new connection mends.
+    fn is_next(&mut self, id: &ItemId, n: u64) -> bool {
+        let Some(turn) = self.turns.get_mut(id) else { return false };
+        if n == turn.seen + 1 {
+            turn.seen = n;
+            return true;
+        }
+        if n > turn.seen {
+            self.lost(format!("frame {n} of {id} came out of turn"));
+        }
+        false
+    }
+}
+
+impl Turn {
+    /// What a new connection must be told so that the turn goes on.
+    fn again(&self, id: &ItemId) -> impl Iterator<Item = ClientFrame> {
+        let take_up = match &self.prompt {
+            Some(prompt) if self.seen == 0 => ClientFrame::Prompt(prompt.clone()),
+            Some(_) | None => ClientFrame::Attach { id: id.clone(), after: self.seen },
+        };
+        let cancel = self.cancelled.then(|| ClientFrame::Cancel { id: id.clone() });
+        std::iter::once(take_up).chain(cancel)
+    }
+}
+
+/// The least that every frame of a turn has.
+#[derive(serde::Deserialize)]
+struct Unknown {
+    id: Option<ItemId>,
+    n: Option<u64>,
+}
+
+fn encode(frame: &ClientFrame) -> String {
+    serde_json::to_string(frame).expect("a frame has string keys only")
+}

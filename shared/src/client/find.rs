@@ -1,0 +1,257 @@
+//! Where a bot listens and what opens its door: from the hive on this machine, or a URL and a token (SPEC 9, 10).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+
+use super::FindError;
+use crate::api::BotRecord;
+use crate::ids::BotId;
+use crate::paths::Hive;
+
+/// Where bots are looked for. It is asked again at every reconnect, as a bot that starts anew has another port.
+#[derive(Debug, Clone)]
+pub enum Locator {
+    /// The bots of a hive on this machine, each by its record.
+    Hive(Hive),
+    /// One bot, wherever it is.
+    Remote(Endpoint),
+}
+
+impl Locator {
+    /// The bots of this hive.
+    pub fn hive(hive: Hive) -> Self {
+        Self::Hive(hive)
+    }
+
+    /// Where `bot` should be; whether it is there, only a call can tell.
+    pub fn endpoint(&self, bot: &BotId) -> Result<Endpoint, FindError> {
+        match self {
+            Self::Hive(hive) => Endpoint::in_hive(hive, bot),
+            Self::Remote(endpoint) => Ok(endpoint.clone()),
+        }
+    }
+}
+
+/// A bearer token. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes the text of a token; space around it is dropped.
+    pub fn new(text: &str) -> Result<Self, FindError> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(FindError::BadToken);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Reads a token from a file that the caller vouches for.
+    pub fn read(path: &Path) -> Result<Self, FindError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| FindError::Io { path: path.into(), source })?;
+        Self::new(&text)
+    }
+
+    /// Reads the token of a hive's bot: refused unless it is the user's own and closed to all others.
+    fn read_private(path: &Path) -> Result<Self, FindError> {
+        let io = |source| FindError::Io { path: path.into(), source };
+        let file = std::fs::File::open(path).map_err(io)?;
+        let meta = file.metadata().map_err(io)?;
+        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
+            return Err(FindError::UnsafeToken(path.into()));
+        }
+        Self::new(&io::read_to_string(file).map_err(io)?)
+    }
+
+    /// The value of the `Authorization` header.
+    pub(super) fn bearer(&self) -> reqwest::header::HeaderValue {
+        let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", self.0))
+            .expect("a token has graphic characters only");
+        value.set_sensitive(true);
+        value
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// An address and the token that opens it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    url: Url,
+    token: Token,
+    ca: Option<PathBuf>,
+}
+
+impl Endpoint {
+    /// A bot at a URL such as `https://build-7:8443`. `ca` is a PEM file of the certificates to trust; without it,
+    /// those that the machine trusts.
+    pub fn remote(url: &str, token: Token, ca: Option<PathBuf>) -> Result<Self, FindError> {
+        let bad = || FindError::BadUrl(url.to_owned());
+        let url = Url::parse(url.trim()).map_err(|_| bad())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(bad());
+        }
+        Ok(Self { url, token, ca })
+    }
+
+    /// A bot of a hive on this machine, by its record and token file.
+    pub fn in_hive(hive: &Hive, bot: &BotId) -> Result<Self, FindError> {
+        let record = read_record(hive, bot)?.ok_or_else(|| FindError::NoRecord(bot.clone()))?;
+        let url = Url::parse(&record.url).map_err(|_| FindError::BadUrl(record.url.clone()))?;
+        if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
+            return Err(FindError::NotLoopback { bot: bot.clone(), url: record.url });
+        }
+        Ok(Self { url, token: Token::read_private(&hive.token(bot))?, ca: None })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    pub(super) fn parsed(&self) -> &Url {
+        &self.url
+    }
+
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
+    pub(super) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
+}
+
+/// Whether the host is written as a loopback address. A name, even `localhost`, is whatever a resolver says.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Who runs a bot, as its record says; `None` without a record. A record may be stale: its process may be gone.
+pub fn read_record(hive: &Hive, bot: &BotId) -> Result<Option<BotRecord>, FindError> {
+    let path = hive.bot_record(bot);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FindError::Io { path, source }),
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|source| FindError::BadRecord { path, source })
+}
+
+/// The bots of a hive.
+#[derive(Debug, Default)]
+pub struct Bots {
+    /// All there are, by id.
+    pub ids: BTreeSet<BotId>,
+    /// Why the settings could not be read, if so. Bots that only the settings know are missing then; the others are
+    /// still worth reaching, not least to stop them.
+    pub settings_error: Option<String>,
+}
+
+/// Lists the bots of a hive: each that has a table in the settings, a task directory or a `bots/*.json` (SPEC 10).
+pub fn list_bots(hive: &Hive) -> Bots {
+    let mut bots = Bots::default();
+    let path = hive.settings();
+    match std::fs::read_to_string(&path).map(|text| text.parse::<toml::Table>()) {
+        Ok(Ok(table)) => {
+            let tables = table.get("bots").and_then(toml::Value::as_table);
+            bots.ids
+                .extend(tables.into_iter().flat_map(toml::Table::keys).filter_map(|k| BotId::parse(k).ok()));
+        }
+        Ok(Err(e)) => bots.settings_error = Some(format!("{}: {}", path.display(), e.message())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => bots.settings_error = Some(format!("{}: {e}", path.display())),
+    }
+    let names = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in names(hive.all_tasks()) {
+        if entry.file_type().is_ok_and(|t| t.is_dir()) {
+            bots.ids.extend(entry.file_name().to_str().and_then(|name| BotId::parse(name).ok()));
+        }
+    }
+    for entry in names(hive.bots()) {
+        let name = entry.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+        bots.ids.extend(stem.and_then(|stem| BotId::parse(stem).ok()));
+    }
+    bots
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn hive_with_record(url: &str, mode: u32) -> (tempfile::TempDir, Hive, BotId) {
+        let dir = tempfile::tempdir().unwrap();
+        let hive = Hive::at(dir.path());
+        let bot = BotId::parse("BOT-002").unwrap();
+        hive.create(Some(&bot)).unwrap();
+        let record = format!(
+            r#"{{"bot_id":"BOT-002","url":"{url}","host":"h","pid":1,"mode":"hybrid","adapter":"echo",
+                "started_at":"2026-11-22T18:05:27Z","version":"0.1.0","protocol":1}}"#
+        );
+        std::fs::write(hive.bot_record(&bot), record).unwrap();
+        std::fs::write(hive.token(&bot), "c2VjcmV0\n").unwrap();
+        std::fs::set_permissions(hive.token(&bot), std::fs::Permissions::from_mode(mode)).unwrap();
+        (dir, hive, bot)
+    }
+
+    #[test]
+    fn a_token_goes_to_loopback_addresses_only() {
+        for url in ["http://127.0.0.1:4000", "https://[::1]:4000", "http://127.8.8.8:1"] {
+            let (_dir, hive, bot) = hive_with_record(url, 0o600);
+            let endpoint = Endpoint::in_hive(&hive, &bot).unwrap();
+            assert_eq!(endpoint.url(), url);
+            assert!(!format!("{endpoint:?}").contains("c2VjcmV0"));
+        }
+        for url in
+            ["http://10.0.0.7:4000", "http://localhost.evil.example", "http://localhost:1", "file:///etc"]
+        {
+            let (_dir, hive, bot) = hive_with_record(url, 0o600);
+            assert!(matches!(Endpoint::in_hive(&hive, &bot), Err(FindError::NotLoopback { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_others_may_read_is_refused() {
+        let (_dir, hive, bot) = hive_with_record("http://127.0.0.1:4000", 0o640);
+        assert!(matches!(Endpoint::in_hive(&hive, &bot), Err(FindError::UnsafeToken(_))));
+    }
+
+    #[test]
+    fn bots_are_those_with_settings_a_task_directory_or_a_record() {
+        let (_dir, hive, _) = hive_with_record("http://127.0.0.1:4000", 0o600);
+        std::fs::create_dir(hive.all_tasks().join("BOT-003")).unwrap();
+        std::fs::create_dir(hive.all_tasks().join(".git")).unwrap();
+        std::fs::write(hive.bots().join("BOT-004.json"), "{}").unwrap();
+        std::fs::write(hive.settings(), "[bots.BOT-005]\nmode = 'hybrid'\n").unwrap();
+        let ids: Vec<_> = list_bots(&hive).ids.iter().map(ToString::to_string).collect();
+        assert_eq!(ids, ["BOT-002", "BOT-003", "BOT-004", "BOT-005"]);
+
+        std::fs::write(hive.settings(), "[bots.").unwrap();
+        let bots = list_bots(&hive);
+        assert!(bots.settings_error.is_some());
+        assert_eq!(bots.ids.len(), 3);
+    }
+}

@@ -1,0 +1,281 @@
+//! The timeline of a bot as it grows (SPEC 8): every change exactly once and in order, across lost connections and
+//! restarts of the bot.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::backoff::Backoff;
+use super::socket::{Lost, Socket};
+use super::{Client, ClientError};
+use crate::api::{Entry, FollowFrame};
+
+/// Where a follower stands: all changes up to `seq` of the timeline `epoch` are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Which timeline.
+    pub epoch: String,
+    /// The last change known.
+    pub seq: u64,
+}
+
+/// What a [`Follower`] sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Followed {
+    /// The connection stands, for the first time or again.
+    Connected,
+    /// The connection is lost, or could not be had; the follower goes on trying. Said once.
+    Disconnected(String),
+    /// It is another timeline now (the ledger was rebuilt): what came before this is void.
+    Restarted,
+    /// An entry that is new or has changed. At first these are the newest 100, oldest first.
+    Entry(Box<Entry>),
+    /// More of the content of an entry that runs.
+    Chunk {
+        /// The entry.
+        entry_id: String,
+        /// How many bytes of the content came before; if less than what was seen, the work started over and what was
+        /// seen from there on is void.
+        offset: u64,
+        /// What came.
+        content: String,
+    },
+}
+
+/// Follows the timeline of one bot.
+pub struct Follower {
+    client: Client,
+    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
+    fresh: bool,
+    position: Option<Position>,
+    socket: Option<Socket>,
+    backoff: Backoff,
+    told_lost: bool,
+    ready: VecDeque<Followed>,
+    contents: HashMap<String, Seen>,
+}
+
+/// What is known of the content of an entry that runs.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Where `text` begins.
+    base: usize,
+    text: String,
+    /// Whether a chunk of it came by the connection that stands.
+    live: bool,
+}
+
+impl Follower {
+    /// Follows from the beginning (the newest 100 entries), or on from a position.
+    pub fn new(client: Client, from: Option<Position>) -> Self {
+        Self {
+            client,
+            fresh: true,
+            position: from,
+            socket: None,
+            backoff: Backoff::new(),
+            told_lost: false,
+            ready: VecDeque::new(),
+            contents: HashMap::new(),
+        }
+    }
+
+    /// Where it stands. Chunks are no changes: they do not move it.
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
+    /// would not mend. May be dropped and called again without losing anything.
+    pub async fn next(&mut self) -> Result<Followed, ClientError> {
+        loop {
+            if let Some(followed) = self.ready.pop_front() {
+                return Ok(followed);
+            }
+            if let Some(socket) = &mut self.socket {
+                match socket.next().await {
+                    Ok(text) => self.take(&text)?,
+                    Err(Lost(reason)) => self.lost(reason),
+                }
+                continue;
+            }
+            self.backoff.wait().await;
+            match self.connect().await {
+                Ok(socket) => {
+                    self.socket = Some(socket);
+                    self.backoff.succeeded();
+                    self.told_lost = false;
+                    self.contents.values_mut().for_each(|seen| seen.live = false);
+                    return Ok(Followed::Connected);
+                }
+                Err(error) if error.may_pass() => self.lost(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn lost(&mut self, reason: String) {
+        self.socket = None;
+        self.fresh = false;
+        self.backoff.failed();
+        if !self.told_lost {
+            self.told_lost = true;
+            self.ready.push_back(Followed::Disconnected(reason));
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Socket, ClientError> {
+        if !self.fresh {
+            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
+        }
+        let mut route = format!("/ws/bot/{}/timeline", self.client.bot());
+        if let Some(Position { epoch, seq }) = &self.position {
+            let query = query_string(&[("after_seq", &seq.to_string()), ("epoch", epoch)]);
+            route.push_str(&query);
+        }
+        Socket::open(self.client.endpoint(), &route).await
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), ClientError> {
+        let frame = match serde_json::from_str(text) {
+            Ok(frame) => frame,
+            // A later bot may say more than this program knows.
+            Err(_) if is_unknown_kind(text) => return Ok(()),
+            Err(e) => return Err(ClientError::Garbled(e.to_string())),
+        };
+        match frame {
+            FollowFrame::TimelineSnapshot { epoch, entries, last_seq, .. } => {
+                let known = self.position.as_ref().filter(|p| p.epoch == epoch).map(|p| p.seq);
+                if self.position.is_some() && known.is_none() {
+                    self.contents.clear();
+                    self.ready.push_back(Followed::Restarted);
+                }
+                for entry in entries {
+                    if known.is_none_or(|seq| entry.seq > seq) {
+                        self.entry(entry);
+                    }
+                }
+                self.position = Some(Position { epoch, seq: known.unwrap_or(0).max(last_seq) });
+            }
+            FollowFrame::EntryAdded { entry } | FollowFrame::EntryUpdated { entry } => {
+                let Some(position) = &mut self.position else {
+                    return Err(ClientError::Garbled("a change came before the snapshot".into()));
+                };
+                if entry.seq > position.seq {
+                    position.seq = entry.seq;
+                    self.entry(entry);
+                }
+            }
+            FollowFrame::EntryChunk { entry_id, offset, content } => self.chunk(entry_id, offset, &content),
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: Entry) {
+        if entry.status.is_final() {
+            self.contents.remove(&entry.entry_id);
+        } else if !entry.content.is_empty() {
+            let seen = self.contents.entry(entry.entry_id.clone()).or_default();
+            if seen.base > 0 || !seen.text.starts_with(&entry.content) {
+                *seen = Seen { base: 0, text: entry.content.clone(), live: seen.live };
+            }
+        }
+        self.ready.push_back(Followed::Entry(Box::new(entry)));
+    }
+
+    fn chunk(&mut self, entry_id: String, offset: u64, content: &str) {
+        let seen = self.contents.entry(entry_id.clone()).or_default();
+        let (offset, content) = seen.add(usize::try_from(offset).unwrap_or(usize::MAX), content);
+        if !content.is_empty() {
+            let content = content.to_owned();
+            self.ready.push_back(Followed::Chunk { entry_id, offset: offset as u64, content });
+        }
+    }
+}
+
+impl Seen {
+    /// Adds a chunk; gives the part of it that is new, and where it belongs.
+    fn add<'c>(&mut self, offset: usize, chunk: &'c str) -> (usize, &'c str) {
+        let end = self.base + self.text.len();
+        // A new connection may begin with what an earlier one brought. On one that stands, going back means that the
+        // work started over.
+        let repeats = !std::mem::replace(&mut self.live, true) && offset < end;
+        let known = offset.checked_sub(self.base).and_then(|from| self.text.get(from..));
+        let new = match known {
+            Some(known) if repeats && known.starts_with(chunk) => "",
+            Some(known) if repeats => match chunk.strip_prefix(known) {
+                Some(new) => new,
+                None => return self.start_over(offset, chunk),
+            },
+            _ if offset == end => chunk,
+            _ => return self.start_over(offset, chunk),
+        };
+        self.text.push_str(new);
+        (end, new)
+    }
+
+    fn start_over<'c>(&mut self, offset: usize, chunk: &'c str) -> (usize, &'c str) {
+        match offset.checked_sub(self.base) {
+            Some(keep) if self.text.is_char_boundary(keep) => self.text.truncate(keep),
+            _ => {
+                self.text.clear();
+                self.base = offset;
+            }
+        }
+        self.text.push_str(chunk);
+        (offset, chunk)
+    }
+}
+
+/// A query string. The epoch is the bot's word, and may hold anything.
+fn query_string(pairs: &[(&str, &str)]) -> String {
+    let mut url = reqwest::Url::parse("http://localhost/").expect("it is a URL");
+    url.query_pairs_mut().extend_pairs(pairs);
+    format!("?{}", url.query().unwrap_or_default())
+}
+
+/// Whether it is a frame, if one that is not known here.
+fn is_unknown_kind(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        r#type: String,
+    }
+    let known = ["timeline_snapshot", "entry_added", "entry_updated", "entry_chunk"];
+    serde_json::from_str::<Kind>(text).is_ok_and(|kind| !known.contains(&kind.r#type.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_joined_without_gap_or_repeat() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.add(0, "one "), (0, "one "));
+        assert_eq!(seen.add(4, "two "), (4, "two "));
+        // A new connection begins with what is known, and more.
+        seen.live = false;
+        assert_eq!(seen.add(0, "one two three"), (8, "three"));
+        // Another one with a part of it.
+        seen.live = false;
+        assert_eq!(seen.add(4, "two "), (13, ""));
+        assert_eq!(seen.add(13, "!"), (13, "!"));
+        // The work started over, seen live and after a reconnect.
+        assert_eq!(seen.add(0, "on"), (0, "on"));
+        seen.live = false;
+        assert_eq!(seen.add(0, "off"), (0, "off"));
+        assert_eq!(seen.text, "off");
+    }
+
+    #[test]
+    fn what_joins_late_begins_where_it_joins() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.add(100, "late"), (100, "late"));
+        assert_eq!(seen.add(104, "r"), (104, "r"));
+        assert_eq!(seen.add(0, "over"), (0, "over"));
+        assert_eq!((seen.base, seen.text.as_str()), (0, "over"));
+    }
+
+    #[test]
+    fn an_epoch_is_quoted() {
+        assert_eq!(query_string(&[("after_seq", "7"), ("epoch", "a&b")]), "?after_seq=7&epoch=a%26b");
+    }
+}
