@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::*;
 
+/// The most memory that this process had so far.
 fn megabytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
 }
 
@@ -42,11 +43,9 @@ fn figures_of_a_hundred_thousand_files_found() {
     let (tx, rx) = mpsc::channel();
     let before = megabytes();
     let started = Instant::now();
-    let events =
-        move |event: InboxEvent<usize>| if tx.send(event).is_ok() { Flow::Continue } else { Flow::Stop };
-    let count =
-        |bytes: &[u8], facts: &FileFacts<'_>| Parsed { created: facts.modified, content: bytes.len() };
-    let inbox = start(nest.config(), count, events).unwrap();
+    let events = move |event| if tx.send(event).is_ok() { Flow::Continue } else { Flow::Stop };
+    let reader = documents::reader(nest.config().bot, Vec::new(), jiff::tz::TimeZone::UTC);
+    let inbox = start(nest.config(), reader, events).unwrap();
     assert_eq!(rx.recv_timeout(PATIENCE), Ok(InboxEvent::Controls));
     // While the scan goes on, files are dropped.
     let mut dropped = HashMap::new();
