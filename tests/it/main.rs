@@ -1,3 +1,3 @@
-//! x
-#[test]
-fn t() {}
+//! What a hive promises its users, tried on the real daemon from outside.
+
+mod files;
