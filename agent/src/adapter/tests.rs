@@ -155,7 +155,7 @@ async fn echo_gives_the_instruction_back() {
 
 #[tokio::test]
 async fn echo_pauses_between_words() {
-    let mut subject = start(Echo { delay: Duration::from_secs(3_600) }, "one\ntwo");
+    let mut subject = start(Echo { delay: Duration::from_hours(1) }, "one\ntwo");
     subject.said_line("one").await;
     subject.suspended().await;
     subject.run.control(Control::Suspend);
