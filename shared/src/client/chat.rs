@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::backoff::Backoff;
 use super::socket::{Lost, Socket};
-use super::{Client, ClientError};
+use super::{Client, ClientError, Locator};
 use crate::api::code;
 use crate::chat::{ClientFrame, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
-use crate::ids::ItemId;
+use crate::ids::{BotId, ItemId};
 use crate::time::Stamp;
 
 /// What a [`Chat`] sees.
@@ -33,9 +33,10 @@ pub enum ChatEvent {
 
 /// A conversation with one bot: any number of turns, those of this client alone.
 pub struct Chat {
-    client: Client,
-    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
-    fresh: bool,
+    locator: Locator,
+    bot: BotId,
+    /// The bot, unless it must be looked for again.
+    client: Option<Client>,
     socket: Option<Socket>,
     backoff: Backoff,
     told_lost: bool,
@@ -57,8 +58,9 @@ impl Chat {
     /// A chat with a bot; [`Chat::next`] makes the connection.
     pub fn new(client: Client) -> Self {
         Self {
-            client,
-            fresh: true,
+            locator: client.locator().clone(),
+            bot: client.bot().clone(),
+            client: Some(client),
             socket: None,
             backoff: Backoff::new(),
             told_lost: false,
@@ -101,6 +103,16 @@ impl Chat {
         !self.turns.is_empty()
     }
 
+    /// Whether this turn is not over yet.
+    pub fn has(&self, id: &ItemId) -> bool {
+        self.turns.contains_key(id)
+    }
+
+    /// The bot, while it is known where it is.
+    pub fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
     /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
     /// would not mend. May be dropped and called again without losing anything.
     pub async fn next(&mut self) -> Result<ChatEvent, ClientError> {
@@ -136,11 +148,12 @@ impl Chat {
     }
 
     async fn connect(&mut self) -> Result<Socket, ClientError> {
-        if !self.fresh {
-            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
-        }
-        let route = format!("/ws/bot/{}/prompt", self.client.bot());
-        let mut socket = Socket::open(self.client.endpoint(), &route).await?;
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::open(&self.locator, &self.bot).await?,
+        };
+        let route = format!("/ws/bot/{}/prompt", self.bot);
+        let mut socket = Socket::open(client.endpoint(), &route).await?;
         for frame in self.turns.iter().flat_map(|(id, turn)| turn.again(id)) {
             if let Err(Lost(reason)) = socket.send(encode(&frame)).await {
                 return Err(ClientError::Unreachable {
@@ -154,7 +167,7 @@ impl Chat {
 
     fn lost(&mut self, reason: String) {
         self.socket = None;
-        self.fresh = false;
+        self.client = None;
         self.backoff.failed();
         if !self.told_lost {
             self.told_lost = true;

@@ -5,8 +5,9 @@ use std::collections::{HashMap, VecDeque};
 
 use super::backoff::Backoff;
 use super::socket::{Lost, Socket};
-use super::{Client, ClientError};
+use super::{Client, ClientError, Locator};
 use crate::api::{Entry, FollowFrame};
+use crate::ids::BotId;
 
 /// Where a follower stands: all changes up to `seq` of the timeline `epoch` are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +43,10 @@ pub enum Followed {
 
 /// Follows the timeline of one bot.
 pub struct Follower {
-    client: Client,
-    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
-    fresh: bool,
+    locator: Locator,
+    bot: BotId,
+    /// The bot, unless it must be looked for again.
+    client: Option<Client>,
     position: Option<Position>,
     socket: Option<Socket>,
     backoff: Backoff,
@@ -67,8 +69,9 @@ impl Follower {
     /// Follows from the beginning (the newest 100 entries), or on from a position.
     pub fn new(client: Client, from: Option<Position>) -> Self {
         Self {
-            client,
-            fresh: true,
+            locator: client.locator().clone(),
+            bot: client.bot().clone(),
+            client: Some(client),
             position: from,
             socket: None,
             backoff: Backoff::new(),
@@ -81,6 +84,11 @@ impl Follower {
     /// Where it stands. Chunks are no changes: they do not move it.
     pub fn position(&self) -> Option<&Position> {
         self.position.as_ref()
+    }
+
+    /// The bot, while it is known where it is.
+    pub fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
     }
 
     /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
@@ -114,7 +122,7 @@ impl Follower {
 
     fn lost(&mut self, reason: String) {
         self.socket = None;
-        self.fresh = false;
+        self.client = None;
         self.backoff.failed();
         if !self.told_lost {
             self.told_lost = true;
@@ -123,15 +131,18 @@ impl Follower {
     }
 
     async fn connect(&mut self) -> Result<Socket, ClientError> {
-        if !self.fresh {
-            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
-        }
-        let mut route = format!("/ws/bot/{}/timeline", self.client.bot());
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::open(&self.locator, &self.bot).await?,
+        };
+        let mut route = format!("/ws/bot/{}/timeline", self.bot);
         if let Some(Position { epoch, seq }) = &self.position {
             let query = query_string(&[("after_seq", &seq.to_string()), ("epoch", epoch)]);
             route.push_str(&query);
         }
-        Socket::open(self.client.endpoint(), &route).await
+        let socket = Socket::open(client.endpoint(), &route).await?;
+        self.client = Some(client);
+        Ok(socket)
     }
 
     fn take(&mut self, text: &str) -> Result<(), ClientError> {
