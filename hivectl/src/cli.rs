@@ -139,11 +139,12 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_one_line_and_a_hint() {
-        let explain = |args: &[&str]| usage_failure(&Cli::try_parse_from(args).unwrap_err().render().to_string());
-        let failure = explain(&["hivectl", "pause", "BOT-1", "--nwo"]);
+        let explain =
+            |args: &[&str]| usage_failure(&Cli::try_parse_from(args).unwrap_err().render().to_string());
+        let failure = explain(&["hivectl", "pause", "BOT-1", "--task"]);
         assert_eq!(failure.exit, Exit::Usage);
-        assert_eq!(failure.message, "unexpected argument '--nwo' found");
-        assert_eq!(failure.hint.as_deref(), Some("a similar argument exists: '--now'"));
+        assert_eq!(failure.message, "unexpected argument '--task' found");
+        assert_eq!(failure.hint.as_deref(), Some("a similar argument exists: '--tasks'"));
         let failure = explain(&["hivectl", "show"]);
         assert_eq!(failure.message, "the following required arguments were not provided: <ID>");
         assert!(failure.hint.unwrap().starts_with("hivectl show"));

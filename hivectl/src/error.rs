@@ -62,7 +62,9 @@ impl Exit {
 
     /// Of many: an error before 1 before 6 before 0; of several errors, the first.
     pub fn of_many(exits: impl IntoIterator<Item = Self>) -> Self {
-        exits.into_iter().fold(Self::Done, |worst, next| if next.weight() > worst.weight() { next } else { worst })
+        exits
+            .into_iter()
+            .fold(Self::Done, |worst, next| if next.weight() > worst.weight() { next } else { worst })
     }
 
     fn weight(self) -> u8 {
@@ -133,13 +135,18 @@ impl From<HiveError> for Failure {
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let (exit, hint) = match &error {
-            FindError::NoRecord(bot) => (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'"))),
+            FindError::NoRecord(bot) => {
+                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+            }
             FindError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 (Exit::Unauthorized, None)
             }
             FindError::Io { .. } | FindError::BadRecord { .. } => (Exit::Unreachable, None),
             FindError::UnsafeToken(path) => {
-                let hint = format!("'chmod 600 {}' if it is yours, then restart the bot for a new one", path.display());
+                let hint = format!(
+                    "'chmod 600 {}' if it is yours, then restart the bot for a new one",
+                    path.display()
+                );
                 (Exit::Unauthorized, Some(hint))
             }
             FindError::BadToken => (Exit::Unauthorized, None),
@@ -161,7 +168,9 @@ impl From<ClientError> for Failure {
         let (exit, hint) = match error {
             ClientError::Find(find) => return find.into(),
             ClientError::Unreachable { .. } => (Exit::Unreachable, None),
-            ClientError::Stale { bot } => (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'"))),
+            ClientError::Stale { bot } => {
+                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+            }
             ClientError::OtherBot { .. } | ClientError::NotFound { .. } => (Exit::NotFound, None),
             ClientError::Protocol(_) | ClientError::Garbled(_) => {
                 (Exit::Unreachable, Some("hivectl and hive-agent should be of one version".to_owned()))

@@ -71,7 +71,8 @@ impl Located {
 
 /// The failure that a bot is down.
 pub fn down(bot: &BotId) -> Failure {
-    Failure::new(Exit::Unreachable, format!("{bot} is down")).hint(format!("start it with 'hive-agent {bot}'"))
+    Failure::new(Exit::Unreachable, format!("{bot} is down"))
+        .hint(format!("start it with 'hive-agent {bot}'"))
 }
 
 impl Fleet {
@@ -96,9 +97,9 @@ impl Fleet {
         Ok(Self { locator: Locator::Remote(Endpoint::remote(&url, token, ca)?) })
     }
 
-    /// The bots of this hive.
-    pub fn of_hive(hive: Hive) -> Self {
-        Self { locator: Locator::hive(hive) }
+    /// Where its bots are looked for.
+    pub fn locator(&self) -> &Locator {
+        &self.locator
     }
 
     /// The bots that are named, which must exist; all there are if none is named.

@@ -41,6 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => Err(Failure::new(Exit::Failed, format!("the runtime does not start: {error}"))),
     };
+    let exit = exit.and_then(|exit| out.finish().map(|()| exit));
     exit.unwrap_or_else(|failure| out.failure(&failure)).into()
 }
 

@@ -59,7 +59,8 @@ pub async fn until_final(
         };
         by_bot.entry(item.bot.clone()).or_insert((client, Vec::new())).1.push(index);
     }
-    let board = RefCell::new(Board { details: items.into_iter().map(|item| item.detail).collect(), watcher, out });
+    let board =
+        RefCell::new(Board { details: items.into_iter().map(|item| item.detail).collect(), watcher, out });
     let watches = by_bot.into_iter().map(|(bot, (client, indices))| {
         let watch = BotWatch { fleet, bot, open: indices, board: &board };
         watch.run(client)
@@ -161,7 +162,11 @@ impl BotWatch<'_, '_> {
 
     /// Asks the bot how the open items stand that `which` names. If it is gone, they are asked about again when it is
     /// back.
-    async fn look_at(&mut self, follower: &mut Follower, which: impl Fn(&ItemId) -> bool) -> Result<(), Failure> {
+    async fn look_at(
+        &mut self,
+        follower: &mut Follower,
+        which: impl Fn(&ItemId) -> bool,
+    ) -> Result<(), Failure> {
         let Some(client) = follower.client().cloned() else { return Ok(()) };
         let mut still_open = Vec::new();
         for index in std::mem::take(&mut self.open) {

@@ -5,7 +5,10 @@ pub mod api;
 pub mod chat;
 #[cfg(feature = "client")]
 pub mod client;
+mod front_matter;
 pub mod ids;
 pub mod paths;
+pub mod response;
+pub mod task;
 pub mod time;
 pub mod work;

@@ -90,7 +90,11 @@ pub async fn run(
                 answer.notice(&format!("{} does not answer ({reason}); trying again", args.bot), out);
             }
             ChatEvent::Refused { code, message, .. } if !chat.is_open() => {
-                return if cancelled { Ok(Exit::Interrupted) } else { Err(spoken::refusal(&args.bot, &code, message)) };
+                return if cancelled {
+                    Ok(Exit::Interrupted)
+                } else {
+                    Err(spoken::refusal(&args.bot, &code, message))
+                };
             }
             ChatEvent::Refused { message, .. } => answer.notice(&message, out),
             ChatEvent::Frame(frame) => {
@@ -100,7 +104,9 @@ pub async fn run(
                     Format::Json => {}
                 }
                 match frame.event {
-                    TurnEvent::ResponseChunk { content, channel: Channel::Text } => response.push_str(&content),
+                    TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
+                        response.push_str(&content)
+                    }
                     TurnEvent::ResponseComplete {
                         status,
                         success,

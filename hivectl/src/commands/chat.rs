@@ -120,7 +120,10 @@ impl Talk {
         match event {
             ChatEvent::Connected(hello) => {
                 if self.is_person && self.open.is_empty() {
-                    out.notice(&format!("{} listens ({}); /help lists the commands", self.bot, hello.adapter));
+                    out.notice(&format!(
+                        "{} listens ({}); /help lists the commands",
+                        self.bot, hello.adapter
+                    ));
                 }
                 self.invite(out);
             }

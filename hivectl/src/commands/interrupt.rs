@@ -30,7 +30,9 @@ struct Interrupt;
 impl Act for Interrupt {
     async fn up(&self, client: &Client) -> Result<BotStatus, Failure> {
         client.interrupt().await.map_err(|error| match error {
-            ClientError::Conflict { ref code, .. } if code == code::IDLE => Failure::from(error).hint(IDLE_HINT),
+            ClientError::Conflict { ref code, .. } if code == code::IDLE => {
+                Failure::from(error).hint(IDLE_HINT)
+            }
             error => error.into(),
         })
     }

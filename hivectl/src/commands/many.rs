@@ -25,7 +25,7 @@ pub struct Which {
 }
 
 /// What a command does to one bot.
-pub trait Act {
+pub(super) trait Act {
     /// To one that is up.
     fn up(&self, client: &Client) -> impl Future<Output = Result<BotStatus, Failure>>;
 
@@ -40,7 +40,12 @@ pub trait Act {
 }
 
 /// Does it to each bot at once, tells what came of it, and goes on where one fails.
-pub async fn run(which: &Which, act: &impl Act, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    which: &Which,
+    act: &impl Act,
+    fleet: &Fleet,
+    out: &mut Printer,
+) -> Result<Exit, Failure> {
     let bots = fleet.bots(&which.bots, out).await?;
     let results = join_all(bots.iter().map(|bot| one(bot, act, fleet))).await;
     let mut rows = Vec::new();
@@ -55,13 +60,17 @@ pub async fn run(which: &Which, act: &impl Act, fleet: &Fleet, out: &mut Printer
             }
             Err(failure) if which.all && act.is_needless(&failure) => out.detail(&failure.message),
             Err(failure) if bots.len() == 1 => return Err(failure),
-            Err(failure) => exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure })),
+            Err(failure) => {
+                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }))
+            }
         }
     }
     let words = |row: &Row| format!("{} {}\n", row.bot(), act.done(row));
     match rows.as_slice() {
         [row] if !which.all && bots.len() == 1 => out.one(row, words),
-        rows if out.format() == crate::output::Format::Table => out.result(&rows.iter().map(words).collect::<String>()),
+        rows if out.format() == crate::output::Format::Table => {
+            out.result(&rows.iter().map(words).collect::<String>())
+        }
         rows => out.many(rows, super::status::table),
     }
     Ok(Exit::of_many(exits))

@@ -10,7 +10,8 @@ use crate::error::{Exit, Failure, conflict_hint};
 
 /// A prompt from the user of this machine.
 pub(super) fn prompt(message: String, session: Option<String>, when_busy: WhenBusy) -> Prompt {
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let user =
+        ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
     let user = user.unwrap_or_else(|| "unknown".to_owned());
     Prompt { message, user, id: None, session, when_busy, timeout_seconds: None }
 }

@@ -136,9 +136,11 @@ async fn watch(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Fa
 }
 
 async fn look(bots: &[BotId], fleet: &Fleet) -> Vec<Row> {
-    join_all(bots.iter().map(|bot| async {
+    join_all(bots.iter().map(|bot| async move {
         let row = match fleet.reach(bot).await {
-            Ok(Reach::Up(client)) => client.status().await.map(|s| Row::Up(Box::new(s))).map_err(Failure::from),
+            Ok(Reach::Up(client)) => {
+                client.status().await.map(|s| Row::Up(Box::new(s))).map_err(Failure::from)
+            }
             Ok(Reach::Down(files)) => Ok(Row::down(&files)),
             Err(failure) => Err(failure),
         };
@@ -213,8 +215,11 @@ fn queue(status: &BotStatus) -> String {
     let q = &status.queue;
     let waiting =
         [("P0", q.p0), ("P1", q.p1), ("P2", q.p2), ("P3", q.p3), ("chat", q.chat), ("blocked", q.blocked)];
-    let shown: Vec<_> =
-        waiting.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name}:{count}")).collect();
+    let shown: Vec<_> = waiting
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name}:{count}"))
+        .collect();
     if shown.is_empty() { "-".to_owned() } else { shown.join(" ") }
 }
 

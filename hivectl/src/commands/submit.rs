@@ -129,7 +129,9 @@ fn requests(args: &Args, out: &mut Printer) -> Result<Vec<SubmitRequest>, Failur
     let mut requests = Vec::new();
     match args.text.as_deref() {
         Some("-") => requests.push(document(args, Path::new("-"), out)?),
-        Some(text) => requests.push(SubmitRequest { instruction: text.to_owned(), ..SubmitRequest::default() }),
+        Some(text) => {
+            requests.push(SubmitRequest { instruction: text.to_owned(), ..SubmitRequest::default() })
+        }
         None => {
             for path in &args.files {
                 requests.push(document(args, path, out)?);
@@ -137,7 +139,9 @@ fn requests(args: &Args, out: &mut Printer) -> Result<Vec<SubmitRequest>, Failur
         }
     }
     if args.id.is_some() && requests.len() > 1 {
-        return Err(Failure::usage("--id is for one task").hint("write ids into the headers of the documents"));
+        return Err(
+            Failure::usage("--id is for one task").hint("write ids into the headers of the documents")
+        );
     }
     for request in &mut requests {
         if request.instruction.trim().is_empty() {
@@ -169,11 +173,13 @@ fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<SubmitRequest
         (format!("{}.md", ItemId::generate("TASK", Stamp::now().timestamp())), Stamp::now())
     } else {
         let file = std::fs::File::open(path).map_err(io)?;
-        let modified = file.metadata().and_then(|meta| meta.modified()).map_or_else(|_| Stamp::now(), Stamp::from);
+        let modified =
+            file.metadata().and_then(|meta| meta.modified()).map_or_else(|_| Stamp::now(), Stamp::from);
         file.take(bound).read_to_end(&mut bytes).map_err(io)?;
         (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), modified)
     };
-    let reading = Reading { file_name: &file_name, modified, bot: &args.bot, bots: &[], zone: &TimeZone::system() };
+    let reading =
+        Reading { file_name: &file_name, modified, bot: &args.bot, bots: &[], zone: &TimeZone::system() };
     let task = task::read(&bytes, &reading)
         .map_err(|error| Failure::usage(format!("{} is no task: {error}", path.display())))?;
     for warning in &task.warnings {
@@ -237,7 +243,9 @@ struct Stream {
 impl Watcher for Stream {
     fn watch(&mut self, bot: &BotId, followed: &Followed, out: &mut Printer) {
         match followed {
-            Followed::Chunk { entry_id, offset, content } if self.ids.iter().any(|id| id.as_str() == entry_id) => {
+            Followed::Chunk { entry_id, offset, content }
+                if self.ids.iter().any(|id| id.as_str() == entry_id) =>
+            {
                 if usize::try_from(*offset).is_ok_and(|offset| offset < self.said.len()) {
                     out.notice("the task started over; what was said before is void");
                     self.said.clear();
@@ -245,7 +253,9 @@ impl Watcher for Stream {
                 out.foreign(content);
                 self.said.push_str(content);
             }
-            Followed::Disconnected(reason) => out.notice(&format!("{bot} does not answer ({reason}); trying again")),
+            Followed::Disconnected(reason) => {
+                out.notice(&format!("{bot} does not answer ({reason}); trying again"))
+            }
             Followed::Connected | Followed::Restarted | Followed::Entry(_) | Followed::Chunk { .. } => {}
         }
     }
@@ -258,9 +268,8 @@ impl Stream {
         let whole = match (&detail.response, reach) {
             (Some(response), _) if !detail.content_truncated => response.clone(),
             (_, Reach::Up(client)) => match client.response(&detail.task.task_id).await {
-                Ok(document) => {
-                    hive_shared::response::read(&document).map_or_else(|_| document.clone(), |(_, text)| text.to_owned())
-                }
+                Ok(document) => hive_shared::response::read(&document)
+                    .map_or_else(|_| document.clone(), |(_, text)| text.to_owned()),
                 Err(_) => String::new(),
             },
             (_, Reach::Down(_)) => String::new(),

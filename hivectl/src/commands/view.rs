@@ -10,7 +10,7 @@ use crate::output::text::{seconds, status_cell};
 
 /// A task with the bot that has it.
 #[derive(Debug, Serialize)]
-pub struct Owned<'a> {
+pub(super) struct Owned<'a> {
     /// The bot.
     pub bot_id: &'a BotId,
     /// The task.
@@ -19,14 +19,14 @@ pub struct Owned<'a> {
 }
 
 /// A task in a line: `TASK-1 of BOT-002 is queued (place 3): Mend the login`.
-pub fn in_a_line(bot: &BotId, task: &TaskView) -> String {
+pub(super) fn in_a_line(bot: &BotId, task: &TaskView) -> String {
     let place = task.position.map(|p| format!(" (place {p})")).unwrap_or_default();
     let title = escape(&task.title, Place::Line);
     format!("{} of {bot} is {}{place}: {title}\n", task.task_id, task.status)
 }
 
 /// Items that were waited for.
-pub fn ended(details: &[TaskDetail]) -> Table {
+pub(super) fn ended(details: &[TaskDetail]) -> Table {
     let mut table = Table::new(&["ID", "BOT", "STATUS", "TIME", "TITLE"]);
     for detail in details {
         let time = detail.duration_seconds.map(seconds).unwrap_or_default();

@@ -60,7 +60,8 @@ impl Printer {
     /// A printer to the process's own streams.
     pub fn new(options: &Options) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let plain = set("NO_COLOR") || set("CI") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let plain =
+            set("NO_COLOR") || set("CI") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let (out, err) = (io::stdout(), io::stderr());
         let (out_terminal, err_terminal) = (out.is_terminal(), err.is_terminal());
         Self {
@@ -78,7 +79,12 @@ impl Printer {
     }
 
     /// A printer to anything else; `terminal` says whether both streams are to behave as on one.
-    pub fn to(options: &Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, terminal: bool) -> Self {
+    pub fn to(
+        options: &Options,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        terminal: bool,
+    ) -> Self {
         Self {
             options: *options,
             out: Stream::new(out, terminal, true),
@@ -232,7 +238,9 @@ impl Printer {
         self.settle();
         match self.trouble.take() {
             None => Ok(()),
-            Some(trouble) => Err(Failure::new(Exit::Failed, format!("the output cannot be written: {trouble}"))),
+            Some(trouble) => {
+                Err(Failure::new(Exit::Failed, format!("the output cannot be written: {trouble}")))
+            }
         }
     }
 
@@ -322,7 +330,8 @@ pub(crate) mod tests {
     #[test]
     fn a_broken_pipe_is_silent_and_a_full_disk_is_not() {
         let broken = |kind| {
-            let mut printer = Printer::to(&Options::default(), Box::new(Broken(kind)), Box::new(io::sink()), false);
+            let mut printer =
+                Printer::to(&Options::default(), Box::new(Broken(kind)), Box::new(io::sink()), false);
             printer.result("x");
             printer.result("y");
             assert!(printer.is_closed());

@@ -99,6 +99,11 @@ impl Table {
         std::iter::once(&header).chain(&self.rows).map(|row| self.line(row, edge, color)).collect()
     }
 
+    /// Drops the rows; the widths stay.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+    }
+
     /// Takes the rows out as text, without the header; the widths stay.
     pub fn take_rows(&mut self, edge: Option<usize>, color: bool) -> String {
         let rows = std::mem::take(&mut self.rows);

@@ -30,7 +30,9 @@ pub fn status_cell(status: Status) -> Cell {
     match status {
         Status::Completed => Cell::painted(status.as_str(), Paint::Green),
         Status::Failed | Status::TimedOut => Cell::painted(status.as_str(), Paint::Red),
-        Status::Incomplete | Status::Cancelled | Status::Blocked => Cell::painted(status.as_str(), Paint::Yellow),
+        Status::Incomplete | Status::Cancelled | Status::Blocked => {
+            Cell::painted(status.as_str(), Paint::Yellow)
+        }
         Status::Queued | Status::Running | Status::Suspended => status.as_str().into(),
     }
 }

@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::backoff::Backoff;
-use super::socket::{Lost, Socket};
-use super::{Client, ClientError, Locator};
+use super::link::{Link, Linked};
+use super::{Client, ClientError};
 use crate::api::code;
 use crate::chat::{ClientFrame, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
-use crate::ids::{BotId, ItemId};
+use crate::ids::ItemId;
 use crate::time::Stamp;
 
 /// What a [`Chat`] sees.
@@ -33,15 +32,11 @@ pub enum ChatEvent {
 
 /// A conversation with one bot: any number of turns, those of this client alone.
 pub struct Chat {
-    locator: Locator,
-    bot: BotId,
-    /// The bot, unless it must be looked for again.
-    client: Option<Client>,
-    socket: Option<Socket>,
-    backoff: Backoff,
-    told_lost: bool,
+    link: Link,
     ready: VecDeque<ChatEvent>,
     turns: BTreeMap<ItemId, Turn>,
+    /// What goes out as soon as the link stands.
+    outbox: VecDeque<ClientFrame>,
 }
 
 /// A turn that is not over.
@@ -58,14 +53,10 @@ impl Chat {
     /// A chat with a bot; [`Chat::next`] makes the connection.
     pub fn new(client: Client) -> Self {
         Self {
-            locator: client.locator().clone(),
-            bot: client.bot().clone(),
-            client: Some(client),
-            socket: None,
-            backoff: Backoff::new(),
-            told_lost: false,
+            link: Link::new(client.locator().clone(), client.bot().clone(), Some(client)),
             ready: VecDeque::new(),
             turns: BTreeMap::new(),
+            outbox: VecDeque::new(),
         }
     }
 
@@ -74,7 +65,7 @@ impl Chat {
         let id = prompt.id.get_or_insert_with(|| ItemId::generate("CHAT", Stamp::now().timestamp())).clone();
         let frame = ClientFrame::Prompt(prompt.clone());
         self.turns.insert(id.clone(), Turn { prompt: Some(prompt), seen: 0, cancelled: false });
-        self.send(&frame).await;
+        self.send(frame).await;
         id
     }
 
@@ -82,20 +73,20 @@ impl Chat {
     pub async fn attach(&mut self, id: ItemId, after: u64) {
         let frame = ClientFrame::Attach { id: id.clone(), after };
         self.turns.insert(id, Turn { prompt: None, seen: after, cancelled: false });
-        self.send(&frame).await;
+        self.send(frame).await;
     }
 
     /// Ends a turn, or takes a waiting prompt back; its last frame tells how it ended.
     pub async fn cancel(&mut self, id: &ItemId) {
         if let Some(turn) = self.turns.get_mut(id) {
             turn.cancelled = true;
-            self.send(&ClientFrame::Cancel { id: id.clone() }).await;
+            self.send(ClientFrame::Cancel { id: id.clone() }).await;
         }
     }
 
     /// Answers an approval request.
     pub async fn approve(&mut self, approval_id: String, option: String) {
-        self.send(&ClientFrame::Approve { approval_id, option }).await;
+        self.send(ClientFrame::Approve { approval_id, option }).await;
     }
 
     /// Whether any turn is not over yet.
@@ -110,7 +101,7 @@ impl Chat {
 
     /// The bot, while it is known where it is.
     pub fn client(&self) -> Option<&Client> {
-        self.client.as_ref()
+        self.link.client()
     }
 
     /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
@@ -120,67 +111,34 @@ impl Chat {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            if let Some(socket) = &mut self.socket {
-                match socket.next().await {
-                    Ok(text) => self.take(&text)?,
-                    Err(Lost(reason)) => self.lost(reason),
+            self.flush().await;
+            match self.link.next(|bot| format!("/ws/bot/{bot}/prompt")).await? {
+                Linked::Joined => {
+                    self.outbox = self.turns.iter().flat_map(|(id, turn)| turn.again(id)).collect()
                 }
-                continue;
-            }
-            self.backoff.wait().await;
-            match self.connect().await {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.told_lost = false;
-                    self.backoff.succeeded();
-                }
-                Err(error) if error.may_pass() => self.lost(error.to_string()),
-                Err(error) => return Err(error),
+                Linked::Parted(reason) => return Ok(ChatEvent::Disconnected(reason)),
+                Linked::Text(text) => self.take(&text)?,
             }
         }
     }
 
     /// Leaves; what was sent arrives before that is noticed.
     pub async fn close(mut self) {
-        if let Some(socket) = &mut self.socket {
-            socket.close().await;
-        }
+        self.link.close().await;
     }
 
-    async fn connect(&mut self) -> Result<Socket, ClientError> {
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => Client::open(&self.locator, &self.bot).await?,
-        };
-        let route = format!("/ws/bot/{}/prompt", self.bot);
-        let mut socket = Socket::open(client.endpoint(), &route).await?;
-        for frame in self.turns.iter().flat_map(|(id, turn)| turn.again(id)) {
-            if let Err(Lost(reason)) = socket.send(encode(&frame)).await {
-                return Err(ClientError::Unreachable {
-                    url: self.client.endpoint().url().to_owned(),
-                    reason,
-                });
-            }
-        }
-        Ok(socket)
+    /// Sends a frame now if the link stands. If not, the turns tell what must be sent when it does.
+    async fn send(&mut self, frame: ClientFrame) {
+        self.outbox.push_back(frame);
+        self.flush().await;
     }
 
-    fn lost(&mut self, reason: String) {
-        self.socket = None;
-        self.client = None;
-        self.backoff.failed();
-        if !self.told_lost {
-            self.told_lost = true;
-            self.ready.push_back(ChatEvent::Disconnected(reason));
-        }
-    }
-
-    /// Sends a frame if the connection stands. If not, what matters is in `turns` and is sent when it does.
-    async fn send(&mut self, frame: &ClientFrame) {
-        if let Some(socket) = &mut self.socket
-            && let Err(Lost(reason)) = socket.send(encode(frame)).await
-        {
-            self.lost(reason);
+    /// A frame leaves the outbox when it is sent, so that a caller that gives up waiting loses none: one that is sent
+    /// twice counts once.
+    async fn flush(&mut self) {
+        while let Some(frame) = self.outbox.front() {
+            self.link.send(encode(frame)).await;
+            self.outbox.pop_front();
         }
     }
 
@@ -232,7 +190,10 @@ impl Chat {
             return true;
         }
         if n > turn.seen {
-            self.lost(format!("frame {n} of {id} came out of turn"));
+            let parted = self.link.part(format!("frame {n} of {id} came out of turn"));
+            if let Some(Linked::Parted(reason)) = parted {
+                self.ready.push_back(ChatEvent::Disconnected(reason));
+            }
         }
         false
     }
