@@ -1,5 +1,7 @@
 //! The command line.
 
+#![expect(clippy::doc_markdown, reason = "these doc comments are help texts, read in a terminal")]
+
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;

@@ -94,11 +94,11 @@ impl Files {
 
     /// Writes the PAUSE file, in place of one that is there.
     pub fn pause(&self, scope: Scope, reason: Option<&str>) -> Result<(), Failure> {
-        let mut text = format!("scope: {scope}\n");
-        if let Some(reason) = reason {
+        let reason = reason.map(|reason| {
             let in_a_line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-            text.push_str(&format!("reason: {in_a_line}\n"));
-        }
+            format!("reason: {in_a_line}\n")
+        });
+        let text = format!("scope: {scope}\n{}", reason.unwrap_or_default());
         let path = self.hive.pause_file(&self.bot);
         self.ready()?;
         let file = whole(&path, &text).map_err(|e| Failure::io("written", &path, &e))?;

@@ -61,11 +61,11 @@ pub async fn until_final(
     }
     let board =
         RefCell::new(Board { details: items.into_iter().map(|item| item.detail).collect(), watcher, out });
-    let watches = by_bot.into_iter().map(|(bot, (client, indices))| {
+    let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
         let watch = BotWatch { fleet, bot, open: indices, board: &board };
         watch.run(client)
     });
-    let all = join_all(watches);
+    let all = join_all(runs);
     let ended = match limit {
         None => Ok(all.await),
         Some(limit) => timeout(limit, all).await.map_err(|_| limit),
@@ -110,12 +110,12 @@ impl BotWatch<'_, '_> {
                 None => follower.next().await,
                 Some(at) => timeout_at(at, follower.next()).await.map_err(|_| down(&self.bot))?,
             };
-            let followed = next?;
+            let news = next?;
             {
                 let board = &mut *self.board.borrow_mut();
-                board.watcher.watch(&self.bot, &followed, board.out);
+                board.watcher.watch(&self.bot, &news, board.out);
             }
-            match followed {
+            match news {
                 Followed::Disconnected(reason) => {
                     give_up = Some(Instant::now() + PATIENCE);
                     self.board.borrow_mut().out.detail(&format!("{} does not answer: {reason}", self.bot));

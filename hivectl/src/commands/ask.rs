@@ -105,7 +105,7 @@ pub async fn run(
                 }
                 match frame.event {
                     TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
-                        response.push_str(&content)
+                        response.push_str(&content);
                     }
                     TurnEvent::ResponseComplete {
                         status,

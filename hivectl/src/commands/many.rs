@@ -61,7 +61,7 @@ pub(super) async fn run(
             Err(failure) if which.all && act.is_needless(&failure) => out.detail(&failure.message),
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }))
+                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
             }
         }
     }
@@ -69,7 +69,7 @@ pub(super) async fn run(
     match rows.as_slice() {
         [row] if !which.all && bots.len() == 1 => out.one(row, words),
         rows if out.format() == crate::output::Format::Table => {
-            out.result(&rows.iter().map(words).collect::<String>())
+            out.result(&rows.iter().map(words).collect::<String>());
         }
         rows => out.many(rows, super::status::table),
     }

@@ -1,5 +1,7 @@
 //! The commands, one file each: its arguments, whose doc comments are its help, and what it does.
 
+#![expect(clippy::doc_markdown, reason = "doc comments of arguments are help texts, read in a terminal")]
+
 pub mod ask;
 pub mod cancel;
 pub mod chat;

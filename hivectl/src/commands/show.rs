@@ -1,5 +1,7 @@
 //! `hivectl show`.
 
+use std::fmt::Write;
+
 use hive_shared::api::TaskDetail;
 
 use crate::error::{Exit, Failure};
@@ -58,20 +60,13 @@ fn words(detail: &TaskDetail) -> String {
         ("response file", detail.response_file.clone()),
         ("changed files", list(&detail.files_modified)),
     ];
+    let fixed = lines.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let fields = task.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let warnings = task.warnings.iter().map(|warning| ("warning", warning.as_str()));
     let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        text.push_str(&format!("{:<15}{}\n", format!("{name}:"), escape(value, Place::Line)));
-    };
-    for (name, value) in lines {
-        if let Some(value) = value {
-            line(name, &value);
-        }
-    }
-    for (name, value) in &task.fields {
-        line(&escape(name, Place::Line), value);
-    }
-    for warning in &task.warnings {
-        line("warning", warning);
+    for (name, value) in fixed.chain(fields).chain(warnings) {
+        let name = escape(&format!("{name}:"), Place::Line);
+        let _infallible = writeln!(text, "{name:<15}{}", escape(value, Place::Line));
     }
     if let Some(response) = &detail.response {
         text.push('\n');
@@ -80,7 +75,7 @@ fn words(detail: &TaskDetail) -> String {
             text.push('\n');
         }
         if detail.content_truncated {
-            text.push_str(&format!("… (cut; 'hivectl response {}' prints all of it)\n", task.task_id));
+            let _infallible = writeln!(text, "… (cut; 'hivectl response {}' prints all of it)", task.task_id);
         }
     }
     text

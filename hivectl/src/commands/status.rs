@@ -196,13 +196,12 @@ fn up_cells(status: &BotStatus, now: Stamp) -> Vec<Cell> {
         None => (String::new(), String::new()),
     };
     if let Some(suspended) = &status.suspended {
-        let gap = if what.is_empty() { "" } else { " " };
-        what.push_str(&format!("{gap}({} suspended)", suspended.id));
+        what = [what.as_str(), &format!("({} suspended)", suspended.id)].join(" ");
     }
     vec![
         status.bot_id.as_str().into(),
         state,
-        crate::output::table::cut(&what, 40).into(),
+        crate::output::table::cut(what.trim(), 40).into(),
         time.into(),
         queue(status).into(),
         status.chat_clients.to_string().into(),

@@ -130,7 +130,7 @@ fn requests(args: &Args, out: &mut Printer) -> Result<Vec<SubmitRequest>, Failur
     match args.text.as_deref() {
         Some("-") => requests.push(document(args, Path::new("-"), out)?),
         Some(text) => {
-            requests.push(SubmitRequest { instruction: text.to_owned(), ..SubmitRequest::default() })
+            requests.push(SubmitRequest { instruction: text.to_owned(), ..SubmitRequest::default() });
         }
         None => {
             for path in &args.files {
@@ -211,8 +211,9 @@ fn report_submitted(args: &Args, tasks: &[TaskView], waits: bool, out: &mut Prin
             out.result(&lines);
         }
         (Format::Table, _) if !out.format_is_chosen() => {
-            let ids: String = tasks.iter().map(|task| format!("{}\n", task.task_id)).collect();
-            out.result(&ids);
+            for task in tasks {
+                out.result(&format!("{}\n", task.task_id));
+            }
         }
         (Format::Table, _) => {
             let lines: String = tasks.iter().map(|task| view::in_a_line(&args.bot, task)).collect();
@@ -254,7 +255,7 @@ impl Watcher for Stream {
                 self.said.push_str(content);
             }
             Followed::Disconnected(reason) => {
-                out.notice(&format!("{bot} does not answer ({reason}); trying again"))
+                out.notice(&format!("{bot} does not answer ({reason}); trying again"));
             }
             Followed::Connected | Followed::Restarted | Followed::Entry(_) | Followed::Chunk { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! `hivectl timeline`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use futures::stream::{self, BoxStream, SelectAll, StreamExt, select_all};
 use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
@@ -75,16 +75,16 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             }
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }))
+                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
             }
         }
     }
-    entries.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
+    entries.sort_by_key(|entry| entry.timestamp);
     entries.drain(..entries.len().saturating_sub(count));
     if args.follow {
         exits.push(follow(&args, entries, followers, out).await);
     } else {
-        out.many(&entries, |entries| table(entries));
+        out.many(&entries, table);
     }
     Ok(Exit::of_many(exits))
 }
@@ -163,16 +163,20 @@ fn updates(followers: Vec<Follower>) -> Updates {
 async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &mut Printer) -> Exit {
     let mut table = columns().at_least(&[19, 8, 7, 9, 26]);
     let in_lines = out.format() == Format::Ndjson;
+    for entry in &past {
+        if in_lines {
+            out.json_line(entry);
+        } else {
+            row(&mut table, entry);
+        }
+    }
     if !in_lines {
-        past.iter().for_each(|entry| row(&mut table, entry));
         out.header(&table);
         table.clear();
-    } else {
-        past.iter().for_each(|entry| out.json_line(entry));
     }
     let mut exit = Exit::Done;
     let mut updates = updates(followers);
-    let mut lost: BTreeMap<BotId, ()> = BTreeMap::new();
+    let mut lost = BTreeSet::new();
     while !out.is_closed()
         && let Some((bot, update)) = updates.next().await
     {
@@ -187,13 +191,13 @@ async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &m
             }
             Ok(Followed::Disconnected(reason)) => {
                 out.notice(&format!("{bot} does not answer ({reason}); trying again"));
-                lost.insert(bot, ());
+                lost.insert(bot);
             }
-            Ok(Followed::Connected) if lost.remove(&bot).is_some() => {
-                out.notice(&format!("{bot} answers again"))
+            Ok(Followed::Connected) if lost.remove(&bot) => {
+                out.notice(&format!("{bot} answers again"));
             }
             Ok(Followed::Restarted) => {
-                out.notice(&format!("{bot} has a new timeline, which follows from its start"))
+                out.notice(&format!("{bot} has a new timeline, which follows from its start"));
             }
             Ok(Followed::Connected | Followed::Entry(_) | Followed::Chunk { .. }) => {}
             Err(error) => {
@@ -230,7 +234,9 @@ fn holds_all(entry: &Entry, words: &str) -> bool {
 
 fn table(entries: &[Entry]) -> Table {
     let mut table = columns();
-    entries.iter().for_each(|entry| row(&mut table, entry));
+    for entry in entries {
+        row(&mut table, entry);
+    }
     table
 }
 

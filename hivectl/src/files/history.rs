@@ -10,6 +10,7 @@ use hive_shared::response::{self, ResponseHeader};
 use hive_shared::work::{Kind, SenderType, Source, Status};
 
 use super::Files;
+use super::queue::answered_view;
 use crate::error::Failure;
 
 /// A response document of this bot.
@@ -35,7 +36,7 @@ impl Files {
         let Some(answer) = self.find_answer(id)? else { return Ok(None) };
         let archived = self.archived()?;
         let Answer { header, content, truncated, file } = answer;
-        let task = self.answered_view(&header, id, archived.get(id));
+        let task = answered_view(&header, id, archived.get(id));
         Ok(Some(TaskDetail {
             bot_id: self.bot.clone(),
             task,
@@ -70,7 +71,7 @@ impl Files {
                 ..self.blank(view.task_id.to_string(), view.created, Source::File, Kind::Task, Status::Queued)
             });
         }
-        entries.sort_by(|a, b| a.timestamp.cmp(&b.timestamp));
+        entries.sort_by_key(|a| a.timestamp);
         Ok(entries)
     }
 
@@ -181,7 +182,7 @@ impl Files {
                 answers.extend(self.read_answer(name)?);
             }
         }
-        answers.sort_by(|a, b| b.header.timestamp.cmp(&a.header.timestamp));
+        answers.sort_by_key(|answer| std::cmp::Reverse(answer.header.timestamp));
         Ok(answers)
     }
 

@@ -16,7 +16,7 @@ use super::{Files, whole};
 use crate::error::{Exit, Failure};
 
 /// The time limit of a task that names none, where the settings say nothing else (SPEC 3).
-const TASK_LIMIT: Duration = Duration::from_secs(30 * 60);
+const TASK_LIMIT: Duration = Duration::from_mins(30);
 
 /// A task file.
 pub(super) struct Queued {
@@ -36,7 +36,7 @@ impl Files {
             let archived = self.archived()?;
             waiting.extend(self.answers()?.into_iter().filter_map(|answer| {
                 let id = answer.header.task_id.clone()?;
-                Some(self.answered_view(&answer.header, &id, archived.get(&id)))
+                Some(answered_view(&answer.header, &id, archived.get(&id)))
             }));
         }
         Ok(waiting)
@@ -84,12 +84,9 @@ impl Files {
             .parse(text.as_bytes(), &path, now)
             .ok_or_else(|| Failure::usage("the task cannot be read back"))?;
         if request.id.is_some()
-            && let Some(known) = self.known(&id)?
+            && let Some(known) = self.known(&id, &new)?
         {
-            return match known {
-                Some(known) if known.document.digest() == new.document.digest() => Ok(known.view),
-                Some(_) | None => Err(in_use(&id)),
-            };
+            return Ok(known);
         }
         let file = whole(&path, &text).map_err(|e| Failure::io("written", &path, &e))?;
         file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
@@ -101,14 +98,20 @@ impl Files {
         Ok(new.view)
     }
 
-    /// What has this id already: nothing, a task whose document is there, or one of which the response alone is.
-    fn known(&self, id: &ItemId) -> Result<Option<Option<Queued>>, Failure> {
-        if let Some(queued) = self.queued(id)? {
-            return Ok(Some(Some(queued)));
+    /// The task that has this id already, which must be the same.
+    fn known(&self, id: &ItemId, new: &Queued) -> Result<Option<TaskView>, Failure> {
+        let (view, document) = match (self.queued(id)?, self.answered(id)?) {
+            (Some(queued), _) => (queued.view, Some(queued.document)),
+            (None, Some(answered)) => {
+                (answered.task, self.archived()?.remove(id).map(|archived| archived.document))
+            }
+            (None, None) => return Ok(None),
+        };
+        // Without its document nobody can tell whether a finished task was the same.
+        match document {
+            Some(document) if document.digest() == new.document.digest() => Ok(Some(view)),
+            Some(_) | None => Err(in_use(id)),
         }
-        let Some(answered) = self.answered(id)? else { return Ok(None) };
-        let archived = self.archived()?.remove(id);
-        Ok(Some(archived.map(|queued| Queued { view: answered.task, ..queued })))
     }
 
     /// All task files that are tasks and wait, in order.
@@ -147,7 +150,10 @@ impl Files {
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
     fn read_task(&self, path: &PathBuf) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
-        if name.starts_with('.') || !name.ends_with(".md") || path.is_symlink() {
+        if name.starts_with('.')
+            || path.extension().is_none_or(|extension| extension != "md")
+            || path.is_symlink()
+        {
             return None;
         }
         let file = std::fs::File::open(path).ok()?;
@@ -184,15 +190,16 @@ impl Files {
         };
         Some(Queued { view, document })
     }
+}
 
-    /// A finished task as the queue shows it, from its response and, where it is there, its archived file.
-    pub(super) fn answered_view(
-        &self,
-        header: &hive_shared::response::ResponseHeader,
-        id: &ItemId,
-        archived: Option<&Queued>,
-    ) -> TaskView {
-        let view = archived.map(|queued| queued.view.clone()).unwrap_or_else(|| TaskView {
+/// A finished task as the queue shows it, from its response and, where it is there, its archived file.
+pub(super) fn answered_view(
+    header: &hive_shared::response::ResponseHeader,
+    id: &ItemId,
+    archived: Option<&Queued>,
+) -> TaskView {
+    let view = archived.map_or_else(
+        || TaskView {
             task_id: id.clone(),
             title: header.title.clone().or_else(|| header.prompt.clone()).unwrap_or_default(),
             priority: header.priority.unwrap_or(Priority::P2),
@@ -215,9 +222,10 @@ impl Files {
             fields: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
             retry_of: header.retry_of.clone(),
-        });
-        TaskView { status: header.status, attempts: header.attempts, preemptions: header.preemptions, ..view }
-    }
+        },
+        |queued| queued.view.clone(),
+    );
+    TaskView { status: header.status, attempts: header.attempts, preemptions: header.preemptions, ..view }
 }
 
 fn in_use(id: &ItemId) -> Failure {

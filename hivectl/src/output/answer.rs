@@ -27,7 +27,7 @@ impl Answer {
                 self.mid_line = !content.ends_with('\n') && (self.mid_line || !content.is_empty());
             }
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => {
-                out.detail(&format!("thought: {content}"))
+                out.detail(&format!("thought: {content}"));
             }
             TurnEvent::ToolCall { call } => out.detail(&format!("tool: {}", summary(call))),
             TurnEvent::Plan { entries } => out.detail(&format!("plan: {}", summary(entries))),

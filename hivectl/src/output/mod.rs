@@ -223,11 +223,10 @@ impl Printer {
         let paint = |text: &str, paint: Paint| if lively { paint.wrap(text) } else { text.to_owned() };
         let head = paint("hivectl:", Paint::Red);
         self.settle();
-        let mut text = format!("{head} {}\n", escape(&failure.message, Place::Line));
-        if let Some(hint) = &failure.hint {
-            let hint_head = paint("hint:", Paint::Dim);
-            text.push_str(&format!("{hint_head} {}\n", escape(hint, Place::Line)));
-        }
+        let hint_head = paint("hint:", Paint::Dim);
+        let hint = failure.hint.as_deref().map(|hint| format!("{hint_head} {}\n", escape(hint, Place::Line)));
+        let message = escape(&failure.message, Place::Line);
+        let text = format!("{head} {message}\n{}", hint.unwrap_or_default());
         let wrote = self.err.write(&text);
         self.note(wrote);
         failure.exit
@@ -347,7 +346,9 @@ pub(crate) mod tests {
             let (mut printer, out, _) = printer(format, false);
             printer.many(&["a", "b"], |items| {
                 let mut table = Table::new(&["WORD"]);
-                items.iter().for_each(|item| table.row(vec![(*item).into()]));
+                for item in items {
+                    table.row(vec![(*item).into()]);
+                }
                 table
             });
             out.text()

@@ -201,7 +201,7 @@ async fn play(mut socket: WebSocket, steps: Vec<Step>, board: Arc<Board>) {
             Step::Hear => match socket.recv().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
-                    id = frame["id"].as_str().unwrap_or_default().to_owned();
+                    frame["id"].as_str().unwrap_or_default().clone_into(&mut id);
                     board.note(format!("frame {text}"));
                 }
                 other => board.note(format!("frame {other:?}")),

@@ -114,7 +114,7 @@ impl Chat {
             self.flush().await;
             match self.link.next(|bot| format!("/ws/bot/{bot}/prompt")).await? {
                 Linked::Joined => {
-                    self.outbox = self.turns.iter().flat_map(|(id, turn)| turn.again(id)).collect()
+                    self.outbox = self.turns.iter().flat_map(|(id, turn)| turn.again(id)).collect();
                 }
                 Linked::Parted(reason) => return Ok(ChatEvent::Disconnected(reason)),
                 Linked::Text(text) => self.take(&text)?,
