@@ -12,6 +12,7 @@ use hive_shared::work::Mode;
 /// The bot takes tasks from .deia/hive/tasks/BOT-ID/ and prompts from its WebSocket, lets people go first, suspends a
 /// long task for them and resumes it after. Nothing that it accepted is lost, not even by a kill -9.
 #[derive(Debug, Parser)]
+#[allow(clippy::struct_excessive_bools, reason = "flags are booleans")]
 #[command(name = "hive-agent", version, after_help = EXAMPLES)]
 pub struct Args {
     /// The bot to run, such as BOT-002.

@@ -53,7 +53,9 @@ impl PauseFile {
         let directory = path.parent().unwrap_or(Path::new("."));
         let mut text = format!("scope: {}\n", self.scope);
         if let Some(reason) = &self.reason {
-            text.push_str(&format!("reason: {}\n", reason.replace(['\n', '\r'], " ")));
+            text += "reason: ";
+            text += &reason.replace(['\n', '\r'], " ");
+            text += "\n";
         }
         let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
         file.write_all(text.as_bytes())?;

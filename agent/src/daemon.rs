@@ -37,7 +37,7 @@ use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
-use crate::store::{KeepTrying, Store};
+use crate::store::{KeepTrying, Store, StoreError};
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const TOKEN_BYTES: usize = 32;
 
 /// Runs the program. Errors are printed here, once, with all that led to them.
-pub fn main(args: Args) -> ExitCode {
+pub fn main(args: &Args) -> ExitCode {
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -56,7 +56,7 @@ pub fn main(args: Args) -> ExitCode {
     }
 }
 
-fn run(args: Args) -> anyhow::Result<()> {
+fn run(args: &Args) -> anyhow::Result<()> {
     if args.demo {
         return crate::demo::run();
     }
@@ -64,7 +64,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     let hive = Hive::find(args.hive.as_deref())?;
     trust::check_settings_file(&hive.settings())?;
     let all_settings = Settings::load(&hive)?;
-    let settings = all_settings.bot(&bot, settings::process_environment(), flags(&args)?)?;
+    let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
     if args.check {
         return Ok(io::stdout().write_all(settings.to_toml().as_bytes())?);
     }
@@ -77,12 +77,12 @@ fn run(args: Args) -> anyhow::Result<()> {
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
     let warnings = trust::check_task_dir(&hive.tasks(&bot))?;
     let _lock = lock(&hive, &bot)?;
-    let _logs = logs::start(&hive, &bot, verbosity(&args))?;
+    let _logs = logs::start(&hive, &bot, verbosity(args))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     may_listen(&settings, args.insecure)?;
-    Bot { hive, bot, settings, known_bots: all_settings.bots() }.live()
+    Bot { hive, id: bot, settings, known_bots: all_settings.bots() }.live()
 }
 
 fn verbosity(args: &Args) -> Verbosity {
@@ -201,7 +201,7 @@ fn host_name() -> String {
 /// A bot that may start.
 struct Bot {
     hive: Hive,
-    bot: BotId,
+    id: BotId,
     settings: BotSettings,
     known_bots: Vec<BotId>,
 }
@@ -213,7 +213,7 @@ impl Bot {
         if !workdir.is_dir() {
             bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
         }
-        let token = token(&self.hive, &self.bot)?;
+        let token = token(&self.hive, &self.id)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
         let listener = listener.with_context(|| format!("{} cannot be listened at", self.settings.listen))?;
@@ -221,15 +221,15 @@ impl Bot {
 
         let (mail, inbound) = channel();
         let stopping = Arc::new(AtomicBool::new(false));
-        let database = self.hive.database(&self.bot);
-        let store = self.open_store(&database, &stopping)?;
+        let database = self.hive.database(&self.id);
+        let store = open_store(&database, &stopping)?;
         let epoch = store.epoch().to_owned();
         let log = store.log_path();
         let hub = Hub::new(store.seq());
         let notes = mail.clone();
         let outbox = Outbox::start(
             self.hive.clone(),
-            self.bot.clone(),
+            self.id.clone(),
             Arc::clone(&hub),
             &log,
             &database,
@@ -255,7 +255,7 @@ impl Bot {
         let closing = CancellationToken::new();
         let service = Arc::new(Service {
             hive: self.hive.clone(),
-            bot: self.bot.clone(),
+            bot: self.id.clone(),
             mode: self.settings.mode,
             adapter: adapter_name,
             epoch,
@@ -272,37 +272,19 @@ impl Bot {
         let server = runtime.spawn(http::serve(listener, service));
         self.listen_for_signals(&runtime, mail, stopping);
         let record = self.record(address, adapter_name);
-        write_whole(&self.hive.bot_record(&self.bot), &serde_json::to_vec_pretty(&record)?)?;
+        write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?)?;
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
-        let driven = drive(driver, inbound);
+        let result = drive(driver, inbound);
         inbox.stop();
         closing.cancel();
         runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, server).await) });
         runtime.shutdown_timeout(FAREWELL);
         // It says who runs, and nobody does.
-        let _ = std::fs::remove_file(self.hive.bot_record(&self.bot));
-        driven.context("the bot had to give up")?;
+        let _ = std::fs::remove_file(self.hive.bot_record(&self.id));
+        result.context("the bot had to give up")?;
         tracing::info!("stopped");
         Ok(())
-    }
-
-    fn open_store(&self, database: &Path, stopping: &Arc<AtomicBool>) -> anyhow::Result<Store> {
-        let stopping = Arc::clone(stopping);
-        let mut in_trouble = false;
-        let trouble = move |error: Option<&crate::store::StoreError>| {
-            match error {
-                Some(error) if !in_trouble => {
-                    tracing::error!(error = %error, source = ?std::error::Error::source(error), "the database cannot be written; waiting")
-                }
-                None if in_trouble => tracing::info!("the database can be written again"),
-                Some(_) | None => {}
-            }
-            in_trouble = error.is_some();
-            if stopping.load(Ordering::Relaxed) { KeepTrying::No } else { KeepTrying::Yes }
-        };
-        let store = Store::open(database, Box::new(trouble));
-        store.with_context(|| format!("the database {} cannot be opened", database.display()))
     }
 
     fn adapter(&self) -> Adapter {
@@ -330,7 +312,7 @@ impl Bot {
     fn identity(&self, workdir: std::path::PathBuf) -> Identity {
         Identity {
             hive: self.hive.clone(),
-            bot: self.bot.clone(),
+            bot: self.id.clone(),
             bots: self.bots(),
             zone: TimeZone::system(),
             workdir,
@@ -344,7 +326,7 @@ impl Bot {
             let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
             bots.extend(names.filter_map(|name| BotId::parse(&name).ok()));
         }
-        bots.push(self.bot.clone());
+        bots.push(self.id.clone());
         bots.sort_unstable();
         bots.dedup();
         bots
@@ -357,12 +339,12 @@ impl Bot {
     ) -> anyhow::Result<inbox::Inbox> {
         let reads_tasks = self.settings.mode != Mode::CommanderOnly;
         let config = InboxConfig {
-            tasks_dir: reads_tasks.then(|| self.hive.tasks(&self.bot)),
+            tasks_dir: reads_tasks.then(|| self.hive.tasks(&self.id)),
             controls_dir: self.hive.controls(),
-            bot: self.bot.clone(),
+            bot: self.id.clone(),
             known,
         };
-        let parse = reader(self.bot.clone(), self.bots(), TimeZone::system());
+        let parse = reader(self.id.clone(), self.bots(), TimeZone::system());
         let events = move |event| {
             // The driver drops its end when the event is taken in: until then the inbox waits.
             let (taken, is_taken) = sync_channel(0);
@@ -381,7 +363,7 @@ impl Bot {
 
     fn record(&self, address: SocketAddr, adapter: &str) -> BotRecord {
         BotRecord {
-            bot_id: self.bot.clone(),
+            bot_id: self.id.clone(),
             url: format!("http://{address}"),
             host: host_name(),
             pid: std::process::id(),
@@ -394,7 +376,7 @@ impl Bot {
     }
 
     fn listen_for_signals(&self, runtime: &Runtime, mail: Sender<Message>, stopping: Arc<AtomicBool>) {
-        let bot = self.bot.clone();
+        let bot = self.id.clone();
         runtime.spawn(async move {
             let (Ok(mut terminate), Ok(mut interrupt)) =
                 (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -414,6 +396,26 @@ impl Bot {
             let _ = mail.send(Message::Terminate);
         });
     }
+}
+
+/// Opens the ledger; writes that the disk does not take are tried again until the bot is to stop.
+fn open_store(database: &Path, stopping: &Arc<AtomicBool>) -> anyhow::Result<Store> {
+    let stopping = Arc::clone(stopping);
+    let mut in_trouble = false;
+    let trouble = move |error: Option<&StoreError>| {
+        match error {
+            Some(error) if !in_trouble => {
+                let source = std::error::Error::source(error);
+                tracing::error!(error = %error, source = ?source, "the database cannot be written; waiting");
+            }
+            None if in_trouble => tracing::info!("the database can be written again"),
+            Some(_) | None => {}
+        }
+        in_trouble = error.is_some();
+        if stopping.load(Ordering::Relaxed) { KeepTrying::No } else { KeepTrying::Yes }
+    };
+    let store = Store::open(database, Box::new(trouble));
+    store.with_context(|| format!("the database {} cannot be opened", database.display()))
 }
 
 /// Runs the driver on a thread of its own, to its end.

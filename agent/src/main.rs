@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    hive_agent::daemon::main(hive_agent::cli::Args::parse())
+    hive_agent::daemon::main(&hive_agent::cli::Args::parse())
 }

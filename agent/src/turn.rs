@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
+use hive_shared::api::MAX_CONTENT;
 use hive_shared::chat::{Channel, ServerFrame, TurnEvent, TurnFrame, notice};
 use hive_shared::ids::ItemId;
 use tokio::sync::watch;
@@ -179,6 +180,11 @@ impl Turn {
         (inner.text.clone(), inner.truncated)
     }
 
+    /// As much of the text so far as an entry of the timeline holds, and whether that is not all.
+    pub fn content(&self) -> (String, bool) {
+        content_of(&self.lock().text)
+    }
+
     /// What was said since `position`, of the first `cap` bytes; moves the position on.
     pub fn read_on(&self, position: &mut Position, cap: usize) -> Option<Piece> {
         let inner = self.lock();
@@ -223,6 +229,12 @@ impl Turn {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As much of a text as an entry of the timeline holds, and whether that is not all.
+pub fn content_of(text: &str) -> (String, bool) {
+    let end = text.floor_char_boundary(text.len().min(MAX_CONTENT));
+    (text[..end].to_owned(), end < text.len())
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ async fn echo_gives_the_instruction_back() {
 
 #[tokio::test]
 async fn echo_pauses_between_words() {
-    let mut subject = start(Echo { delay: Duration::from_secs(3_600) }, "one\ntwo");
+    let mut subject = start(Echo { delay: Duration::from_hours(1) }, "one\ntwo");
     subject.said_line("one").await;
     subject.suspended().await;
     subject.run.control(Control::Suspend);
@@ -321,7 +321,7 @@ async fn suspending_and_resuming_in_quick_succession_is_harmless() {
 
 #[tokio::test]
 async fn cancel_asks_the_command_to_end() {
-    let mut subject = start(sh("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 1000; done"), "");
+    let mut subject = start(sh("trap 'echo bye; exit 0' TERM; sleep 1000 & echo ready; wait"), "");
     subject.said_line("ready").await;
     subject.run.control(Control::Cancel);
     assert_eq!(subject.ended().await, Ok(()));
@@ -330,7 +330,7 @@ async fn cancel_asks_the_command_to_end() {
 
 #[tokio::test]
 async fn cancel_reaches_a_suspended_command() {
-    let mut subject = start(sh("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 1000; done"), "");
+    let mut subject = start(sh("trap 'echo bye; exit 7' TERM; sleep 1000 & echo ready; wait"), "");
     subject.said_line("ready").await;
     subject.suspended().await;
     subject.run.control(Control::Cancel);
@@ -339,8 +339,8 @@ async fn cancel_reaches_a_suspended_command() {
 
 #[tokio::test]
 async fn terminate_reaches_a_session_of_its_own() {
-    let mut subject =
-        start(sh("trap '' TERM; (trap - TERM; exec setsid sleep 1000) & echo $!; wait; echo over"), "");
+    let script = "trap : TERM; setsid sh -c 'echo $$; exec sleep 1000' & wait; wait; echo over";
+    let mut subject = start(sh(script), "");
     let pid = subject.said(|line| Some(line.to_owned())).await;
     subject.run.control(Control::Terminate);
     assert_eq!(subject.ended().await, Ok(()));
@@ -373,10 +373,9 @@ async fn kill_reaches_all_descendants() {
 
 #[tokio::test]
 async fn dropping_a_run_kills_it() {
-    let Subject { run, mut reports, turn, .. } =
-        start(sh("trap '' TERM; echo ready; while :; do sleep 1000; done"), "");
-    let mut changes = turn.changes();
-    changes.wait_for(|_| turn.text().0 == "ready\n").await.unwrap();
+    let subject = start(sh("trap '' TERM; echo ready; while :; do sleep 1000; done"), "");
+    subject.said_line("ready").await;
+    let Subject { run, mut reports, .. } = subject;
     drop(run);
     let Some(Report::Ended(outcome)) = timeout(PATIENCE, reports.recv()).await.unwrap() else { panic!() };
     assert_eq!(outcome.result.unwrap_err().code, code::SIGNALLED);

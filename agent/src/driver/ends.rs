@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_shared::api::{MAX_CONTENT, code};
+use hive_shared::api::code;
 use hive_shared::chat::TurnEvent;
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
@@ -14,6 +14,7 @@ use super::{Driver, RECENT_ENDINGS};
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
+use crate::turn::content_of;
 
 /// How an item ended.
 pub(super) struct Ending {
@@ -127,7 +128,7 @@ impl Driver {
         self.store.put_body(item.arrival, document.clone())?;
         self.store.forget_partial(item.arrival)?;
         self.store.tally(item.source, item.status)?;
-        let content = cut(&ending.text);
+        let content = content_of(&ending.text);
         match item.source {
             Source::File | Source::Control => {
                 self.store.put_entry(self.task_entry(&item, Some(content)), true)?;
@@ -235,10 +236,4 @@ impl Driver {
             self.recent_endings.pop_front();
         }
     }
-}
-
-/// As much of a text as an entry holds, and whether that is not all.
-fn cut(text: &str) -> (String, bool) {
-    let end = text.floor_char_boundary(text.len().min(MAX_CONTENT));
-    (text[..end].to_owned(), end < text.len())
 }

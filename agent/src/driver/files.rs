@@ -16,6 +16,24 @@ use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
 use crate::outbox;
 use crate::store::{Detail, Item, StoreError};
 
+/// What an earlier hive's response says of how its task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlierEnd {
+    Completed,
+    Failed,
+    Untold,
+}
+
+impl EarlierEnd {
+    fn of(failed: Option<bool>) -> Self {
+        match failed {
+            Some(true) => Self::Failed,
+            Some(false) => Self::Completed,
+            None => Self::Untold,
+        }
+    }
+}
+
 /// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
 /// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
 #[derive(Debug, Default)]
@@ -126,8 +144,8 @@ impl Driver {
         match file.content {
             Err(reason) => self.reject(&file.name, &reason),
             Ok(head) => {
-                if let Some(failed) = self.answered_before(&head.document.id, &file.name) {
-                    return self.archive_answered(&file.name, head, failed);
+                if let Some(end) = self.answered_before(&head.document.id, &file.name) {
+                    return self.archive_answered(&file.name, head, end);
                 }
                 self.new_item(&file.name, file.fingerprint, head).map(|_| ())
             }
@@ -353,28 +371,23 @@ impl Driver {
 
     // ---- old hives -------------------------------------------------------------------------------------------
 
-    /// Whether an earlier hive has answered this task; with whether it says that the task failed.
-    fn answered_before(&self, id: &ItemId, name: &str) -> Option<Option<bool>> {
+    /// How a task ended that an earlier hive has answered.
+    fn answered_before(&self, id: &ItemId, name: &str) -> Option<EarlierEnd> {
         let FirstScan::Answered(names) = &self.first_scan else { return None };
         let stem = name.strip_suffix(".md").unwrap_or(name);
         names.get(id.as_str()).or_else(|| names.get(stem)).copied()
     }
 
-    fn archive_answered(
-        &mut self,
-        name: &str,
-        head: TaskHead,
-        failed: Option<bool>,
-    ) -> Result<(), StoreError> {
+    fn archive_answered(&mut self, name: &str, head: TaskHead, end: EarlierEnd) -> Result<(), StoreError> {
         let id = match self.store.item(&head.document.id)? {
             None => head.document.id.clone(),
             Some(_) => self.free_variant(&head.document.id)?,
         };
         let mut item = self.item_of(&id, name, head);
-        let (status, how) = match failed {
-            Some(true) => (Status::Failed, "which says that it had failed"),
-            Some(false) => (Status::Completed, "which says that it had completed"),
-            None => (Status::Completed, "which does not say how it ended"),
+        let (status, how) = match end {
+            EarlierEnd::Failed => (Status::Failed, "which says that it had failed"),
+            EarlierEnd::Completed => (Status::Completed, "which says that it had completed"),
+            EarlierEnd::Untold => (Status::Completed, "which does not say how it ended"),
         };
         item.status = status;
         item.ended_at = Some(Stamp::now());
@@ -410,7 +423,7 @@ impl Driver {
     }
 
     /// The names that responses of an earlier hive answer, for a ledger that is new.
-    pub(super) fn names_answered(&self) -> HashMap<String, Option<bool>> {
+    pub(super) fn names_answered(&self) -> HashMap<String, EarlierEnd> {
         if self.settings.mode == Mode::CommanderOnly {
             return HashMap::new();
         }
@@ -418,7 +431,7 @@ impl Driver {
     }
 }
 
-fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, Option<bool>> {
+fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {
     let mut names = HashMap::new();
     let Ok(entries) = std::fs::read_dir(responses) else { return names };
     for entry in entries.flatten() {
@@ -434,7 +447,7 @@ fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, Option<bool>
             continue;
         }
         for name in answers.names {
-            names.insert(name, answers.failed);
+            names.insert(name, EarlierEnd::of(answers.failed));
         }
     }
     names

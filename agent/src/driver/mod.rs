@@ -115,8 +115,8 @@ struct LiveRun {
 
 /// Whether files may turn out to be answered by an earlier hive.
 enum FirstScan {
-    /// The ledger is new: these names have responses; with whether they had failed.
-    Answered(HashMap<String, Option<bool>>),
+    /// The ledger is new: these names have responses.
+    Answered(HashMap<String, files::EarlierEnd>),
     /// The ledger knows what it has seen.
     Done,
 }

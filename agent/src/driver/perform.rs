@@ -140,7 +140,7 @@ impl Driver {
         item.preemptions = preemptions;
         item.used = used;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, None), false)?;
+        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)?;
         let Some(chat) = to_chat else {
             return self.control_entry("task suspended", "for a pause", Some(id));
         };
@@ -180,7 +180,12 @@ impl Driver {
         let Some(mut item) = self.store.item(id)? else { return Ok(()) };
         item.status = status;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, None), false)
+        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)
+    }
+
+    /// The content that the entry of a live item has by now.
+    fn said_so_far(&self, id: &ItemId) -> Option<(String, bool)> {
+        self.hub.turn(id).map(|turn| turn.content())
     }
 
     fn notify(&mut self, chat: &ItemId, code: &str, message: String) {

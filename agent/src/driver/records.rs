@@ -74,7 +74,7 @@ impl Driver {
             success: ended.then_some(item.status == Status::Completed),
             error: item.error.clone(),
             error_code: item.error_code.clone(),
-            duration_seconds: ended.then(|| item.used.as_secs_f64()),
+            duration_seconds: ended.then_some(item.used.as_secs_f64()),
             files_modified: item.files_modified.clone(),
             usage: item.usage.clone(),
             response_file: item.response_file.clone(),
@@ -152,12 +152,11 @@ impl Driver {
             blocked: waiting - ready.iter().sum::<usize>(),
         };
         let pauses = self.core.pauses();
-        let paused = !pauses.is_empty();
         let state = if self.core.is_stopping() {
             BotState::Stopping
         } else if occupant.is_some() {
             BotState::Working
-        } else if paused {
+        } else if !pauses.is_empty() {
             BotState::Paused
         } else if self.core.has_work() {
             BotState::Working
@@ -168,7 +167,7 @@ impl Driver {
         let status = BotStatus {
             bot_id: self.identity.bot.clone(),
             state,
-            paused,
+            paused: !pauses.is_empty(),
             paused_by: pauses.keys().map(|cause| cause.as_str().to_owned()).collect(),
             pause_scope: pauses.values().min().copied(),
             pause_reason: user.and_then(|pause| pause.reason.clone()),

@@ -7,7 +7,7 @@ use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
 use hive_shared::task::{self, NewTask};
 use hive_shared::time::Stamp;
-use hive_shared::work::{Mode, Source, Status};
+use hive_shared::work::{Mode, Priority, Source, Status};
 
 use super::Driver;
 use crate::controls::PauseFile;
@@ -35,17 +35,7 @@ impl Driver {
                 self.answer(answer, result);
             }
             Request::Prioritize(id, priority, answer) => {
-                let result = match self.feed(Event::Prioritize(id.clone(), priority))? {
-                    Some(Reply::Refused(refusal)) => Err(self.explain(&id, refusal)?),
-                    _ => {
-                        if let Some(mut item) = self.store.item(&id)? {
-                            item.priority = priority;
-                            self.store.put_item(&mut item)?;
-                            self.store.put_entry(self.task_entry(&item, None), false)?;
-                        }
-                        Ok(())
-                    }
-                };
+                let result = self.prioritize(&id, priority)?;
                 self.answer(answer, result);
             }
             Request::Pause(request, answer) => {
@@ -53,24 +43,11 @@ impl Driver {
                 self.answer(answer, result);
             }
             Request::Resume(answer) => {
-                let result = match PauseFile::remove(&self.identity.hive.pause_file(&self.identity.bot)) {
-                    Ok(()) => {
-                        self.set_user_pause(None, false)?;
-                        Ok(())
-                    }
-                    Err(error) => Err(unavailable("the pause file cannot be removed", &error)),
-                };
+                let result = self.resume()?;
                 self.answer(answer, result);
             }
             Request::Interrupt(answer) => {
-                let result = match self.feed(Event::Interrupt)? {
-                    Some(Reply::Refused(refusal)) => Err(refusal.into()),
-                    _ => {
-                        let current = self.core.occupant(self.now()).map(|occupant| occupant.item);
-                        self.control_entry("interrupted", "", current.as_ref())?;
-                        Ok(())
-                    }
-                };
+                let result = self.interrupt()?;
                 self.answer(answer, result);
             }
             Request::Stop { drain, answer } => {
@@ -85,7 +62,7 @@ impl Driver {
             Request::Place(id, answer) => drop(answer.send(self.place(&id))),
             Request::Prompt(prompt, connection, answer) => self.prompt(prompt, connection, answer)?,
             Request::Attach { id, after, connection, answer } => {
-                self.attach(&id, after, connection, answer)?
+                self.attach(&id, after, connection, answer)?;
             }
             Request::Disconnected(connection) => self.disconnected(connection)?,
         }
@@ -192,15 +169,13 @@ impl Driver {
             .iter()
             .find_map(|path| std::fs::read(path).ok())
             .and_then(|bytes| task::read(&bytes, &self.reading(&file, item.seen_at)).ok());
-        let instruction = match read {
-            Some(document) => document.instruction,
-            None => match self.store.instruction(item.arrival)? {
-                Some(instruction) => instruction,
-                None => {
-                    let message = format!("the file of '{id}' is not in the archive any more");
-                    return Ok(Err(Denied::new(code::CONFLICT, message)));
-                }
-            },
+        let kept = match read {
+            Some(document) => Some(document.instruction),
+            None => self.store.instruction(item.arrival)?,
+        };
+        let Some(instruction) = kept else {
+            let message = format!("the file of '{id}' is not in the archive any more");
+            return Ok(Err(Denied::new(code::CONFLICT, message)));
         };
         let submitted = self.new_task(&NewTask {
             id: self.free_variant(id)?,
@@ -227,6 +202,35 @@ impl Driver {
             },
             _ => Ok(()),
         })
+    }
+
+    fn prioritize(&mut self, id: &ItemId, priority: Priority) -> Answered<()> {
+        if let Some(Reply::Refused(refusal)) = self.feed(Event::Prioritize(id.clone(), priority))? {
+            return Ok(Err(self.explain(id, refusal)?));
+        }
+        if let Some(mut item) = self.store.item(id)? {
+            item.priority = priority;
+            self.store.put_item(&mut item)?;
+            self.store.put_entry(self.task_entry(&item, None), false)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn interrupt(&mut self) -> Answered<()> {
+        let current = self.core.occupant(self.now()).map(|occupant| occupant.item);
+        if let Some(Reply::Refused(refusal)) = self.feed(Event::Interrupt)? {
+            return Ok(Err(refusal.into()));
+        }
+        self.control_entry("interrupted", "", current.as_ref())?;
+        Ok(Ok(()))
+    }
+
+    fn resume(&mut self) -> Answered<()> {
+        if let Err(error) = PauseFile::remove(&self.identity.hive.pause_file(&self.identity.bot)) {
+            return Ok(Err(unavailable("the pause file cannot be removed", &error)));
+        }
+        self.set_user_pause(None, false)?;
+        Ok(Ok(()))
     }
 
     /// Why the coordinator does not know an item that somebody means.
@@ -274,23 +278,18 @@ impl Driver {
             return Ok(());
         }
         self.user_pause.clone_from(&pause);
-        match pause {
-            Some(pause) => {
-                self.feed(Event::Pause { cause: PauseCause::User, scope: pause.scope, now })?;
-                if changed {
-                    tracing::info!(scope = %pause.scope, now, reason = pause.reason, "paused");
-                    let reason = pause.reason.as_deref().unwrap_or("");
-                    let colon = if reason.is_empty() { "" } else { ": " };
-                    self.control_entry("paused", &format!("{}{colon}{reason}", pause.scope), None)?;
-                }
-            }
-            None => {
-                self.feed(Event::Resume(PauseCause::User))?;
-                tracing::info!("resumed");
-                self.control_entry("resumed", "", None)?;
-            }
+        let Some(pause) = pause else {
+            self.feed(Event::Resume(PauseCause::User))?;
+            tracing::info!("resumed");
+            return self.control_entry("resumed", "", None);
+        };
+        self.feed(Event::Pause { cause: PauseCause::User, scope: pause.scope, now })?;
+        if !changed {
+            return Ok(());
         }
-        Ok(())
+        tracing::info!(scope = %pause.scope, now, reason = pause.reason, "paused");
+        let reason = pause.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        self.control_entry("paused", &format!("{}{reason}", pause.scope), None)
     }
 
     /// The tasks that have not ended, in the order in which they will run: what holds the slot, what gave way, those

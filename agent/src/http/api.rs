@@ -9,11 +9,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::{
-    ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
+    ApprovalList, BotStatus, Entry, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
     SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
 };
 use hive_shared::ids::ItemId;
-use hive_shared::work::Source;
+use hive_shared::work::{Kind, Source, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -227,7 +227,10 @@ pub(super) async fn timeline(
     let by_seq = query.after_seq;
     let snapshot = shared.read(move |reader| reader.snapshot(&query)).await?;
     shared.shown(snapshot.last_seq).await;
-    let page = snapshot.page;
+    let mut page = snapshot.page;
+    for entry in page.entries.iter_mut().filter(|entry| entry.status == Status::Running) {
+        shared.show_what_was_said(entry);
+    }
     let last_on_page = page.entries.last().map(|entry| entry.seq);
     let last_seq = match (by_seq, last_on_page) {
         (Some(_), Some(last)) if page.has_more => last,
@@ -277,6 +280,18 @@ impl Service {
             return Ok(());
         }
         Err(Problem::not_found(format!("this is {}, and no other bot is here", self.bot)))
+    }
+
+    /// Gives a running entry the content that it has by now.
+    fn show_what_was_said(&self, entry: &mut Entry) {
+        let item = match entry.kind {
+            Kind::Task => Some(entry.entry_id.as_str()),
+            Kind::Reply => entry.entry_id.strip_suffix("-reply"),
+            Kind::Prompt | Kind::Control => None,
+        };
+        if let Some(turn) = item.and_then(|id| ItemId::parse(id).ok()).and_then(|id| self.hub.turn(&id)) {
+            (entry.content, entry.content_truncated) = turn.content();
+        }
     }
 
     async fn item(self: &Shared, id: &ItemId) -> Result<Item, Problem> {

@@ -110,10 +110,7 @@ impl Follower {
         let after_seq = since.after_seq.filter(|_| same_epoch);
         let limit = if after_seq.is_some() { MAX_PAGE } else { FIRST_LOOK };
         let query = TimelineQuery { after_seq, limit: Some(limit), ..TimelineQuery::default() };
-        let snapshot = match self.shared.read(move |reader| reader.snapshot(&query)).await {
-            Ok(snapshot) => snapshot,
-            Err(_) => return Err(Gone),
-        };
+        let snapshot = self.shared.read(move |reader| reader.snapshot(&query)).await.map_err(|_| Gone)?;
         self.shared.shown(snapshot.last_seq).await;
         self.at = match (after_seq, snapshot.page.entries.last()) {
             (Some(_), Some(last)) if snapshot.page.has_more => last.seq,

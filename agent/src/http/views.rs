@@ -74,7 +74,7 @@ pub(super) fn detail(
         source: item.source,
         started_at: item.started_at,
         completed_at: item.ended_at,
-        duration_seconds: ended.then(|| item.used.as_secs_f64()),
+        duration_seconds: ended.then_some(item.used.as_secs_f64()),
         success: ended.then_some(item.status == Status::Completed),
         error: item.error.clone(),
         error_code: item.error_code.clone(),

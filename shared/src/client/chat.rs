@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::backoff::Backoff;
-use super::socket::{Lost, Socket};
+use super::link::{Link, Linked};
 use super::{Client, ClientError};
 use crate::api::code;
 use crate::chat::{ClientFrame, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
@@ -33,14 +32,11 @@ pub enum ChatEvent {
 
 /// A conversation with one bot: any number of turns, those of this client alone.
 pub struct Chat {
-    client: Client,
-    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
-    fresh: bool,
-    socket: Option<Socket>,
-    backoff: Backoff,
-    told_lost: bool,
+    link: Link,
     ready: VecDeque<ChatEvent>,
     turns: BTreeMap<ItemId, Turn>,
+    /// What goes out as soon as the link stands.
+    outbox: VecDeque<ClientFrame>,
 }
 
 /// A turn that is not over.
@@ -57,13 +53,10 @@ impl Chat {
     /// A chat with a bot; [`Chat::next`] makes the connection.
     pub fn new(client: Client) -> Self {
         Self {
-            client,
-            fresh: true,
-            socket: None,
-            backoff: Backoff::new(),
-            told_lost: false,
+            link: Link::new(client.locator().clone(), client.bot().clone(), Some(client)),
             ready: VecDeque::new(),
             turns: BTreeMap::new(),
+            outbox: VecDeque::new(),
         }
     }
 
@@ -72,7 +65,7 @@ impl Chat {
         let id = prompt.id.get_or_insert_with(|| ItemId::generate("CHAT", Stamp::now().timestamp())).clone();
         let frame = ClientFrame::Prompt(prompt.clone());
         self.turns.insert(id.clone(), Turn { prompt: Some(prompt), seen: 0, cancelled: false });
-        self.send(&frame).await;
+        self.send(frame).await;
         id
     }
 
@@ -80,25 +73,35 @@ impl Chat {
     pub async fn attach(&mut self, id: ItemId, after: u64) {
         let frame = ClientFrame::Attach { id: id.clone(), after };
         self.turns.insert(id, Turn { prompt: None, seen: after, cancelled: false });
-        self.send(&frame).await;
+        self.send(frame).await;
     }
 
     /// Ends a turn, or takes a waiting prompt back; its last frame tells how it ended.
     pub async fn cancel(&mut self, id: &ItemId) {
         if let Some(turn) = self.turns.get_mut(id) {
             turn.cancelled = true;
-            self.send(&ClientFrame::Cancel { id: id.clone() }).await;
+            self.send(ClientFrame::Cancel { id: id.clone() }).await;
         }
     }
 
     /// Answers an approval request.
     pub async fn approve(&mut self, approval_id: String, option: String) {
-        self.send(&ClientFrame::Approve { approval_id, option }).await;
+        self.send(ClientFrame::Approve { approval_id, option }).await;
     }
 
     /// Whether any turn is not over yet.
     pub fn is_open(&self) -> bool {
         !self.turns.is_empty()
+    }
+
+    /// Whether this turn is not over yet.
+    pub fn has(&self, id: &ItemId) -> bool {
+        self.turns.contains_key(id)
+    }
+
+    /// The bot, while it is known where it is.
+    pub fn client(&self) -> Option<&Client> {
+        self.link.client()
     }
 
     /// What happens next. Waits, across lost connections, until something does; fails only with what another attempt
@@ -108,66 +111,34 @@ impl Chat {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            if let Some(socket) = &mut self.socket {
-                match socket.next().await {
-                    Ok(text) => self.take(&text)?,
-                    Err(Lost(reason)) => self.lost(reason),
+            self.flush().await;
+            match self.link.next(|bot| format!("/ws/bot/{bot}/prompt")).await? {
+                Linked::Joined => {
+                    self.outbox = self.turns.iter().flat_map(|(id, turn)| turn.again(id)).collect();
                 }
-                continue;
-            }
-            self.backoff.wait().await;
-            match self.connect().await {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.told_lost = false;
-                    self.backoff.succeeded();
-                }
-                Err(error) if error.may_pass() => self.lost(error.to_string()),
-                Err(error) => return Err(error),
+                Linked::Parted(reason) => return Ok(ChatEvent::Disconnected(reason)),
+                Linked::Text(text) => self.take(&text)?,
             }
         }
     }
 
     /// Leaves; what was sent arrives before that is noticed.
     pub async fn close(mut self) {
-        if let Some(socket) = &mut self.socket {
-            socket.close().await;
-        }
+        self.link.close().await;
     }
 
-    async fn connect(&mut self) -> Result<Socket, ClientError> {
-        if !self.fresh {
-            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
-        }
-        let route = format!("/ws/bot/{}/prompt", self.client.bot());
-        let mut socket = Socket::open(self.client.endpoint(), &route).await?;
-        for frame in self.turns.iter().flat_map(|(id, turn)| turn.again(id)) {
-            if let Err(Lost(reason)) = socket.send(encode(&frame)).await {
-                return Err(ClientError::Unreachable {
-                    url: self.client.endpoint().url().to_owned(),
-                    reason,
-                });
-            }
-        }
-        Ok(socket)
+    /// Sends a frame now if the link stands. If not, the turns tell what must be sent when it does.
+    async fn send(&mut self, frame: ClientFrame) {
+        self.outbox.push_back(frame);
+        self.flush().await;
     }
 
-    fn lost(&mut self, reason: String) {
-        self.socket = None;
-        self.fresh = false;
-        self.backoff.failed();
-        if !self.told_lost {
-            self.told_lost = true;
-            self.ready.push_back(ChatEvent::Disconnected(reason));
-        }
-    }
-
-    /// Sends a frame if the connection stands. If not, what matters is in `turns` and is sent when it does.
-    async fn send(&mut self, frame: &ClientFrame) {
-        if let Some(socket) = &mut self.socket
-            && let Err(Lost(reason)) = socket.send(encode(frame)).await
-        {
-            self.lost(reason);
+    /// A frame leaves the outbox when it is sent, so that a caller that gives up waiting loses none: one that is sent
+    /// twice counts once.
+    async fn flush(&mut self) {
+        while let Some(frame) = self.outbox.front() {
+            self.link.send(encode(frame)).await;
+            self.outbox.pop_front();
         }
     }
 
@@ -219,7 +190,10 @@ impl Chat {
             return true;
         }
         if n > turn.seen {
-            self.lost(format!("frame {n} of {id} came out of turn"));
+            let parted = self.link.part(format!("frame {n} of {id} came out of turn"));
+            if let Some(Linked::Parted(reason)) = parted {
+                self.ready.push_back(ChatEvent::Disconnected(reason));
+            }
         }
         false
     }

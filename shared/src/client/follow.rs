@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::backoff::Backoff;
-use super::socket::{Lost, Socket};
-use super::{Client, ClientError};
+use super::link::{Link, Linked};
+use super::{Client, ClientError, Locator};
 use crate::api::{Entry, FollowFrame};
+use crate::ids::BotId;
 
 /// Where a follower stands: all changes up to `seq` of the timeline `epoch` are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +42,8 @@ pub enum Followed {
 
 /// Follows the timeline of one bot.
 pub struct Follower {
-    client: Client,
-    /// Whether `client` is as it was opened: the first connection need not look for the bot again.
-    fresh: bool,
+    link: Link,
     position: Option<Position>,
-    socket: Option<Socket>,
-    backoff: Backoff,
-    told_lost: bool,
     ready: VecDeque<Followed>,
     contents: HashMap<String, Seen>,
 }
@@ -64,18 +59,28 @@ struct Seen {
 }
 
 impl Follower {
-    /// Follows from the beginning (the newest 100 entries), or on from a position.
+    /// Follows a bot that is up, from the beginning (the newest 100 entries), or on from a position.
     pub fn new(client: Client, from: Option<Position>) -> Self {
-        Self {
-            client,
-            fresh: true,
-            position: from,
-            socket: None,
-            backoff: Backoff::new(),
-            told_lost: false,
-            ready: VecDeque::new(),
-            contents: HashMap::new(),
-        }
+        Self::over(Link::new(client.locator().clone(), client.bot().clone(), Some(client)), from)
+    }
+
+    /// Follows a bot as soon as it is up.
+    pub fn when_up(locator: Locator, bot: BotId, from: Option<Position>) -> Self {
+        Self::over(Link::new(locator, bot, None), from)
+    }
+
+    fn over(link: Link, from: Option<Position>) -> Self {
+        Self { link, position: from, ready: VecDeque::new(), contents: HashMap::new() }
+    }
+
+    /// The bot.
+    pub fn bot(&self) -> &BotId {
+        self.link.bot()
+    }
+
+    /// The bot, while it is known where it is.
+    pub fn client(&self) -> Option<&Client> {
+        self.link.client()
     }
 
     /// Where it stands. Chunks are no changes: they do not move it.
@@ -90,48 +95,16 @@ impl Follower {
             if let Some(followed) = self.ready.pop_front() {
                 return Ok(followed);
             }
-            if let Some(socket) = &mut self.socket {
-                match socket.next().await {
-                    Ok(text) => self.take(&text)?,
-                    Err(Lost(reason)) => self.lost(reason),
-                }
-                continue;
-            }
-            self.backoff.wait().await;
-            match self.connect().await {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.backoff.succeeded();
-                    self.told_lost = false;
+            let position = self.position.clone();
+            match self.link.next(|bot| route(bot, position.as_ref())).await? {
+                Linked::Joined => {
                     self.contents.values_mut().for_each(|seen| seen.live = false);
                     return Ok(Followed::Connected);
                 }
-                Err(error) if error.may_pass() => self.lost(error.to_string()),
-                Err(error) => return Err(error),
+                Linked::Parted(reason) => return Ok(Followed::Disconnected(reason)),
+                Linked::Text(text) => self.take(&text)?,
             }
         }
-    }
-
-    fn lost(&mut self, reason: String) {
-        self.socket = None;
-        self.fresh = false;
-        self.backoff.failed();
-        if !self.told_lost {
-            self.told_lost = true;
-            self.ready.push_back(Followed::Disconnected(reason));
-        }
-    }
-
-    async fn connect(&mut self) -> Result<Socket, ClientError> {
-        if !self.fresh {
-            self.client = Client::open(self.client.locator(), self.client.bot()).await?;
-        }
-        let mut route = format!("/ws/bot/{}/timeline", self.client.bot());
-        if let Some(Position { epoch, seq }) = &self.position {
-            let query = query_string(&[("after_seq", &seq.to_string()), ("epoch", epoch)]);
-            route.push_str(&query);
-        }
-        Socket::open(self.client.endpoint(), &route).await
     }
 
     fn take(&mut self, text: &str) -> Result<(), ClientError> {
@@ -225,11 +198,13 @@ impl Seen {
     }
 }
 
-/// A query string. The epoch is the bot's word, and may hold anything.
-fn query_string(pairs: &[(&str, &str)]) -> String {
+fn route(bot: &BotId, from: Option<&Position>) -> String {
+    let route = format!("/ws/bot/{bot}/timeline");
+    let Some(Position { epoch, seq }) = from else { return route };
+    // The epoch is the bot's word, and may hold anything.
     let mut url = reqwest::Url::parse("http://localhost/").expect("it is a URL");
-    url.query_pairs_mut().extend_pairs(pairs);
-    format!("?{}", url.query().unwrap_or_default())
+    url.query_pairs_mut().append_pair("after_seq", &seq.to_string()).append_pair("epoch", epoch);
+    format!("{route}?{}", url.query().unwrap_or_default())
 }
 
 /// Whether it is a frame, if one that is not known here.
@@ -276,6 +251,9 @@ mod tests {
 
     #[test]
     fn an_epoch_is_quoted() {
-        assert_eq!(query_string(&[("after_seq", "7"), ("epoch", "a&b")]), "?after_seq=7&epoch=a%26b");
+        let position = Position { epoch: "a&b".into(), seq: 7 };
+        let bot = BotId::parse("B").unwrap();
+        assert_eq!(route(&bot, Some(&position)), "/ws/bot/B/timeline?after_seq=7&epoch=a%26b");
+        assert_eq!(route(&bot, None), "/ws/bot/B/timeline");
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod find;
 mod follow;
 mod http;
+mod link;
 mod socket;
 mod tls;
 

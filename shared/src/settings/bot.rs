@@ -187,7 +187,7 @@ impl Default for BotSettings {
             tls_key: None,
             task_limit: minutes(30),
             priority_limits: BTreeMap::new(),
-            chat_limit: Duration::from_secs(300),
+            chat_limit: minutes(5),
             preempt_grace: Duration::from_secs(30),
             max_preemptions: 3,
             on_preempt: OnPreempt::Suspend,

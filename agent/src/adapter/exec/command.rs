@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn an_error_quotes_the_last_of_stderr() {
-        let stderr: String = (0..50).map(|n| format!("line {n}\n")).collect();
+        let lines: Vec<String> = (0..50).map(|n| format!("line {n}")).collect();
+        let stderr = lines.join("\n");
         let failure = verdict(Ok(ExitStatus::from_raw(3 << 8)), stderr.as_bytes()).unwrap_err();
         assert_eq!(failure.code, code::EXIT_STATUS);
         assert!(failure.message.starts_with("exited with status 3: line 40\n"), "{failure}");

@@ -1,0 +1,159 @@
+//! `hivectl ask`.
+
+use std::io::Read;
+
+use hive_shared::chat::{Channel, TurnEvent};
+use hive_shared::client::{Chat, ChatEvent};
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::work::{Status, WhenBusy};
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until};
+
+use super::spoken;
+use crate::error::{Exit, Failure};
+use crate::fleet::{Fleet, down};
+use crate::interrupt::Interrupts;
+use crate::output::answer::Answer;
+use crate::output::{Format, Printer};
+use crate::waiting::PATIENCE;
+
+/// Ask a bot something and print its answer as it comes. Ctrl-C cancels it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The bot
+    #[arg(value_name = "BOT")]
+    pub bot: BotId,
+    /// What to say; '-' reads it from stdin
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// The conversation it belongs to, instead of your own
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    /// What to do when the bot is busy: auto, queue, interrupt or reject
+    #[arg(long, value_name = "WHAT", default_value_t = WhenBusy::Auto, hide_default_value = true)]
+    pub when_busy: WhenBusy,
+}
+
+/// The answer, for programs.
+#[derive(Debug, Serialize)]
+struct Answered {
+    bot_id: BotId,
+    chat_id: ItemId,
+    status: Status,
+    success: bool,
+    response: String,
+    duration_seconds: f64,
+    files_modified: Vec<String>,
+    usage: Option<serde_json::Value>,
+    error: Option<String>,
+    error_code: Option<String>,
+    response_file: Option<String>,
+}
+
+/// Asks, and ends as the answer did.
+pub async fn run(
+    args: Args,
+    fleet: &Fleet,
+    out: &mut Printer,
+    interrupts: &mut Interrupts,
+) -> Result<Exit, Failure> {
+    let message = if args.text == "-" { from_stdin()? } else { args.text };
+    if message.trim().is_empty() {
+        return Err(Failure::usage("there is nothing to ask: the text is empty"));
+    }
+    let mut chat = Chat::new(fleet.client(&args.bot).await?);
+    let id = chat.prompt(spoken::prompt(message, args.session, args.when_busy)).await;
+    let mut answer = Answer::default();
+    let mut response = String::new();
+    let mut cancelled = false;
+    let mut give_up: Option<Instant> = None;
+    loop {
+        let event = tokio::select! {
+            event = chat.next() => event.map_err(|error| spoken::socket_failure(&args.bot, error))?,
+            () = interrupts.next() => {
+                if cancelled {
+                    return Ok(Exit::Interrupted);
+                }
+                cancelled = true;
+                answer.notice("cancelling; once more to leave at once", out);
+                chat.cancel(&id).await;
+                continue;
+            }
+            () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+                return Err(down(&args.bot));
+            }
+        };
+        match event {
+            ChatEvent::Connected(_) => give_up = None,
+            ChatEvent::Disconnected(reason) => {
+                give_up = Some(Instant::now() + PATIENCE);
+                answer.notice(&format!("{} does not answer ({reason}); trying again", args.bot), out);
+            }
+            ChatEvent::Refused { code, message, .. } if !chat.is_open() => {
+                return if cancelled {
+                    Ok(Exit::Interrupted)
+                } else {
+                    Err(spoken::refusal(&args.bot, &code, message))
+                };
+            }
+            ChatEvent::Refused { message, .. } => answer.notice(&message, out),
+            ChatEvent::Frame(frame) => {
+                match out.format() {
+                    Format::Table => answer.show(&frame.event, out),
+                    Format::Ndjson => out.json_line(&frame),
+                    Format::Json => {}
+                }
+                match frame.event {
+                    TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
+                        response.push_str(&content);
+                    }
+                    TurnEvent::ResponseComplete {
+                        status,
+                        success,
+                        duration_seconds,
+                        files_modified,
+                        usage,
+                        error,
+                        error_code,
+                        response_file,
+                    } => {
+                        if out.format() == Format::Json {
+                            let answered = Answered {
+                                bot_id: args.bot,
+                                chat_id: id,
+                                status,
+                                success,
+                                response,
+                                duration_seconds,
+                                files_modified,
+                                usage,
+                                error,
+                                error_code,
+                                response_file,
+                            };
+                            out.one(&answered, |_| String::new());
+                        }
+                        chat.close().await;
+                        return Ok(if cancelled { Exit::Interrupted } else { Exit::of_status(status) });
+                    }
+                    TurnEvent::Accepted { .. }
+                    | TurnEvent::ResponseStart
+                    | TurnEvent::ResponseChunk { channel: Channel::Thought, .. }
+                    | TurnEvent::ToolCall { .. }
+                    | TurnEvent::Plan { .. }
+                    | TurnEvent::ApprovalRequest { .. }
+                    | TurnEvent::Notice { .. } => {}
+                }
+            }
+        }
+    }
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
+    Ok(text)
+}

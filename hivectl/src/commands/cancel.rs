@@ -1,0 +1,30 @@
+//! `hivectl cancel`.
+
+use super::view;
+use crate::error::{Exit, Failure};
+use crate::fleet::{Fleet, ItemRef};
+use crate::output::Printer;
+
+/// End a running task or prompt, or take a waiting or suspended one out of the queue. The queue goes on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The task or prompt, as ID or BOT/ID
+    #[arg(value_name = "ID")]
+    pub item: ItemRef,
+}
+
+/// Cancels an item.
+pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
+    let located = fleet.locate(&args.item, out).await?;
+    let client = located.client()?;
+    client.cancel(&args.item.id).await?;
+    let detail = client.task(&args.item.id).await?;
+    out.one(&detail, |detail| {
+        if detail.task.status.is_final() {
+            view::in_a_line(&detail.bot_id, &detail.task)
+        } else {
+            format!("{} of {} is being cancelled\n", detail.task.task_id, detail.bot_id)
+        }
+    });
+    Ok(Exit::Done)
+}

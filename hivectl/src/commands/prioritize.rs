@@ -1,0 +1,27 @@
+//! `hivectl prioritize`.
+
+use hive_shared::work::Priority;
+
+use super::view::{Owned, in_a_line};
+use crate::error::{Exit, Failure};
+use crate::fleet::{Fleet, ItemRef};
+use crate::output::Printer;
+
+/// Change the priority of a waiting task.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The task, as ID or BOT/ID
+    #[arg(value_name = "ID")]
+    pub item: ItemRef,
+    /// P0 (first) to P3 (last)
+    #[arg(value_name = "PRIORITY")]
+    pub priority: Priority,
+}
+
+/// Changes a priority.
+pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
+    let located = fleet.locate(&args.item, out).await?;
+    let task = located.client()?.prioritize(&args.item.id, args.priority).await?;
+    out.one(&Owned { bot_id: &located.bot, task: &task }, |_| in_a_line(&located.bot, &task));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,45 @@
+//! `hivectl stop`.
+
+use hive_shared::api::{BotStatus, StopRequest};
+use hive_shared::client::Client;
+
+use super::many::{Act, Which};
+use super::status::Row;
+use crate::error::{Exit, Failure};
+use crate::files::Files;
+use crate::fleet::Fleet;
+use crate::output::Printer;
+
+/// Halt bots at once: what runs goes back to the queue, for the next start.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which bots.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// Stops bots.
+pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
+    super::many::run(&args.which, &Stop, fleet, out).await
+}
+
+struct Stop;
+
+impl Act for Stop {
+    async fn up(&self, client: &Client) -> Result<BotStatus, Failure> {
+        Ok(client.stop(&StopRequest::default()).await?)
+    }
+
+    fn down(&self, _: &Files) -> Option<Result<(), Failure>> {
+        None
+    }
+
+    fn done(&self, _: &Row) -> String {
+        "stops".to_owned()
+    }
+
+    /// A bot that is down needs no stopping.
+    fn is_needless(&self, failure: &Failure) -> bool {
+        failure.exit == Exit::Unreachable
+    }
+}

@@ -1,0 +1,279 @@
+//! The queue of a bot that is down: reading the task files, and adding one.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hive_shared::api::{SubmitRequest, TaskView};
+use hive_shared::ids::ItemId;
+use hive_shared::task::{self, MAX_TASK_BYTES, NewTask, Reading, TaskDocument};
+use hive_shared::time::Stamp;
+use hive_shared::work::{Priority, Status};
+use jiff::tz::TimeZone;
+
+use super::{Files, whole};
+use crate::error::{Exit, Failure};
+
+/// The time limit of a task that names none, where the settings say nothing else (SPEC 3).
+const TASK_LIMIT: Duration = Duration::from_mins(30);
+
+/// A task file.
+pub(super) struct Queued {
+    pub(super) view: TaskView,
+    pub(super) document: TaskDocument,
+}
+
+impl Files {
+    /// The tasks that wait, in the order in which they will run; with `all`, those that have a response too, the
+    /// latest first.
+    pub fn tasks(&self, all: bool) -> Result<Vec<TaskView>, Failure> {
+        let mut waiting: Vec<_> = self.queue()?.into_iter().map(|queued| queued.view).collect();
+        for (index, view) in waiting.iter_mut().enumerate() {
+            view.position = Some(index + 1);
+        }
+        if all {
+            let archived = self.archived()?;
+            waiting.extend(self.answers()?.into_iter().filter_map(|answer| {
+                let id = answer.header.task_id.clone()?;
+                Some(answered_view(&answer.header, &id, archived.get(&id)))
+            }));
+        }
+        Ok(waiting)
+    }
+
+    /// One task that waits.
+    pub(super) fn queued(&self, id: &ItemId) -> Result<Option<Queued>, Failure> {
+        // Most files are called as their task is; the others cost a look at all of them.
+        let usual = self.hive.tasks(&self.bot).join(format!("{id}.md"));
+        if let Some(queued) = self.read_task(&usual).filter(|queued| queued.view.task_id == *id) {
+            return Ok(Some(queued));
+        }
+        Ok(self.queue()?.into_iter().find(|queued| queued.view.task_id == *id))
+    }
+
+    /// Writes a task file for the bot to find. The same id with the same content is the same task.
+    pub fn submit(&self, request: &SubmitRequest) -> Result<TaskView, Failure> {
+        let now = Stamp::now();
+        let id = request.id.clone().unwrap_or_else(|| ItemId::generate("TASK", now.timestamp()));
+        let limit = match request.timeout_seconds {
+            None => None,
+            Some(seconds) => Some(
+                Duration::try_from_secs_f64(seconds)
+                    .map_err(|_| Failure::usage(format!("{seconds} seconds is no time limit")))?,
+            ),
+        };
+        let text = task::write(&NewTask {
+            id: id.clone(),
+            instruction: request.instruction.clone(),
+            title: request.title.clone(),
+            priority: request.priority,
+            from: request.from.clone(),
+            to: self.bot.clone(),
+            created: now,
+            limit,
+            interruptible: request.interruptible,
+            depends_on: request.depends_on.clone(),
+            retry_of: None,
+        })
+        .map_err(|error| Failure::usage(error.to_string()))?;
+
+        self.ready()?;
+        let path = self.hive.tasks(&self.bot).join(format!("{id}.md"));
+        let new = self
+            .parse(text.as_bytes(), &path, now)
+            .ok_or_else(|| Failure::usage("the task cannot be read back"))?;
+        if request.id.is_some()
+            && let Some(known) = self.known(&id, &new)?
+        {
+            return Ok(known);
+        }
+        let file = whole(&path, &text).map_err(|e| Failure::io("written", &path, &e))?;
+        file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => in_use(&id),
+            _ => Failure::io("written", &path, &error.error),
+        })?;
+        let dir = self.hive.tasks(&self.bot);
+        std::fs::File::open(&dir).and_then(|d| d.sync_all()).map_err(|e| Failure::io("synced", &dir, &e))?;
+        Ok(new.view)
+    }
+
+    /// The task that has this id already, which must be the same.
+    fn known(&self, id: &ItemId, new: &Queued) -> Result<Option<TaskView>, Failure> {
+        let (view, document) = match (self.queued(id)?, self.answered(id)?) {
+            (Some(queued), _) => (queued.view, Some(queued.document)),
+            (None, Some(answered)) => {
+                (answered.task, self.archived()?.remove(id).map(|archived| archived.document))
+            }
+            (None, None) => return Ok(None),
+        };
+        // Without its document nobody can tell whether a finished task was the same.
+        match document {
+            Some(document) if document.digest() == new.document.digest() => Ok(Some(view)),
+            Some(_) | None => Err(in_use(id)),
+        }
+    }
+
+    /// All task files that are tasks and wait, in order.
+    pub(super) fn queue(&self) -> Result<Vec<Queued>, Failure> {
+        let mut queue = self.read_dir(&self.hive.tasks(&self.bot))?;
+        // A crash may leave a finished task in the queue: the bot archives it when it starts.
+        let mut open = Vec::new();
+        for queued in queue.drain(..) {
+            if self.find_answer(&queued.view.task_id)?.is_none() {
+                open.push(queued);
+            }
+        }
+        open.sort_by(|a, b| {
+            let key = |q: &Queued| (q.view.priority, q.view.created);
+            key(a).cmp(&key(b)).then_with(|| a.view.file.cmp(&b.view.file))
+        });
+        Ok(open)
+    }
+
+    /// The task files that were worked on, by id.
+    pub(super) fn archived(&self) -> Result<HashMap<ItemId, Queued>, Failure> {
+        let archive = self.read_dir(&self.hive.archive(&self.bot))?;
+        Ok(archive.into_iter().map(|queued| (queued.view.task_id.clone(), queued)).collect())
+    }
+
+    fn read_dir(&self, dir: &Path) -> Result<Vec<Queued>, Failure> {
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Failure::io("read", dir, &error)),
+        };
+        let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        Ok(files.filter_map(|entry| self.read_task(&entry.path())).collect())
+    }
+
+    /// Reads a task file; what is none, or is half-written, is for the bot to judge.
+    fn read_task(&self, path: &PathBuf) -> Option<Queued> {
+        let name = path.file_name()?.to_str()?;
+        if name.starts_with('.')
+            || path.extension().is_none_or(|extension| extension != "md")
+            || path.is_symlink()
+        {
+            return None;
+        }
+        let file = std::fs::File::open(path).ok()?;
+        let modified = file.metadata().and_then(|meta| meta.modified()).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_TASK_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
+        self.parse(&bytes, path, modified.into())
+    }
+
+    fn parse(&self, bytes: &[u8], path: &Path, modified: Stamp) -> Option<Queued> {
+        let file_name = path.file_name()?.to_str()?;
+        let zone = TimeZone::system();
+        let reading = Reading { file_name, modified, bot: &self.bot, bots: &self.bots, zone: &zone };
+        let document = task::read(bytes, &reading).ok()?;
+        let view = TaskView {
+            task_id: document.id.clone(),
+            title: document.title.clone(),
+            priority: document.priority,
+            status: Status::Queued,
+            position: None,
+            from: document.from.clone(),
+            to: document.to.clone(),
+            created: document.created,
+            limit_seconds: document.limit.unwrap_or(TASK_LIMIT).as_secs_f64(),
+            interruptible: document.interruptible,
+            depends_on: document.depends_on.clone(),
+            blocked_reason: None,
+            file: file_name.to_owned(),
+            attempts: 0,
+            preemptions: 0,
+            fields: document.fields.clone(),
+            warnings: document.warnings.clone(),
+            retry_of: document.retry_of.clone(),
+        };
+        Some(Queued { view, document })
+    }
+}
+
+/// A finished task as the queue shows it, from its response and, where it is there, its archived file.
+pub(super) fn answered_view(
+    header: &hive_shared::response::ResponseHeader,
+    id: &ItemId,
+    archived: Option<&Queued>,
+) -> TaskView {
+    let view = archived.map_or_else(
+        || TaskView {
+            task_id: id.clone(),
+            title: header.title.clone().or_else(|| header.prompt.clone()).unwrap_or_default(),
+            priority: header.priority.unwrap_or(Priority::P2),
+            status: header.status,
+            position: None,
+            from: header
+                .from
+                .clone()
+                .or_else(|| header.sender.clone())
+                .unwrap_or_else(|| task::UNKNOWN_SENDER.into()),
+            to: None,
+            created: header.started_at.unwrap_or(header.timestamp),
+            limit_seconds: TASK_LIMIT.as_secs_f64(),
+            interruptible: true,
+            depends_on: Vec::new(),
+            blocked_reason: None,
+            file: format!("{id}.md"),
+            attempts: 0,
+            preemptions: 0,
+            fields: std::collections::BTreeMap::new(),
+            warnings: Vec::new(),
+            retry_of: header.retry_of.clone(),
+        },
+        |queued| queued.view.clone(),
+    );
+    TaskView { status: header.status, attempts: header.attempts, preemptions: header.preemptions, ..view }
+}
+
+fn in_use(id: &ItemId) -> Failure {
+    Failure::new(Exit::Conflict, format!("{id} is in use with other content"))
+        .hint("choose another --id, or leave it out")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::files;
+    use super::*;
+
+    fn request(id: Option<&str>, instruction: &str, priority: Priority) -> SubmitRequest {
+        SubmitRequest {
+            instruction: instruction.into(),
+            id: id.map(|id| ItemId::parse(id).unwrap()),
+            priority: Some(priority),
+            ..SubmitRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_task_is_written_whole_and_read_back_in_order() {
+        let (_dir, files) = files();
+        let text = "---\nto: nobody\n---\n# \u{202e}Mend it\n";
+        let later = files.submit(&request(None, text, Priority::P3)).unwrap();
+        let sooner = files.submit(&request(Some("A-1"), "Do it.", Priority::P0)).unwrap();
+        let queue = files.queue().unwrap();
+        assert_eq!(queue[1].document.instruction, text);
+        let order: Vec<_> =
+            files.tasks(false).unwrap().into_iter().map(|t| (t.position, t.task_id)).collect();
+        assert_eq!(order, [(Some(1), sooner.task_id), (Some(2), later.task_id)]);
+        let names: Vec<_> = std::fs::read_dir(files.hive.tasks(&files.bot))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with('.'))
+            .collect();
+        assert!(names.is_empty(), "{names:?}");
+    }
+
+    #[test]
+    fn the_same_id_is_the_same_task_or_a_conflict() {
+        let (_dir, files) = files();
+        let first = files.submit(&request(Some("A-1"), "Do it.", Priority::P1)).unwrap();
+        let again = files.submit(&request(Some("A-1"), "Do it.", Priority::P1)).unwrap();
+        assert_eq!(again.task_id, first.task_id);
+        let other = files.submit(&request(Some("A-1"), "Do something else.", Priority::P1)).unwrap_err();
+        assert_eq!(other.exit, Exit::Conflict);
+        assert_eq!(files.tasks(false).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,225 @@
+//! Which bots there are, which of them are up, and which of them has an item (SPEC 10).
+
+use std::str::FromStr;
+
+use futures::future::join_all;
+use hive_shared::api::TaskDetail;
+use hive_shared::client::{Client, ClientError, Endpoint, Locator, Token, list_bots};
+use hive_shared::ids::{BotId, IdError, ItemId};
+use hive_shared::paths::Hive;
+
+use crate::cli::Global;
+use crate::error::{Exit, Failure};
+use crate::files::Files;
+use crate::output::Printer;
+
+/// The bots within reach: those of a hive, or one on another machine.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    locator: Locator,
+}
+
+/// A bot, as it can be reached.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// It answers.
+    Up(Box<Client>),
+    /// It does not; its files are there.
+    Down(Files),
+}
+
+/// An item, as the command line names it: `ID`, or `BOT/ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRef {
+    /// The bot, where it is named.
+    pub bot: Option<BotId>,
+    /// The task or prompt.
+    pub id: ItemId,
+}
+
+impl FromStr for ItemRef {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Ok(match text.split_once('/') {
+            Some((bot, id)) => Self { bot: Some(bot.parse()?), id: id.parse()? },
+            None => Self { bot: None, id: text.parse()? },
+        })
+    }
+}
+
+/// An item that was found.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// Whose it is.
+    pub bot: BotId,
+    /// How that bot can be reached.
+    pub reach: Reach,
+    /// How the item stands.
+    pub detail: TaskDetail,
+}
+
+impl Located {
+    /// The bot, for what only a bot that is up can do.
+    pub fn client(&self) -> Result<&Client, Failure> {
+        match &self.reach {
+            Reach::Up(client) => Ok(client),
+            Reach::Down(_) => Err(down(&self.bot)),
+        }
+    }
+}
+
+/// The failure that a bot is down.
+pub fn down(bot: &BotId) -> Failure {
+    Failure::new(Exit::Unreachable, format!("{bot} is down"))
+        .hint(format!("start it with 'hive-agent {bot}'"))
+}
+
+impl Fleet {
+    /// Finds the fleet that the command line, else the environment, names: flags beat the environment, so that
+    /// `--hive` counts where `HIVE_URL` is set.
+    pub fn find(global: &Global) -> Result<Self, Failure> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let url = global.url.clone().or_else(|| variable("HIVE_URL").filter(|_| global.hive.is_none()));
+        let Some(url) = url else {
+            let named = global.hive.clone().or_else(|| variable("HIVE_DIR").map(Into::into));
+            return Ok(Self { locator: Locator::hive(Hive::find(named.as_deref())?) });
+        };
+        let token = match (&global.token_file, variable("HIVE_TOKEN")) {
+            (Some(path), _) => Token::read(path)?,
+            (None, Some(token)) => Token::new(&token)?,
+            (None, None) => {
+                return Err(Failure::new(Exit::Unauthorized, format!("there is no token for {url}"))
+                    .hint("name a file that holds it with --token-file, or set HIVE_TOKEN"));
+            }
+        };
+        let ca = global.ca.clone().or_else(|| variable("HIVE_CA").map(Into::into));
+        Ok(Self { locator: Locator::Remote(Endpoint::remote(&url, token, ca)?) })
+    }
+
+    /// Where its bots are looked for.
+    pub fn locator(&self) -> &Locator {
+        &self.locator
+    }
+
+    /// The bots that are named, which must exist; all there are if none is named.
+    pub async fn bots(&self, named: &[BotId], out: &mut Printer) -> Result<Vec<BotId>, Failure> {
+        match &self.locator {
+            Locator::Hive(hive) => {
+                let bots = list_bots(hive);
+                if let Some(error) = bots.settings_error {
+                    out.notice(&format!("the settings cannot be read: {error}"));
+                }
+                if named.is_empty() {
+                    return Ok(bots.ids.into_iter().collect());
+                }
+                if let Some(missing) = named.iter().find(|bot| !bots.ids.contains(*bot)) {
+                    return Err(no_such_bot(missing, bots.ids.iter()));
+                }
+                Ok(without_repeats(named))
+            }
+            Locator::Remote(_) if !named.is_empty() => Ok(without_repeats(named)),
+            Locator::Remote(endpoint) => Ok(vec![Client::open_remote(endpoint.clone()).await?.bot().clone()]),
+        }
+    }
+
+    /// A bot, which must exist, up or down.
+    pub async fn reach(&self, bot: &BotId) -> Result<Reach, Failure> {
+        match (Client::open(&self.locator, bot).await, &self.locator) {
+            (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
+            (Err(error), Locator::Hive(hive)) if error.is_down() => {
+                // Only now, as a bot that is up exists.
+                let bots = list_bots(hive).ids;
+                if bots.contains(bot) {
+                    Ok(Reach::Down(Files::new(hive.clone(), bot.clone(), bots.into_iter().collect())))
+                } else {
+                    Err(no_such_bot(bot, bots.iter()))
+                }
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// A bot that is up.
+    pub async fn client(&self, bot: &BotId) -> Result<Client, Failure> {
+        match self.reach(bot).await? {
+            Reach::Up(client) => Ok(*client),
+            Reach::Down(_) => Err(down(bot)),
+        }
+    }
+
+    /// The bot that has an item, and the item. One that two bots have must be named `BOT/ID`.
+    pub async fn locate(&self, item: &ItemRef, out: &mut Printer) -> Result<Located, Failure> {
+        let bots = match &item.bot {
+            Some(bot) => vec![bot.clone()],
+            None => self.bots(&[], out).await?,
+        };
+        let looked = join_all(bots.iter().map(|bot| self.look(bot, &item.id))).await;
+        let mut found = Vec::new();
+        let mut trouble = None;
+        for look in looked {
+            match look {
+                Ok(located) => found.extend(located),
+                Err(failure) => trouble = trouble.or(Some(failure)),
+            }
+        }
+        match (found.len(), trouble) {
+            (1, _) => Ok(found.remove(0)),
+            (0, Some(failure)) => Err(failure),
+            (0, None) => Err(not_found(item)),
+            (_, _) => {
+                let names: Vec<_> = found.iter().map(|l| format!("{}/{}", l.bot, item.id)).collect();
+                Err(Failure::usage(format!("{} is an id of several bots", item.id))
+                    .hint(format!("write {}", names.join(" or "))))
+            }
+        }
+    }
+
+    async fn look(&self, bot: &BotId, id: &ItemId) -> Result<Option<Located>, Failure> {
+        let reach = self.reach(bot).await?;
+        let detail = match &reach {
+            Reach::Up(client) => match client.task(id).await {
+                Ok(detail) => Some(detail),
+                Err(ClientError::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+            Reach::Down(files) => files.detail(id)?,
+        };
+        Ok(detail.map(|detail| Located { bot: bot.clone(), reach, detail }))
+    }
+}
+
+fn not_found(item: &ItemRef) -> Failure {
+    let whose = item.bot.as_ref().map_or_else(|| "any bot".to_owned(), ToString::to_string);
+    Failure::new(Exit::NotFound, format!("there is no {} of {whose}", item.id))
+        .hint("'hivectl tasks BOT --all' lists a bot's tasks")
+}
+
+fn no_such_bot<'a>(bot: &BotId, known: impl Iterator<Item = &'a BotId>) -> Failure {
+    let known: Vec<_> = known.map(BotId::as_str).collect();
+    let hint = match known.as_slice() {
+        [] => "this hive has no bots yet: 'hive-agent BOT-ID' starts the first".to_owned(),
+        bots => format!("the bots here are {}", bots.join(", ")),
+    };
+    Failure::new(Exit::NotFound, format!("there is no bot {bot} in this hive")).hint(hint)
+}
+
+fn without_repeats(bots: &[BotId]) -> Vec<BotId> {
+    let mut seen = std::collections::BTreeSet::new();
+    bots.iter().filter(|bot| seen.insert(*bot)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_may_name_its_bot() {
+        let item: ItemRef = "BOT-1/TASK-2".parse().unwrap();
+        assert_eq!((item.bot.unwrap().as_str(), item.id.as_str()), ("BOT-1", "TASK-2"));
+        assert_eq!("TASK-2".parse::<ItemRef>().unwrap().bot, None);
+        for bad in ["", "/", "BOT-1/", "../x", "BOT-1/a/b"] {
+            assert!(bad.parse::<ItemRef>().is_err(), "{bad}");
+        }
+    }
+}

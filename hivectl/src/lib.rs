@@ -1,0 +1,91 @@
+//! The scrum master's control of a hive (SPEC 10): for people tables, progress and a chat prompt, for scripts JSON and
+//! exit statuses.
+//!
+//! A command is one file in [`commands`]: its arguments and what it does. It finds bots through the [`fleet`], says
+//! everything through the [`output::Printer`], and ends with an [`error::Exit`] or an [`error::Failure`].
+
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod files;
+pub mod fleet;
+pub mod interrupt;
+pub mod output;
+pub mod waiting;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use error::{Exit, Failure};
+use fleet::Fleet;
+use interrupt::Interrupts;
+use output::Printer;
+
+/// Runs one command line; the result is the process's exit status.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return cli::explain(&error, &mut Printer::plain()).into(),
+    };
+    let mut out = Printer::new(&cli.global.output_options());
+    // One thread is enough for a few connections, and costs nothing to start.
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(cli, &mut out));
+            // A name that is still being resolved must not hold up the end.
+            runtime.shutdown_background();
+            ended
+        }
+        Err(error) => Err(Failure::new(Exit::Failed, format!("the runtime does not start: {error}"))),
+    };
+    let exit = exit.and_then(|exit| out.finish().map(|()| exit));
+    exit.unwrap_or_else(|failure| out.failure(&failure)).into()
+}
+
+async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
+    let mut interrupts = Interrupts::listen()?;
+    // These two cancel what they asked before they leave, and hear the signals themselves.
+    match cli.command {
+        Command::Ask(args) => {
+            return commands::ask::run(args, &Fleet::find(&cli.global)?, out, &mut interrupts).await;
+        }
+        Command::Chat(args) => {
+            return commands::chat::run(args, &Fleet::find(&cli.global)?, out, &mut interrupts).await;
+        }
+        command => {
+            let ended = tokio::select! {
+                ended = dispatch(command, &cli.global, out) => Some(ended),
+                () = interrupts.next() => None,
+            };
+            ended.unwrap_or_else(|| {
+                out.settle();
+                Ok(Exit::Interrupted)
+            })
+        }
+    }
+}
+
+async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> Result<Exit, Failure> {
+    let fleet = || Fleet::find(global);
+    match command {
+        Command::Init(args) => commands::init::run(&args, global, out),
+        Command::Submit(args) => commands::submit::run(args, &fleet()?, out).await,
+        Command::Wait(args) => commands::wait::run(args, &fleet()?, out).await,
+        Command::Tasks(args) => commands::tasks::run(args, &fleet()?, out).await,
+        Command::Show(args) => commands::show::run(&args, &fleet()?, out).await,
+        Command::Response(args) => commands::response::run(&args, &fleet()?, out).await,
+        Command::Cancel(args) => commands::cancel::run(&args, &fleet()?, out).await,
+        Command::Retry(args) => commands::retry::run(&args, &fleet()?, out).await,
+        Command::Prioritize(args) => commands::prioritize::run(&args, &fleet()?, out).await,
+        Command::Pause(args) => commands::pause::run(args, &fleet()?, out).await,
+        Command::Resume(args) => commands::resume::run(&args, &fleet()?, out).await,
+        Command::Interrupt(args) => commands::interrupt::run(&args, &fleet()?, out).await,
+        Command::Stop(args) => commands::stop::run(&args, &fleet()?, out).await,
+        Command::Status(args) => commands::status::run(args, &fleet()?, out).await,
+        Command::Timeline(args) => commands::timeline::run(args, &fleet()?, out).await,
+        Command::Ask(_) | Command::Chat(_) => unreachable!("these two hear signals themselves"),
+    }
+}

@@ -1,0 +1,378 @@
+//! All that hivectl prints, and the only place that does: the result to stdout, the rest to stderr, each stream by its
+//! own terminal (SPEC 10). A reader that goes away is no error: what follows is dropped, and the exit status stays.
+
+pub mod answer;
+pub mod escape;
+pub mod json;
+mod progress;
+pub mod table;
+pub mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::error::{Exit, Failure};
+use escape::{Place, escape};
+use progress::Progress;
+use table::{Paint, Table};
+
+/// How results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One array or object.
+    Json,
+    /// One object a line.
+    Ndjson,
+}
+
+/// What the command line says about output.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// `-o`.
+    pub format: Option<Format>,
+    /// `-q`: no progress and no notices.
+    pub quiet: bool,
+    /// `-v`: more notices.
+    pub verbose: bool,
+}
+
+/// Prints. Nothing it does fails: see [`Printer::finish`].
+pub struct Printer {
+    options: Options,
+    out: Stream,
+    err: Stream,
+    progress: Progress,
+    trouble: Option<String>,
+}
+
+struct Stream {
+    to: Box<dyn Write + Send>,
+    terminal: bool,
+    /// Whether colours and redrawing are welcome.
+    lively: bool,
+    closed: bool,
+}
+
+impl Printer {
+    /// A printer to the process's own streams.
+    pub fn new(options: &Options) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let plain =
+            set("NO_COLOR") || set("CI") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let (out, err) = (io::stdout(), io::stderr());
+        let (out_terminal, err_terminal) = (out.is_terminal(), err.is_terminal());
+        Self {
+            options: *options,
+            out: Stream::new(Box::new(out), out_terminal, !plain),
+            err: Stream::new(Box::new(err), err_terminal, !plain),
+            progress: Progress::default(),
+            trouble: None,
+        }
+    }
+
+    /// A printer for what is said before the command line is understood.
+    pub fn plain() -> Self {
+        Self::new(&Options::default())
+    }
+
+    /// A printer to anything else; `terminal` says whether both streams are to behave as on one.
+    pub fn to(
+        options: &Options,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        terminal: bool,
+    ) -> Self {
+        Self {
+            options: *options,
+            out: Stream::new(out, terminal, true),
+            err: Stream::new(err, terminal, true),
+            progress: Progress::default(),
+            trouble: None,
+        }
+    }
+
+    /// The format in force.
+    pub fn format(&self) -> Format {
+        self.options.format.unwrap_or(Format::Table)
+    }
+
+    /// Whether a format was asked for.
+    pub fn format_is_chosen(&self) -> bool {
+        self.options.format.is_some()
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.out.terminal
+    }
+
+    /// Whether stdout may be redrawn.
+    pub fn may_redraw(&self) -> bool {
+        self.out.lively
+    }
+
+    /// Whether the reader of stdout is gone, so that there is nothing left to say.
+    pub fn is_closed(&self) -> bool {
+        self.out.closed
+    }
+
+    /// Prints items: a table, one array, or one object a line.
+    pub fn many<T: Serialize>(&mut self, items: &[T], table: impl FnOnce(&[T]) -> Table) {
+        let text = match self.format() {
+            Format::Table => table(items).render(self.edge(), self.out.lively),
+            Format::Json => json::pretty(&items, self.out.terminal),
+            Format::Ndjson => items.iter().map(|item| json::line(item, self.out.terminal)).collect(),
+        };
+        self.result(&text);
+    }
+
+    /// Prints one thing: in words (with the newline that ends them, foreign text escaped by the caller), or one
+    /// object.
+    pub fn one<T: Serialize>(&mut self, item: &T, words: impl FnOnce(&T) -> String) {
+        let text = match self.format() {
+            Format::Table => words(item),
+            Format::Json => json::pretty(item, self.out.terminal),
+            Format::Ndjson => json::line(item, self.out.terminal),
+        };
+        self.result(&text);
+    }
+
+    /// Prints one of many objects that come one at a time: a line of JSON.
+    pub fn json_line<T: Serialize>(&mut self, item: &T) {
+        let line = json::line(item, self.out.terminal);
+        self.result(&line);
+    }
+
+    /// Prints the header of a table whose rows come one at a time.
+    pub fn header(&mut self, table: &Table) {
+        let text = table.render(self.edge(), self.out.lively);
+        self.result(&text);
+    }
+
+    /// Prints the rows that a table has by now.
+    pub fn rows(&mut self, table: &mut Table) {
+        let text = table.take_rows(self.edge(), self.out.lively);
+        self.result(&text);
+    }
+
+    /// Prints a table over the one before it.
+    pub fn redraw(&mut self, table: &Table) {
+        let text = table.render(self.edge(), self.out.lively).replace('\n', "\x1b[K\n");
+        self.result(&format!("\x1b[H{text}\x1b[J"));
+    }
+
+    /// Makes room for [`Printer::redraw`].
+    pub fn clear_screen(&mut self) {
+        self.result("\x1b[2J");
+    }
+
+    /// Prints foreign text as it stands; on a terminal, what would deceive is escaped.
+    pub fn foreign(&mut self, text: &str) {
+        if self.out.terminal {
+            let text = escape(text, Place::Block);
+            self.result(&text);
+        } else {
+            self.result(text);
+        }
+    }
+
+    /// Prints text of our own making to stdout.
+    pub fn result(&mut self, text: &str) {
+        self.settle();
+        let wrote = self.out.write(text);
+        self.note(wrote);
+    }
+
+    /// Says something beside the result, in a line of its own.
+    pub fn notice(&mut self, text: &str) {
+        if !self.options.quiet {
+            self.say(&format!("hivectl: {text}"));
+        }
+    }
+
+    /// The same, for `-v` alone.
+    pub fn detail(&mut self, text: &str) {
+        if self.options.verbose {
+            self.notice(text);
+        }
+    }
+
+    /// Shows how a wait goes: a line that the next one replaces. Without a terminal nothing is shown.
+    pub fn progress(&mut self, text: &str) {
+        if !self.options.quiet && self.err.lively {
+            let text = self.progress.show(text, self.edge());
+            let wrote = self.err.write(&text);
+            self.note(wrote);
+        }
+    }
+
+    /// Takes the line of progress away.
+    pub fn settle(&mut self) {
+        if let Some(text) = self.progress.take_away() {
+            let wrote = self.err.write(text);
+            self.note(wrote);
+        }
+    }
+
+    /// Says why a command failed and how to mend it, and gives its exit status.
+    pub fn failure(&mut self, failure: &Failure) -> Exit {
+        let lively = self.err.lively;
+        let paint = |text: &str, paint: Paint| if lively { paint.wrap(text) } else { text.to_owned() };
+        let head = paint("hivectl:", Paint::Red);
+        self.settle();
+        let hint_head = paint("hint:", Paint::Dim);
+        let hint = failure.hint.as_deref().map(|hint| format!("{hint_head} {}\n", escape(hint, Place::Line)));
+        let message = escape(&failure.message, Place::Line);
+        let text = format!("{head} {message}\n{}", hint.unwrap_or_default());
+        let wrote = self.err.write(&text);
+        self.note(wrote);
+        failure.exit
+    }
+
+    /// Ends the printing: what could not be written, for another reason than a reader that went away, is a failure.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        self.settle();
+        match self.trouble.take() {
+            None => Ok(()),
+            Some(trouble) => {
+                Err(Failure::new(Exit::Failed, format!("the output cannot be written: {trouble}")))
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.settle();
+        let wrote = self.err.write(&format!("{}\n", escape(line, Place::Line)));
+        self.note(wrote);
+    }
+
+    fn note(&mut self, wrote: io::Result<()>) {
+        if let Err(error) = wrote {
+            self.trouble.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    fn edge(&self) -> Option<usize> {
+        let size = self.out.terminal.then(terminal_size::terminal_size).flatten();
+        size.map(|(terminal_size::Width(columns), _)| usize::from(columns))
+    }
+}
+
+impl Stream {
+    fn new(to: Box<dyn Write + Send>, terminal: bool, welcome: bool) -> Self {
+        Self { to, terminal, lively: terminal && welcome, closed: false }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if self.closed || text.is_empty() {
+            return Ok(());
+        }
+        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.closed = true;
+                if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Something to print to, and to look at.
+    #[derive(Clone, Default)]
+    pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn printer(format: Option<Format>, terminal: bool) -> (Printer, Paper, Paper) {
+        let (out, err) = (Paper::default(), Paper::default());
+        let options = Options { format, ..Options::default() };
+        let printer = Printer::to(&options, Box::new(out.clone()), Box::new(err.clone()), terminal);
+        (printer, out, err)
+    }
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_is_silent_and_a_full_disk_is_not() {
+        let broken = |kind| {
+            let mut printer =
+                Printer::to(&Options::default(), Box::new(Broken(kind)), Box::new(io::sink()), false);
+            printer.result("x");
+            printer.result("y");
+            assert!(printer.is_closed());
+            printer.finish()
+        };
+        assert_eq!(broken(io::ErrorKind::BrokenPipe), Ok(()));
+        assert_eq!(broken(io::ErrorKind::StorageFull).unwrap_err().exit, Exit::Failed);
+    }
+
+    #[test]
+    fn items_are_a_table_an_array_or_lines() {
+        let show = |format| {
+            let (mut printer, out, _) = printer(format, false);
+            printer.many(&["a", "b"], |items| {
+                let mut table = Table::new(&["WORD"]);
+                for item in items {
+                    table.row(vec![(*item).into()]);
+                }
+                table
+            });
+            out.text()
+        };
+        assert_eq!(show(None), "WORD\na\nb\n");
+        assert_eq!(show(Some(Format::Json)), "[\n  \"a\",\n  \"b\"\n]\n");
+        assert_eq!(show(Some(Format::Ndjson)), "\"a\"\n\"b\"\n");
+    }
+
+    #[test]
+    fn foreign_text_is_verbatim_for_programs_and_escaped_for_people() {
+        let (mut piped, out, _) = printer(None, false);
+        piped.foreign("a\x1b[2J\r\n");
+        assert_eq!(out.text(), "a\x1b[2J\r\n");
+        let (mut shown, out, _) = printer(None, true);
+        shown.foreign("a\x1b[2J\r\n");
+        assert_eq!(out.text(), "a\\x1b[2J\n");
+    }
+
+    #[test]
+    fn a_failure_is_a_line_and_a_hint() {
+        let (mut printer, out, err) = printer(None, false);
+        let exit = printer.failure(&Failure::new(Exit::NotFound, "no\x1b such\nbot").hint("look again"));
+        assert_eq!((exit, out.text().as_str()), (Exit::NotFound, ""));
+        assert_eq!(err.text(), "hivectl: no\\x1b such\\nbot\nhint: look again\n");
+    }
+}

@@ -1,0 +1,57 @@
+//! Times, durations and words as tables show them.
+
+use std::time::Duration;
+
+use hive_shared::api::{Health, HealthLevel};
+use hive_shared::time::{Stamp, show_duration};
+use hive_shared::work::Status;
+use jiff::tz::TimeZone;
+
+use super::table::{Cell, Paint};
+
+/// A point in time in the machine's zone, to the second.
+pub fn local_time(stamp: Stamp) -> String {
+    stamp.timestamp().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long ago something was.
+pub fn ago(then: Stamp, now: Stamp) -> String {
+    let passed = now.since(then);
+    if passed < Duration::from_secs(1) { "now".to_owned() } else { format!("{} ago", show_duration(passed)) }
+}
+
+/// A number of seconds as a duration; what is no duration at all is shown as it is.
+pub fn seconds(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| seconds.to_string(), show_duration)
+}
+
+/// The status of an item, in its colour.
+pub fn status_cell(status: Status) -> Cell {
+    match status {
+        Status::Completed => Cell::painted(status.as_str(), Paint::Green),
+        Status::Failed | Status::TimedOut => Cell::painted(status.as_str(), Paint::Red),
+        Status::Incomplete | Status::Cancelled | Status::Blocked => {
+            Cell::painted(status.as_str(), Paint::Yellow)
+        }
+        Status::Queued | Status::Running | Status::Suspended => status.as_str().into(),
+    }
+}
+
+/// The health of a bot with its reasons, in its colour.
+pub fn health_cell(health: &Health) -> Cell {
+    let (word, paint) = match health.status {
+        HealthLevel::Healthy => ("healthy", Paint::Green),
+        HealthLevel::Warning => ("warning", Paint::Yellow),
+        HealthLevel::Critical => ("critical", Paint::Red),
+    };
+    if health.reasons.is_empty() {
+        Cell::painted(word, paint)
+    } else {
+        Cell::painted(format!("{word}: {}", health.reasons.join("; ")), paint)
+    }
+}
+
+/// The first line that says anything.
+pub fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+}

@@ -1,0 +1,220 @@
+//! Waiting until items are final: by the timeline of their bot, and a look at an item when the timeline says that it
+//! has ended.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use hive_shared::api::{Entry, TaskDetail, TimelineQuery};
+use hive_shared::client::{Client, ClientError, Followed, Follower, Position};
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::time::show_duration;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::error::{Exit, Failure};
+use crate::fleet::{Fleet, Located, Reach, down};
+use crate::output::Printer;
+
+/// How long a wait puts up with a bot that is down (SPEC 10).
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a bot that is down is looked for meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a wait came to.
+#[derive(Debug)]
+pub struct Waited {
+    /// The items in the order in which they were named, as they stood last.
+    pub details: Vec<TaskDetail>,
+    /// Why not all of them are final, if so.
+    pub failure: Option<Failure>,
+}
+
+impl Waited {
+    /// 1 before 6 before 0, where nothing worse happened.
+    pub fn exit(&self) -> Exit {
+        Exit::of_many(self.details.iter().map(|detail| Exit::of_status(detail.task.status)))
+    }
+}
+
+/// Sees what happens to the items meanwhile.
+pub trait Watcher {
+    /// A bot's timeline moved on; the items of the wait may or may not be concerned.
+    fn watch(&mut self, bot: &BotId, followed: &Followed, out: &mut Printer);
+}
+
+/// Waits until all items are final, for at most `limit`.
+pub async fn until_final(
+    fleet: &Fleet,
+    items: Vec<Located>,
+    limit: Option<Duration>,
+    watcher: &mut dyn Watcher,
+    out: &mut Printer,
+) -> Waited {
+    let mut by_bot: BTreeMap<BotId, (Option<Client>, Vec<usize>)> = BTreeMap::new();
+    for (index, item) in items.iter().enumerate().filter(|(_, item)| !item.detail.task.status.is_final()) {
+        let client = match &item.reach {
+            Reach::Up(client) => Some((**client).clone()),
+            Reach::Down(_) => None,
+        };
+        by_bot.entry(item.bot.clone()).or_insert((client, Vec::new())).1.push(index);
+    }
+    let board =
+        RefCell::new(Board { details: items.into_iter().map(|item| item.detail).collect(), watcher, out });
+    let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
+        let watch = BotWatch { fleet, bot, open: indices, board: &board };
+        watch.run(client)
+    });
+    let all = join_all(runs);
+    let ended = match limit {
+        None => Ok(all.await),
+        Some(limit) => timeout(limit, all).await.map_err(|_| limit),
+    };
+    let board = board.into_inner();
+    board.out.settle();
+    let failure = match ended {
+        Ok(results) => results.into_iter().find_map(Result::err),
+        Err(limit) => Some(
+            Failure::new(Exit::GaveUp, format!("gave up waiting after {}", show_duration(limit)))
+                .hint("the work goes on; 'hivectl wait' waits again"),
+        ),
+    };
+    Waited { details: board.details, failure }
+}
+
+/// What the watches of several bots share.
+struct Board<'a> {
+    details: Vec<TaskDetail>,
+    watcher: &'a mut dyn Watcher,
+    out: &'a mut Printer,
+}
+
+/// The wait for the items of one bot.
+struct BotWatch<'a, 'b> {
+    fleet: &'a Fleet,
+    bot: BotId,
+    /// The items that are not final, by their place on the board.
+    open: Vec<usize>,
+    board: &'a RefCell<Board<'b>>,
+}
+
+impl BotWatch<'_, '_> {
+    async fn run(mut self, client: Option<Client>) -> Result<(), Failure> {
+        let (client, position) = self.begin(client).await?;
+        let mut follower = Follower::new(client, Some(position));
+        let mut give_up = None;
+        // The position was taken first: what ends from here on is told by the timeline.
+        self.look_at(&mut follower, |_| true).await?;
+        while !self.open.is_empty() {
+            let next = match give_up {
+                None => follower.next().await,
+                Some(at) => timeout_at(at, follower.next()).await.map_err(|_| down(&self.bot))?,
+            };
+            let news = next?;
+            {
+                let board = &mut *self.board.borrow_mut();
+                board.watcher.watch(&self.bot, &news, board.out);
+            }
+            match news {
+                Followed::Disconnected(reason) => {
+                    give_up = Some(Instant::now() + PATIENCE);
+                    self.board.borrow_mut().out.detail(&format!("{} does not answer: {reason}", self.bot));
+                }
+                Followed::Connected | Followed::Restarted => {
+                    give_up = None;
+                    self.look_at(&mut follower, |_| true).await?;
+                }
+                Followed::Entry(entry) if entry.status.is_final() => {
+                    self.look_at(&mut follower, |id| concerns(&entry, id)).await?;
+                }
+                Followed::Entry(_) | Followed::Chunk { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the bot, unless it is open, and takes the position from which its timeline tells all.
+    async fn begin(&self, mut client: Option<Client>) -> Result<(Client, Position), Failure> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let failure = match client.take() {
+                Some(client) => {
+                    let query = TimelineQuery { limit: Some(1), ..TimelineQuery::default() };
+                    match client.timeline(&query).await {
+                        Ok(page) => return Ok((client, Position { epoch: page.epoch, seq: page.last_seq })),
+                        Err(error) => Failure::from(error),
+                    }
+                }
+                None => match self.fleet.client(&self.bot).await {
+                    Ok(found) => {
+                        client = Some(found);
+                        continue;
+                    }
+                    Err(failure) => failure,
+                },
+            };
+            if failure.exit != Exit::Unreachable || Instant::now() >= give_up {
+                return Err(failure);
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Asks the bot how the open items stand that `which` names. If it is gone, they are asked about again when it is
+    /// back.
+    async fn look_at(
+        &mut self,
+        follower: &mut Follower,
+        which: impl Fn(&ItemId) -> bool,
+    ) -> Result<(), Failure> {
+        let Some(client) = follower.client().cloned() else { return Ok(()) };
+        let mut still_open = Vec::new();
+        for index in std::mem::take(&mut self.open) {
+            let id = self.board.borrow().details[index].task.task_id.clone();
+            if !which(&id) {
+                still_open.push(index);
+                continue;
+            }
+            match client.task(&id).await {
+                Ok(detail) => {
+                    if !detail.task.status.is_final() {
+                        still_open.push(index);
+                    }
+                    self.board.borrow_mut().details[index] = detail;
+                }
+                Err(error) if error.is_down() => still_open.push(index),
+                Err(ClientError::NotFound { .. }) => {
+                    return Err(Failure::new(Exit::NotFound, format!("{} has no {id} any more", self.bot)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.open = still_open;
+        Ok(())
+    }
+}
+
+/// Whether an entry is that of the item, or the reply to it.
+fn concerns(entry: &Entry, id: &ItemId) -> bool {
+    entry.entry_id.strip_suffix("-reply").unwrap_or(&entry.entry_id) == id.as_str()
+        || entry.entry_id == id.as_str()
+}
+
+/// Shows a line of progress on a terminal.
+#[derive(Debug)]
+pub struct ShowProgress {
+    /// The items that are waited for.
+    pub ids: Vec<ItemId>,
+}
+
+impl Watcher for ShowProgress {
+    fn watch(&mut self, bot: &BotId, followed: &Followed, out: &mut Printer) {
+        match followed {
+            Followed::Entry(entry) if self.ids.iter().any(|id| concerns(entry, id)) => {
+                out.progress(&format!("{bot}: {} is {}", entry.entry_id, entry.status));
+            }
+            Followed::Disconnected(reason) => out.progress(&format!("{bot} does not answer: {reason}")),
+            Followed::Connected | Followed::Restarted | Followed::Entry(_) | Followed::Chunk { .. } => {}
+        }
+    }
+}

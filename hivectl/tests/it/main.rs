@@ -1,0 +1,7 @@
+//! hivectl and the client library against a bot that says what a test tells it to say.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod commands;
+mod fake;

@@ -1,0 +1,126 @@
+//! A connection to one of a bot's sockets that is made anew whenever it is lost.
+
+use futures::future::BoxFuture;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::backoff::Backoff;
+use super::socket::{Lost, Socket};
+use super::{Client, ClientError, Locator};
+use crate::ids::BotId;
+
+/// What happened to a link.
+pub(super) enum Linked {
+    /// It stands, for the first time or again.
+    Joined,
+    /// It is lost, or could not be had, and is tried again. Said once.
+    Parted(String),
+    /// A frame came.
+    Text(Utf8Bytes),
+}
+
+pub(super) struct Link {
+    locator: Locator,
+    bot: BotId,
+    /// The bot, unless it must be looked for again: one that starts anew has another address.
+    client: Option<Client>,
+    state: State,
+    backoff: Backoff,
+    told: bool,
+}
+
+enum State {
+    Apart,
+    /// Kept here, so that a caller that gives up waiting and comes back does not begin again.
+    Joining(BoxFuture<'static, Result<(Client, Socket), ClientError>>),
+    Joined(Box<Socket>),
+}
+
+impl Link {
+    /// A link to a bot that is up as far as `client` knows, or is to be looked for.
+    pub(super) fn new(locator: Locator, bot: BotId, client: Option<Client>) -> Self {
+        Self { locator, bot, client, state: State::Apart, backoff: Backoff::new(), told: false }
+    }
+
+    pub(super) fn bot(&self) -> &BotId {
+        &self.bot
+    }
+
+    pub(super) fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
+    /// What happens next; `route` says where to connect, if that is due. Fails only with what another attempt would
+    /// not mend. May be dropped and called again without losing anything.
+    pub(super) async fn next(&mut self, route: impl Fn(&BotId) -> String) -> Result<Linked, ClientError> {
+        loop {
+            let parted = match &mut self.state {
+                State::Joined(socket) => match socket.next().await {
+                    Ok(text) => return Ok(Linked::Text(text)),
+                    Err(Lost(reason)) => self.part(reason),
+                },
+                State::Joining(joining) => match joining.await {
+                    Ok((client, socket)) => {
+                        self.client = Some(client);
+                        self.state = State::Joined(Box::new(socket));
+                        self.backoff.succeeded();
+                        self.told = false;
+                        return Ok(Linked::Joined);
+                    }
+                    Err(error) if error.may_pass() => self.part(error.to_string()),
+                    Err(error) => {
+                        self.state = State::Apart;
+                        return Err(error);
+                    }
+                },
+                State::Apart => {
+                    self.backoff.wait().await;
+                    let (client, route) = (self.client.clone(), route(&self.bot));
+                    self.state =
+                        State::Joining(Box::pin(join(client, self.locator.clone(), self.bot.clone(), route)));
+                    None
+                }
+            };
+            if let Some(parted) = parted {
+                return Ok(parted);
+            }
+        }
+    }
+
+    /// Sends a frame if the link stands; if not, whoever sends must send what still matters when it does.
+    pub(super) async fn send(&mut self, text: String) {
+        if let State::Joined(socket) = &mut self.state {
+            // If it fails, reading tells so, and the reason.
+            let _told_by_reading = socket.send(text).await;
+        }
+    }
+
+    /// Gives the connection up, as something went wrong on it.
+    #[must_use]
+    pub(super) fn part(&mut self, reason: String) -> Option<Linked> {
+        self.state = State::Apart;
+        self.client = None;
+        self.backoff.failed();
+        (!std::mem::replace(&mut self.told, true)).then_some(Linked::Parted(reason))
+    }
+
+    /// Says good-bye, if the link stands.
+    pub(super) async fn close(&mut self) {
+        if let State::Joined(socket) = &mut self.state {
+            socket.close().await;
+        }
+    }
+}
+
+async fn join(
+    client: Option<Client>,
+    locator: Locator,
+    bot: BotId,
+    route: String,
+) -> Result<(Client, Socket), ClientError> {
+    let client = match client {
+        Some(client) => client,
+        None => Client::open(&locator, &bot).await?,
+    };
+    let socket = Socket::open(client.endpoint(), &route).await?;
+    Ok((client, socket))
+}
