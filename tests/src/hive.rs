@@ -110,6 +110,21 @@ impl Hive {
         fs::rename(&aside, self.tasks().join(name)).expect("a file can be renamed in");
     }
 
+    /// Makes a control file, such as `PAUSE`.
+    pub fn control(&self, act: &str, text: &str) {
+        fs::write(self.control_file(act), text).expect("a file can be written");
+    }
+
+    /// Removes a control file.
+    pub fn lift(&self, act: &str) {
+        fs::remove_file(self.control_file(act)).expect("it is there");
+    }
+
+    /// The path of a control file.
+    pub fn control_file(&self, act: &str) -> PathBuf {
+        self.paths.controls().join(format!("{}-{act}", self.bot))
+    }
+
     /// Whether a file of this name waits or runs.
     pub fn is_in_queue(&self, name: &str) -> bool {
         self.tasks().join(name).exists()
