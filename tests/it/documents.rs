@@ -125,7 +125,10 @@ async fn a_cycle_of_dependencies_fails() {
     hive.drop_task("RING-3.md", "---\ndepends_on: RING-2\n---\nthree\n");
     for id in ["RING-1", "RING-2", "RING-3"] {
         let header = hive.answer(id).await.header;
-        assert_eq!((header.status.as_str(), header.error_code.as_deref()), ("failed", Some("dependency_failed")));
+        assert_eq!(
+            (header.status.as_str(), header.error_code.as_deref()),
+            ("failed", Some("dependency_failed"))
+        );
     }
 }
 

@@ -64,7 +64,8 @@ async fn a_more_urgent_file_overtakes_those_that_wait() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     api.act("pause").await.ok();
-    for (name, priority) in [("LOW-1.md", "P3"), ("MID-1.md", "P2"), ("TOP-1.md", "P0"), ("HIGH-1.md", "P1")] {
+    for (name, priority) in [("LOW-1.md", "P3"), ("MID-1.md", "P2"), ("TOP-1.md", "P0"), ("HIGH-1.md", "P1")]
+    {
         hive.drop_task(name, format!("# T\n**Priority:** {priority}\n\nwords\n"));
     }
     let list = api
@@ -109,7 +110,8 @@ async fn an_empty_file_is_rejected_after_two_seconds() {
     File::create(hive.tasks().join("EMPTY-1.md")).unwrap();
     hive.until("the empty file is rejected", || hive.rejection("EMPTY-1.md")).await;
     assert!(begun.elapsed() >= Duration::from_secs(2), "after {:?}", begun.elapsed());
-    let entry = agent.api().until("it is on the timeline", async || agent.api().control("rejected").await).await;
+    let entry =
+        agent.api().until("it is on the timeline", async || agent.api().control("rejected").await).await;
     assert!(entry["content"].as_str().unwrap().contains("EMPTY-1.md"), "{entry}");
 }
 
@@ -172,7 +174,10 @@ async fn a_waiting_file_that_becomes_no_task_ends_and_is_rejected() {
     fs::write(hive.tasks().join("SPOILT-1.md"), b"\xff\xfe").unwrap();
     hive.until("it is rejected", || hive.rejection("SPOILT-1.md")).await;
     let task = agent.api().until_ended("SPOILT-1").await;
-    assert_eq!((task["status"].as_str(), task["error_code"].as_str()), (Some("cancelled"), Some("file_rejected")));
+    assert_eq!(
+        (task["status"].as_str(), task["error_code"].as_str()),
+        (Some("cancelled"), Some("file_rejected"))
+    );
 }
 
 #[tokio::test]
