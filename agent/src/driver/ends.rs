@@ -67,8 +67,9 @@ impl Driver {
                 let (mut text, is_cut) = live.turn.text();
                 if is_cut {
                     let bound = self.settings.max_output;
-                    text += &format!("\n\n[The output is cut here: max_output is {bound} bytes.]\n");
-                    item.detail.warnings.push(format!("the output is cut at {bound} bytes (max_output)"));
+                    let warning = format!("the output is cut at {bound} bytes (max_output)");
+                    text.extend(["\n\n[", &warning, "]\n"]);
+                    item.detail.warnings.push(warning);
                 }
                 text
             }

@@ -292,7 +292,7 @@ impl TaskOnBench<'_> {
         self.bench.tell(Event::TaskArrived(self.spec));
     }
 
-    pub(super) fn is_edited(self) {
+    pub(super) fn edited(self) {
         self.bench.tell(Event::TaskEdited(self.spec));
     }
 }

@@ -12,6 +12,7 @@ use super::super::*;
 
 /// One item, from its arrival on.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "the model says each thing by itself")]
 pub(super) struct Item {
     pub(super) id: ItemId,
     pub(super) source: Source,
