@@ -12,6 +12,15 @@ use super::{
 };
 
 impl Coordinator {
+    /// Asks what holds the slot to yield, for a prompt or for a pause.
+    pub(super) fn ask_to_yield(&mut self, now: Moment, to_chat: Option<ItemId>) {
+        if let Some(held) = &mut self.slot {
+            held.phase = Phase::Yielding { to_chat, ladder: Ladder::gentle(now) };
+            let run = held.run;
+            self.actions.push(Action::Suspend { run });
+        }
+    }
+
     /// Sets out to end what holds the slot, unless that is under way.
     pub(super) fn end_slot(&mut self, now: Moment, cause: Cause) {
         let Some(held) = &mut self.slot else { return };
@@ -111,6 +120,8 @@ impl Coordinator {
                 }
             };
             self.finish_waiting(&task, verdict);
+            // Or those who wait for it would take it for one that nobody knows.
+            self.release_dependents();
         }
     }
 

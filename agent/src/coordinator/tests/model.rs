@@ -329,9 +329,10 @@ impl Model {
                 }
                 assert_eq!(item.preemptions, *preemptions);
                 item.state = State::Suspended;
+                let rungs = std::mem::take(&mut item.rungs);
                 (item.used, item.clock_since) = (*used, None);
                 if run_lost {
-                    assert!(item.rungs.contains(&Rung::Terminate), "it ended by itself");
+                    assert!(rungs.contains(&Rung::Terminate), "it ended by itself");
                     item.run = None;
                 }
             }
@@ -402,6 +403,10 @@ impl Model {
         verdict: &Verdict,
         (used, preemptions): (Duration, u32),
     ) {
+        if let Verdict::Dependency { on, why: DependencyFault::NeverCame } = verdict {
+            let came = |item: &Item| &item.id == on && item.source == Source::File;
+            assert!(self.scanned && !self.items.iter().any(came), "{on} is known");
+        }
         let (cooldown, linger) = (self.rules.task_cooldown, self.rules.chat_linger);
         let item = self.item_mut(id).unwrap();
         assert!(!item.is_final() && item.state != State::Requeued, "ended twice");
@@ -411,7 +416,7 @@ impl Model {
             _ => Ended::Badly,
         };
         match verdict {
-            Verdict::AsReported => assert!(item.run.is_some()),
+            Verdict::AsReported => assert!(item.run.is_some() && item.rungs.is_empty()),
             Verdict::Cut(Cause::TimedOut) => assert!(item.used(now) >= item.limit),
             Verdict::Cut(Cause::Disconnected | Cause::Superseded | Cause::PausedNow | Cause::Stopped) => {
                 assert_eq!(item.source, Source::Chat);
@@ -454,9 +459,6 @@ impl Model {
             assert_eq!(self.choice(now).map(|item| &item.id), None, "it could start");
         }
         assert!(!self.must_leave(now), "it must give way");
-        if !self.all_paused() && self.in_slot().is_none_or(|held| held.state == State::Leaving) {
-            self.nothing_to_interrupt();
-        }
         let live = self.items.iter().filter(|item| !item.is_final() && item.state != State::Requeued);
         let shown = core.waiting_tasks()
             + core.waiting_chats()
