@@ -43,7 +43,7 @@ use queue::Queue;
 use slot::{Held, Phase, Suspended, Work};
 
 /// Preemptions this soon after the last chat turn's end are part of the same conversation (SPEC 5).
-pub const CONVERSATION: Duration = Duration::from_secs(60);
+pub const CONVERSATION: Duration = Duration::from_mins(1);
 /// A chat turn that has said nothing for so long gets a notice (SPEC 5).
 pub const SLOW: Duration = Duration::from_secs(10);
 /// How many prompts may wait (SPEC 5).

@@ -317,7 +317,7 @@ mod tests {
             id: id(name),
             priority,
             arrival,
-            limit: Duration::from_secs(60),
+            limit: Duration::from_mins(1),
             interruptible: true,
             depends_on: on.iter().map(|d| Dependency { id: id(d), ended: None }).collect(),
             waited: Duration::ZERO,

@@ -127,7 +127,7 @@ fn settings() -> impl Strategy<Value = Rules> {
             chat_linger: Duration::from_millis(linger),
             task_cooldown: Duration::from_millis(cooldown),
             finish_on_disconnect,
-            dependency_timeout: Duration::from_secs(300),
+            dependency_timeout: Duration::from_mins(5),
             ..rules()
         },
     )
@@ -251,12 +251,12 @@ proptest! {
         let mut world = lived(rules, tempers, &happenings);
         let_go(&mut world);
         let is_left = |world: &World| world.model.items.iter().any(|item| !item.is_final());
-        let enough = world.now + Duration::from_secs(8 * 3_600);
+        let enough = world.now + Duration::from_hours(8);
         while is_left(&world) && world.now < enough {
             if let Some(run) = run_in_slot(&world) {
                 world.tell(Event::ClockStarted(run));
             }
-            world.pass(Duration::from_secs(60), true);
+            world.pass(Duration::from_mins(1), true);
         }
         prop_assert!(!is_left(&world), "{:?}", world.model.items);
         prop_assert!(!world.core.has_work());

@@ -294,10 +294,10 @@ fn an_edited_task_is_read_again_and_keeps_its_place() {
     bench.task("T2").arrives();
     bench.task("T3").arrives();
     bench.task("T4").priority(Priority::P1).arrives();
-    bench.task("T2").limit(7).is_edited();
+    bench.task("T2").limit(7).edited();
     bench.expect(["unblocked T2"]);
     assert!(bench.core.in_order().eq(&[id("T4"), id("T2"), id("T3")]));
-    bench.task("T3").priority(Priority::P0).is_edited();
+    bench.task("T3").priority(Priority::P0).edited();
     assert!(bench.core.in_order().eq(&[id("T3"), id("T4"), id("T2")]));
 }
 
@@ -306,11 +306,11 @@ fn an_edit_may_bring_and_take_dependencies_and_close_a_cycle() {
     let mut bench = Bench::in_task();
     bench.task("T2").arrives();
     bench.task("T3").after("T2").arrives();
-    bench.task("T2").after("T1").is_edited();
+    bench.task("T2").after("T1").edited();
     bench.expect(["blocked T3 on T2", "blocked T2 on T1"]);
-    bench.task("T2").is_edited();
+    bench.task("T2").edited();
     bench.expect(["unblocked T2"]);
-    bench.task("T2").after("T3").is_edited();
+    bench.task("T2").after("T3").edited();
     bench.expect(["end T2 T3 Cycle", "end T3 T2 Failed"]);
 }
 
@@ -319,7 +319,7 @@ fn an_edit_of_a_missing_file_brings_it_back() {
     let mut bench = Bench::in_task();
     bench.task("T2").arrives();
     file_missing(&mut bench, "T2");
-    bench.task("T2").is_edited();
+    bench.task("T2").edited();
     bench.pass(5.0);
     bench.expect(["unblocked T2"]);
 }
@@ -327,8 +327,8 @@ fn an_edit_of_a_missing_file_brings_it_back() {
 #[test]
 fn an_edit_counts_only_while_a_task_waits() {
     let mut bench = Bench::preempted();
-    bench.task("T1").priority(Priority::P0).is_edited();
-    bench.task("T9").is_edited();
+    bench.task("T1").priority(Priority::P0).edited();
+    bench.task("T9").edited();
     bench.expect([]);
     assert_eq!(bench.core.waiting_tasks(), 0);
 }
