@@ -7,9 +7,7 @@ use hive_shared::work::Source;
 
 use super::queue::{Expired, Release};
 use super::slot::{Held, Ladder, Phase, Suspended, Task, Work};
-use super::{
-    Action, Cause, Coordinator, DependencyFault, Ended, Moment, Reply, RunId, Rung, StopMode, Verdict,
-};
+use super::{Action, Cause, Coordinator, DependencyFault, Ended, Moment, Reply, RunId, Rung, Stop, Verdict};
 
 impl Coordinator {
     /// Asks what holds the slot to yield, for a prompt or for a pause.
@@ -75,8 +73,8 @@ impl Coordinator {
             return;
         }
         self.kill_suspended(Cause::Stopped);
-        if self.suspended.is_none() && self.stop != Some(StopMode::Halted) {
-            self.stop = Some(StopMode::Halted);
+        if self.suspended.is_none() && self.stop != Some(Stop::Halted) {
+            self.stop = Some(Stop::Halted);
             self.actions.push(Action::Halt);
         }
     }

@@ -10,7 +10,7 @@ use super::queue::{self, Admission};
 use super::slot::{Held, Phase, Suspended, Task, Work};
 use super::{
     Action, Cause, ChatSpec, Coordinator, Ended, Event, MAX_WAITING_CHATS, Moment, PauseCause, Refusal,
-    Reply, RunId, Rung, StopMode, TaskSpec, Verdict,
+    Reply, RunId, Rung, Stop, TaskSpec, Verdict,
 };
 
 impl Coordinator {
@@ -263,13 +263,10 @@ impl Coordinator {
     }
 
     pub(super) fn begin_stop(&mut self, now: Moment, drain: bool) {
-        let mode = if drain { StopMode::Drain } else { StopMode::Now };
-        if self.stop.is_none_or(|already| already == StopMode::Drain) {
-            self.stop = Some(mode);
-            if mode == StopMode::Now {
-                self.end_slot_hastily(now);
-                self.kill_suspended(Cause::Stopped);
-            }
+        self.stop.get_or_insert(Stop::UnderWay);
+        if !drain {
+            self.end_slot_hastily(now);
+            self.kill_suspended(Cause::Stopped);
         }
         self.reply(Reply::Done);
     }

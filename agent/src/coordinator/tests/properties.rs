@@ -269,12 +269,14 @@ proptest! {
         rules in settings(),
         tempers in vec(temper(), 1..12),
         happenings in vec(happening(), 1..60),
-        drained in option::of(0..10_000_u64),
+        drained in option::of(vec(happening(), 0..10)),
     ) {
         let mut world = lived(rules, tempers, &happenings);
-        if let Some(millis) = drained {
+        if let Some(happenings) = drained {
             world.tell(Event::Stop { drain: true });
-            world.pass(Duration::from_millis(millis), true);
+            for happening in &happenings {
+                happen(&mut world, happening);
+            }
         }
         let waiting = |world: &World| world.core.waiting_tasks();
         let (before, was_halted) = (waiting(&world), world.model.halted);

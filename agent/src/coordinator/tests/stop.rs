@@ -5,6 +5,7 @@ use std::time::Duration;
 use hive_shared::work::{Status, WhenBusy};
 
 use super::bench::Bench;
+use super::id;
 use crate::coordinator::{Cause, Event};
 
 fn interrupt(bench: &mut Bench) {
@@ -122,6 +123,17 @@ fn a_drain_lets_the_current_turn_finish_first() {
     bench.chat("C1").prompts();
     bench.pass(100.0);
     bench.expect(["done", "refused Stopping"]);
+    bench.ends_well();
+    bench.expect(["end T1 as reported", "halt"]);
+}
+
+#[test]
+fn a_draining_turn_does_not_give_way_to_a_client_that_comes_back() {
+    let mut bench = Bench::in_task();
+    bench.chat("C1").restored().prompts();
+    bench.drain();
+    bench.tell(Event::ChatAttached(id("C1")));
+    bench.expect(["queued 1 detached", "done"]);
     bench.ends_well();
     bench.expect(["end T1 as reported", "halt"]);
 }
