@@ -84,7 +84,7 @@ impl Bench {
             id: id(name),
             priority: Priority::P2,
             arrival: self.arrivals,
-            limit: Duration::from_secs(1_800),
+            limit: Duration::from_mins(30),
             interruptible: true,
             depends_on: Vec::new(),
             waited: Duration::ZERO,
@@ -97,7 +97,7 @@ impl Bench {
     pub(super) fn chat(&mut self, name: &str) -> ChatOnBench<'_> {
         let spec = ChatSpec {
             id: id(name),
-            limit: Duration::from_secs(300),
+            limit: Duration::from_mins(5),
             when_busy: WhenBusy::Auto,
             detached: false,
         };
