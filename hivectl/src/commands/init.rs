@@ -23,7 +23,9 @@ const SETTINGS: &str = "\
 # task_limit = \"30m\"
 ";
 
-/// Make a hive here, or in the directory that --hive names. What is there already stays as it is.
+/// Make a hive here
+///
+/// Or in DIR, or where --hive says. What is there already stays as it is.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The directory, instead of this one

@@ -19,7 +19,7 @@ use crate::output::{Format, Printer};
 /// How often `--watch` looks.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Show how the bots are: what each does, what waits, and its health.
+/// Show how the bots are: what each does, what waits, and its health
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bots; all of the hive if none is named

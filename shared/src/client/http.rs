@@ -17,7 +17,7 @@ use crate::work::Priority;
 /// A bot that answers on this machine does so at once; one that does not accept is as good as down.
 const CONNECT_LOCAL: Duration = Duration::from_secs(1);
 const CONNECT_REMOTE: Duration = Duration::from_secs(5);
-const WHOLE_CALL: Duration = Duration::from_secs(60);
+const WHOLE_CALL: Duration = Duration::from_mins(1);
 
 /// One bot that was up when this was opened. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
