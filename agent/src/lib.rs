@@ -1,3 +1,18 @@
 //! The daemon that runs one bot.
 
+pub mod adapter;
+pub mod cli;
+pub mod controls;
+pub mod coordinator;
+pub mod daemon;
+mod demo;
+pub mod driver;
+pub mod health;
+pub mod http;
+pub mod hub;
+pub mod inbox;
+pub mod logs;
+pub mod outbox;
+pub mod request;
+pub mod store;
 pub mod turn;

@@ -1,2 +1,9 @@
-//! x
-fn main() {}
+//! `hive-agent`: see the library.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    hive_agent::daemon::main(&hive_agent::cli::Args::parse())
+}

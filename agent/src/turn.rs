@@ -3,6 +3,8 @@
 //! Listeners hold a position and read on from it; nothing is pushed to them, so a slow one costs a position and no
 //! memory, and one that comes back misses nothing.
 
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
@@ -11,6 +13,24 @@ use hive_shared::chat::{Channel, ServerFrame, TurnEvent, TurnFrame, notice};
 use hive_shared::ids::ItemId;
 use tokio::sync::watch;
 
+/// How far a listener has read the text of a turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// How often the work had started over.
+    generation: u32,
+    /// How many bytes of its text were read since.
+    offset: usize,
+}
+
+/// More of the text of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// How many bytes came before it; 0 again when the work has started over.
+    pub offset: usize,
+    /// What came.
+    pub text: String,
+}
+
 /// The output of one file task or chat turn while it lives.
 pub struct Turn {
     id: ItemId,
@@ -18,15 +38,26 @@ pub struct Turn {
     max_output: usize,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    /// The change of the timeline that shows its start.
+    start_seq: AtomicU64,
 }
 
 #[derive(Default)]
 struct Inner {
     text: String,
+    generation: u32,
     truncated: bool,
+    /// The number of the frame before the first one kept.
+    base: u64,
     frames: Vec<Utf8Bytes>,
     complete: bool,
     on_first_output: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Turn {
@@ -42,12 +73,44 @@ impl Turn {
 
     fn new(id: ItemId, max_output: usize, keeps_frames: bool) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { id, keeps_frames, max_output, inner: Mutex::default(), changes })
+        Arc::new(Self {
+            id,
+            keeps_frames,
+            max_output,
+            inner: Mutex::default(),
+            changes,
+            start_seq: AtomicU64::new(u64::MAX),
+        })
+    }
+
+    /// What is left to tell of a chat turn whose frames are no longer kept, to a client that has seen frame `after`.
+    pub fn replay(id: ItemId, after: u64, events: impl IntoIterator<Item = TurnEvent>) -> Arc<Self> {
+        let turn = Self::new(id, usize::MAX, true);
+        turn.lock().base = after;
+        for event in events {
+            turn.tell(event);
+        }
+        turn
     }
 
     /// The item whose output this is.
     pub fn id(&self) -> &ItemId {
         &self.id
+    }
+
+    /// The entry of the timeline that its text is the content of.
+    pub fn entry_id(&self) -> String {
+        if self.keeps_frames { format!("{}-reply", self.id) } else { self.id.to_string() }
+    }
+
+    /// Its start is change `seq` of the timeline.
+    pub fn started_at(&self, seq: u64) {
+        self.start_seq.store(seq, Ordering::Relaxed);
+    }
+
+    /// Whether a follower that has seen the timeline up to `seq` knows that it has started.
+    pub fn is_known_at(&self, seq: u64) -> bool {
+        self.start_seq.load(Ordering::Relaxed) <= seq
     }
 
     /// Calls `hook` at the first output that follows.
@@ -94,6 +157,7 @@ impl Turn {
     pub fn start_over(&self) {
         let mut inner = self.lock();
         inner.text.clear();
+        inner.generation += 1;
         inner.truncated = false;
         drop(inner);
         self.wake();
@@ -116,31 +180,30 @@ impl Turn {
         (inner.text.clone(), inner.truncated)
     }
 
-    /// The text from byte `offset` on; all of it if the work has started over since and is shorter now, in which
-    /// case the offset returned is 0.
-    pub fn text_from(&self, offset: usize) -> (usize, String) {
-        let inner = self.lock();
-        match inner.text.get(offset..) {
-            Some(rest) => (offset, rest.to_owned()),
-            None => (0, inner.text.clone()),
-        }
+    /// As much of the text so far as an entry of the timeline holds, and whether that is not all.
+    pub fn content(&self) -> (String, bool) {
+        content_of(&self.lock().text)
     }
 
-    /// Like [`Turn::text_from`], for followers of the timeline, who get no more than an entry holds.
-    pub fn content_from(&self, offset: usize) -> (usize, String) {
+    /// What was said since `position`, of the first `cap` bytes; moves the position on.
+    pub fn read_on(&self, position: &mut Position, cap: usize) -> Option<Piece> {
         let inner = self.lock();
-        let cut = inner.text.floor_char_boundary(inner.text.len().min(MAX_CONTENT));
-        match inner.text[..cut].get(offset..) {
-            Some(rest) => (offset, rest.to_owned()),
-            None if offset > inner.text.len() => (0, inner.text[..cut].to_owned()),
-            None => (offset, String::new()),
+        let mut offset = if position.generation == inner.generation { position.offset } else { 0 };
+        let end = inner.text.floor_char_boundary(inner.text.len().min(cap));
+        let started_over = position.generation != inner.generation;
+        if offset >= end && !(started_over && position.offset > 0) {
+            return None;
         }
+        offset = offset.min(end);
+        *position = Position { generation: inner.generation, offset: end };
+        Some(Piece { offset, text: inner.text[offset..end].to_owned() })
     }
 
     /// Up to `limit` frames after frame number `after`.
     pub fn frames_after(&self, after: u64, limit: usize) -> Vec<Utf8Bytes> {
         let inner = self.lock();
-        let from = usize::try_from(after).unwrap_or(usize::MAX).min(inner.frames.len());
+        let skip = after.saturating_sub(inner.base);
+        let from = usize::try_from(skip).unwrap_or(usize::MAX).min(inner.frames.len());
         inner.frames[from..].iter().take(limit).cloned().collect()
     }
 
@@ -153,7 +216,7 @@ impl Turn {
         if !self.keeps_frames {
             return;
         }
-        let n = inner.frames.len() as u64 + 1;
+        let n = inner.base + inner.frames.len() as u64 + 1;
         let frame = ServerFrame::Turn(TurnFrame { id: self.id.clone(), n, event });
         let json = serde_json::to_string(&frame).expect("a frame has string keys only");
         inner.frames.push(json.into());
@@ -166,6 +229,12 @@ impl Turn {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As much of a text as an entry of the timeline holds, and whether that is not all.
+pub fn content_of(text: &str) -> (String, bool) {
+    let end = text.floor_char_boundary(text.len().min(MAX_CONTENT));
+    (text[..end].to_owned(), end < text.len())
 }
 
 #[cfg(test)]
@@ -204,11 +273,26 @@ mod tests {
     #[test]
     fn a_reader_notices_that_the_work_started_over() {
         let turn = chat(100);
-        turn.say("first attempt");
-        assert_eq!(turn.text_from(6), (6, "attempt".to_owned()));
+        let mut position = Position::default();
+        turn.say("first");
+        assert_eq!(turn.read_on(&mut position, 3), Some(Piece { offset: 0, text: "fir".into() }));
+        assert_eq!(turn.read_on(&mut position, 100), Some(Piece { offset: 3, text: "st".into() }));
+        assert_eq!(turn.read_on(&mut position, 100), None);
         turn.start_over();
-        turn.say("second");
-        assert_eq!(turn.text_from(13), (0, "second".to_owned()));
-        assert_eq!(turn.content_from(3), (3, "ond".to_owned()));
+        turn.say("second attempt");
+        assert_eq!(
+            turn.read_on(&mut position, 100),
+            Some(Piece { offset: 0, text: "second attempt".into() })
+        );
+        turn.start_over();
+        assert_eq!(turn.read_on(&mut position, 100), Some(Piece { offset: 0, text: String::new() }));
+        assert_eq!(turn.read_on(&mut position, 100), None);
+    }
+
+    #[test]
+    fn a_replay_goes_on_counting() {
+        let turn = Turn::replay(ItemId::parse("CHAT-1").unwrap(), 7, [TurnEvent::ResponseStart]);
+        assert!(turn.frames_after(7, 10)[0].contains(r#""n":8"#));
+        assert!(turn.frames_after(8, 10).is_empty());
     }
 }

@@ -169,6 +169,7 @@ impl ItemId {
     }
 
     /// The same id with a suffix such as `.r2`, shortened in front of it if the whole would be too long.
+    #[must_use]
     pub fn with_suffix(&self, suffix: &str) -> Self {
         let keep = self.0.len().min(MAX_ID_LEN.saturating_sub(suffix.len()));
         let stem = self.0[..keep].trim_end_matches('.');

@@ -5,10 +5,13 @@ pub mod api;
 pub mod chat;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod digest;
 mod front_matter;
 pub mod ids;
 pub mod paths;
 pub mod response;
+pub mod settings;
 pub mod task;
 pub mod time;
+pub mod trust;
 pub mod work;

@@ -12,7 +12,7 @@ use crate::ids::{BotId, ItemId};
 use crate::time::Stamp;
 use crate::work::{Priority, Source, Status};
 
-/// The version of the format that [`write`] writes.
+/// The version of the format that [`write()`] writes.
 pub const SCHEMA: u32 = 1;
 
 /// What a response document says before its text. Absent fields are not written.
@@ -110,13 +110,15 @@ pub fn write(header: &ResponseHeader, text: &str) -> String {
     document
 }
 
-/// Reads what [`write`] wrote: the header, and the text byte for byte.
+/// Reads what [`write()`] wrote: the header, and the text byte for byte.
 pub fn read(document: &str) -> Result<(ResponseHeader, &str), ResponseError> {
     let Split::Parts { yaml, body, .. } = front_matter::split(document) else {
         return Err(ResponseError::NoFrontMatter);
     };
-    let header: ResponseHeader =
-        serde_saphyr::from_str(yaml).map_err(|error| ResponseError::FrontMatter(Box::new(error)))?;
+    // We write no aliases; with them a few lines could stand for gigabytes.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_aliases: 0 } };
+    let header: ResponseHeader = serde_saphyr::from_str_with_options(yaml, options)
+        .map_err(|error| ResponseError::FrontMatter(Box::new(error)))?;
     if header.schema > SCHEMA { Err(ResponseError::Schema(header.schema)) } else { Ok((header, body)) }
 }
 

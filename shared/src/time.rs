@@ -89,6 +89,9 @@ impl<'de> Deserialize<'de> for Stamp {
 #[error("'{0}' is no duration: write seconds (300) or units (90s, 10m, 1h30m, 2d)")]
 pub struct DurationError(pub String);
 
+/// What nobody means: ten thousand years.
+const LONGEST_SECS: f64 = 10_000.0 * 366.0 * 86_400.0;
+
 /// Reads a duration as people write it: `300`, `300 seconds`, `0.5`, `10m`, `1h 30m`, `2 days`, `250ms`.
 ///
 /// A bare number is seconds. Negative and unimaginably long ones (over 10,000 years) are refused.
@@ -116,8 +119,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         total += number * unit;
         rest = rest[word..].trim_start_matches([' ', ',', '\t']);
     }
-    const LONGEST: f64 = 10_000.0 * 366.0 * 86_400.0;
-    if total > LONGEST {
+    if total > LONGEST_SECS {
         return Err(fail());
     }
     Duration::try_from_secs_f64(total).map_err(|_| fail())

@@ -104,6 +104,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 words! {
     /// The state of an item, from its arrival to its end (SPEC 4 and 8).
     Status, "queued, blocked, running, suspended, completed, failed, cancelled, timed_out, incomplete", {
@@ -188,8 +190,10 @@ words! {
 
 words! {
     /// What a pause holds.
+    #[derive(Default)]
     Scope, "all, tasks", {
         /// File tasks and chat.
+        #[default]
         All = "all",
         /// File tasks; chat goes on.
         Tasks = "tasks",
@@ -198,8 +202,10 @@ words! {
 
 words! {
     /// What a prompt wants when the bot is busy (SPEC 5).
+    #[derive(Default)]
     WhenBusy, "auto, queue, interrupt, reject", {
         /// The rules decide.
+        #[default]
         Auto = "auto",
         /// Never preempt.
         Queue = "queue",
@@ -207,19 +213,6 @@ words! {
         Interrupt = "interrupt",
         /// Busy or paused is an error.
         Reject = "reject",
-    }
-}
-
-#[allow(clippy::derivable_impls, reason = "the macro's enums have no default of their own")]
-impl Default for WhenBusy {
-    fn default() -> Self {
-        Self::Auto
-    }
-}
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self::All
     }
 }
 

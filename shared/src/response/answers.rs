@@ -5,6 +5,8 @@ use crate::task::{bold_field, normal_name, unwrapped};
 
 /// As much of a document as is looked at.
 pub const MAX_HEAD_BYTES: usize = 64 << 10;
+/// The most names that are kept of one document; an honest one has one or two.
+const MAX_NAMES: usize = 16;
 
 /// What the head of a response document says about the task that it answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +28,15 @@ pub fn answers(head: &str) -> Answers {
     let mut answers = Answers::default();
     let mut success = None;
     let mut status = None;
-    for (name, value) in header_lines(head) {
+    let mut lines = head.lines().skip_while(|line| line.trim().is_empty()).peekable();
+    let has_front_matter = lines.next_if(|line| front_matter::is_boundary(line)).is_some();
+    if !has_front_matter {
+        // The title.
+        lines.next_if(|line| line.starts_with('#'));
+    }
+    for (name, value) in header_fields(lines, has_front_matter) {
         match normal_name(name).as_str() {
+            "id" if has_front_matter => answers.add_names(value),
             "task id" | "task" | "task file" => answers.add_names(value),
             "bot id" | "bot" => answers.bot_id = answers.bot_id.take().or_else(|| first_word(value)),
             "success" => success = success.or_else(|| says_failed(value)),
@@ -53,7 +62,8 @@ impl Answers {
         for name in [Some(value), is_name.then_some(first)].into_iter().flatten() {
             let name = name.rsplit('/').next().unwrap_or(name);
             let name = name.strip_suffix(".md").unwrap_or(name).trim();
-            if !name.is_empty() && !self.names.iter().any(|known| known == name) {
+            let is_new = !name.is_empty() && !self.names.iter().any(|known| known == name);
+            if is_new && self.names.len() < MAX_NAMES {
                 self.names.push(name.to_owned());
             }
         }
@@ -63,12 +73,10 @@ impl Answers {
 /// The `name: value` lines of front matter or of a header. Values are without quotes and markup.
 ///
 /// Front matter is looked through line by line, not read as YAML: a prompt may be longer than the head.
-fn header_lines(head: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut lines = head.lines().skip_while(|line| line.trim().is_empty()).peekable();
-    let has_front_matter = lines.next_if(|line| front_matter::is_boundary(line)).is_some();
-    if !has_front_matter {
-        lines.next_if(|line| line.starts_with('#'));
-    }
+fn header_fields<'a>(
+    lines: impl Iterator<Item = &'a str>,
+    has_front_matter: bool,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
     let mut size = 0;
     lines
         .take_while(move |line| {

@@ -63,6 +63,9 @@ fn what_is_no_response() {
     assert!(matches!(read("# Response\n"), Err(ResponseError::NoFrontMatter)));
     assert!(matches!(read("---\nschema: 1\n"), Err(ResponseError::NoFrontMatter)));
     assert!(matches!(read("---\nschema: 1\n---\n"), Err(ResponseError::FrontMatter(_))));
+    let aliased =
+        write(&header(), "").replace("usage: ", "usage: &u ").replace("error: it took too long", "error: *u");
+    assert!(matches!(read(&aliased), Err(ResponseError::FrontMatter(_))));
     let later = write(&ResponseHeader { schema: 2, ..header() }, "");
     assert!(matches!(read(&later), Err(ResponseError::Schema(2))));
 }
@@ -101,6 +104,8 @@ fn old_responses_tell_whom_they_answer() {
             Some("BOT-002"),
             Some(true),
         ),
+        ("---\nid: TASK-7\n---\n", &["TASK-7"], None, None),
+        ("ID: TASK-7\n", &[], None, None),
         ("---\ntask_id: \"007\"\nmeta:\n  task_id: T-9\nstatus: 'success'\n", &["007"], None, Some(false)),
         (
             "---\nchat_id: CHAT-1\nprompt: |-\n  task_id: T-9\nstatus: incomplete\n---\n",

@@ -14,16 +14,15 @@ mod warnings;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use sha2::{Digest, Sha256};
 
 pub(crate) use header::normal as normal_name;
 pub(crate) use markdown::{bold_field, unwrapped};
 pub use write::{NewTask, write};
 
+use crate::digest::digest;
 use crate::front_matter::{self, Split};
 use crate::ids::{BotId, ItemId};
 use crate::time::Stamp;
@@ -83,12 +82,7 @@ impl TaskDocument {
             self.interruptible,
             self.depends_on,
         ]);
-        let hash = Sha256::digest(content.to_string());
-        hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // A String takes whatever is written to it.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        digest(&content)
     }
 }
 

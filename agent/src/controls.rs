@@ -1,0 +1,96 @@
+//! Control files: `BOT-002-PAUSE` and `BOT-002-STOP` (SPEC 2 and 5). Their presence is the state; a pause says more in
+//! lines of its own.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use hive_shared::work::Scope;
+
+/// The most bytes of a control file that are looked at.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// A pause by the user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PauseFile {
+    /// What is held.
+    pub scope: Scope,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+impl PauseFile {
+    /// Reads a pause file. None if there is none; what cannot be read or understood pauses everything.
+    pub fn read(path: &Path) -> Option<Self> {
+        use io::Read;
+        // A link that leads nowhere is a control file too: it is there.
+        if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return None;
+        }
+        let mut text = Vec::new();
+        if let Ok(file) = std::fs::File::open(path) {
+            // What was read before an error is as good as a file cut short.
+            let _ = file.take(MAX_BYTES).read_to_end(&mut text);
+        }
+        Some(Self::parse(&String::from_utf8_lossy(&text)))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut pause = Self::default();
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once(':') else { continue };
+            let value = value.trim();
+            match name.trim().to_ascii_lowercase().as_str() {
+                "scope" => pause.scope = value.to_ascii_lowercase().parse().unwrap_or_default(),
+                "reason" if !value.is_empty() => pause.reason = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        pause
+    }
+
+    /// Writes it, in one step for those who look.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let mut text = format!("scope: {}\n", self.scope);
+        if let Some(reason) = &self.reason {
+            text += "reason: ";
+            text += &reason.replace(['\n', '\r'], " ");
+            text += "\n";
+        }
+        let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Takes it away; that it is gone already is fine.
+    pub fn remove(path: &Path) -> io::Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_pauses() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("BOT-002-PAUSE");
+        assert_eq!(PauseFile::read(&path), None);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(PauseFile::read(&path), Some(PauseFile::default()));
+        std::fs::write(&path, b"Scope: TASKS\nreason:  lunch \nfoo\n\xff").unwrap();
+        let lunch = PauseFile { scope: Scope::Tasks, reason: Some("lunch".into()) };
+        assert_eq!(PauseFile::read(&path), Some(lunch.clone()));
+        std::fs::write(&path, "scope: sideways\n").unwrap();
+        assert_eq!(PauseFile::read(&path).unwrap().scope, Scope::All);
+        lunch.write(&path).unwrap();
+        assert_eq!(PauseFile::read(&path), Some(lunch));
+        PauseFile::remove(&path).unwrap();
+        PauseFile::remove(&path).unwrap();
+    }
+}

@@ -1,0 +1,428 @@
+//! From the command line to a running bot, and back: everything is wired here.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use hive_shared::api::{BotRecord, PROTOCOL};
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
+use hive_shared::settings::{self, AdapterKind, BotSettings, Settings};
+use hive_shared::time::Stamp;
+use hive_shared::work::Mode;
+use hive_shared::{settings::OnPreempt, trust};
+use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::adapter::echo::Echo;
+use crate::adapter::exec::{self, Exec};
+use crate::adapter::{Adapter, process};
+use crate::cli::Args;
+use crate::driver::{Driver, Identity, Message, Parts};
+use crate::http::{self, Door, Service};
+use crate::hub::Hub;
+use crate::inbox::documents::reader;
+use crate::inbox::{self, Flow, InboxConfig};
+use crate::logs::{self, Verbosity};
+use crate::outbox::Outbox;
+use crate::store::{KeepTrying, Store, StoreError};
+
+/// How long connections may take to end when the bot stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+
+/// Runs the program. Errors are printed here, once, with all that led to them.
+pub fn main(args: &Args) -> ExitCode {
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed stderr is no reason to panic.
+            let _ = writeln!(io::stderr(), "hive-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    if args.demo {
+        return crate::demo::run();
+    }
+    let Some(bot) = args.bot.clone() else { bail!("which bot? Name one, such as BOT-002") };
+    let hive = Hive::find(args.hive.as_deref())?;
+    trust::check_settings_file(&hive.settings())?;
+    let all_settings = Settings::load(&hive)?;
+    let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
+    if args.check {
+        return Ok(io::stdout().write_all(settings.to_toml().as_bytes())?);
+    }
+    if hive.stop_file(&bot).symlink_metadata().is_ok() {
+        let path = hive.stop_file(&bot);
+        writeln!(io::stderr(), "{bot} is told to stop by {}; remove that file to start it", path.display())?;
+        return Ok(());
+    }
+    hive.create(Some(&bot))
+        .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
+    let warnings = trust::check_task_dir(&hive.tasks(&bot))?;
+    let _lock = lock(&hive, &bot)?;
+    let _logs = logs::start(&hive, &bot, verbosity(args))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    may_listen(&settings, args.insecure)?;
+    Bot { hive, id: bot, settings, known_bots: all_settings.bots() }.live()
+}
+
+fn verbosity(args: &Args) -> Verbosity {
+    match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Trace,
+    }
+}
+
+/// The flags as a layer of settings.
+fn flags(args: &Args) -> anyhow::Result<toml::Table> {
+    let mut table = toml::Table::new();
+    let mut set = |key: &str, value: String| table.insert(key.to_owned(), toml::Value::String(value));
+    if let Some(mode) = args.mode {
+        set("mode", mode.to_string());
+    }
+    if let Some(adapter) = args.adapter {
+        set("adapter", adapter.to_string());
+    }
+    if let Some(listen) = &args.listen {
+        set("listen", listen.clone());
+    }
+    if let Some(workdir) = &args.workdir {
+        // A path on the command line starts where the user stands.
+        let workdir = std::path::absolute(workdir)?;
+        set("workdir", workdir.to_str().context("the path of --workdir is not UTF-8")?.to_owned());
+    }
+    Ok(table)
+}
+
+/// Beyond loopback a token must not travel in the clear.
+fn may_listen(settings: &BotSettings, insecure: bool) -> anyhow::Result<()> {
+    if settings.tls_cert.is_some() {
+        bail!(
+            "tls_cert is set, and this version cannot encrypt; listen on 127.0.0.1, and let ssh or a proxy do that"
+        );
+    }
+    if settings.listen.ip().is_loopback() {
+        return Ok(());
+    }
+    if insecure {
+        tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
+        return Ok(());
+    }
+    bail!(
+        "{} is beyond this machine, and the token would travel unencrypted; listen on 127.0.0.1 and let ssh or a \
+         proxy carry it, or say --insecure",
+        settings.listen
+    )
+}
+
+/// Takes the lock that decides which process runs the bot.
+fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
+    let path = hive.lock(bot);
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("the lock {} cannot be opened", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let record = std::fs::read(hive.bot_record(bot)).ok();
+            let record = record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok());
+            match record {
+                Some(BotRecord { pid, host, url, .. }) => {
+                    bail!("{bot} is run already, by process {pid} on {host} at {url}")
+                }
+                None => bail!("{bot} is run already, by a process that is just starting"),
+            }
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()))
+        }
+    }
+}
+
+/// The bot's token: the one that is there, else a new one.
+fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
+    let path = hive.token(bot);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() >= TOKEN_BYTES => {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+            return Ok(text.trim().to_owned());
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(error).with_context(|| format!("the token {} cannot be read", path.display()));
+        }
+    }
+    let mut random = [0_u8; TOKEN_BYTES];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
+    write_whole(&path, token.as_bytes())
+        .with_context(|| format!("the token {} cannot be written", path.display()))?;
+    Ok(token)
+}
+
+/// Writes a file in one step, readable by its owner alone.
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// A bot that may start.
+struct Bot {
+    hive: Hive,
+    id: BotId,
+    settings: BotSettings,
+    known_bots: Vec<BotId>,
+}
+
+impl Bot {
+    fn live(self) -> anyhow::Result<()> {
+        process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
+        let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
+        if !workdir.is_dir() {
+            bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
+        }
+        let token = token(&self.hive, &self.id)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
+        let listener = listener.with_context(|| format!("{} cannot be listened at", self.settings.listen))?;
+        let address = listener.local_addr()?;
+
+        let (mail, inbound) = channel();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let database = self.hive.database(&self.id);
+        let store = open_store(&database, &stopping)?;
+        let epoch = store.epoch().to_owned();
+        let log = store.log_path();
+        let hub = Hub::new(store.seq());
+        let notes = mail.clone();
+        let outbox = Outbox::start(
+            self.hive.clone(),
+            self.id.clone(),
+            Arc::clone(&hub),
+            &log,
+            &database,
+            move |note| {
+                // The driver outlives the outbox but for its last words.
+                let _ = notes.send(Message::Outbox(note));
+            },
+        )?;
+        let adapter = self.adapter();
+        let adapter_name = adapter.name();
+        let (driver, known) = Driver::begin(Parts {
+            identity: self.identity(workdir),
+            settings: self.settings.clone(),
+            store,
+            hub: Arc::clone(&hub),
+            outbox,
+            adapter,
+            runtime: runtime.handle().clone(),
+            mail: mail.clone(),
+        })?;
+        let inbox = self.start_inbox(known, mail.clone())?;
+
+        let closing = CancellationToken::new();
+        let service = Arc::new(Service {
+            hive: self.hive.clone(),
+            bot: self.id.clone(),
+            mode: self.settings.mode,
+            adapter: adapter_name,
+            epoch,
+            door: self.door(token, address),
+            hub: Arc::clone(&hub),
+            driver: mail.clone(),
+            database,
+            closing: closing.clone(),
+            readers: Mutex::default(),
+            chat_clients: AtomicUsize::new(0),
+            last_connection: AtomicU64::new(0),
+        });
+        runtime.spawn(process::reap_orphans());
+        let server = runtime.spawn(http::serve(listener, service));
+        self.listen_for_signals(&runtime, mail, stopping);
+        let record = self.record(address, adapter_name);
+        write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?)?;
+        tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
+
+        let result = drive(driver, inbound);
+        inbox.stop();
+        closing.cancel();
+        runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, server).await) });
+        runtime.shutdown_timeout(FAREWELL);
+        // It says who runs, and nobody does.
+        let _ = std::fs::remove_file(self.hive.bot_record(&self.id));
+        result.context("the bot had to give up")?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn adapter(&self) -> Adapter {
+        let settings = &self.settings;
+        match settings.adapter {
+            AdapterKind::Echo => {
+                if !settings.adapter_configured {
+                    tracing::warn!(
+                        "no adapter is configured: using echo, which only says back what it is told; see hive.toml"
+                    );
+                }
+                Adapter::Echo(Echo { delay: Duration::from_millis(settings.echo.delay_ms) })
+            }
+            AdapterKind::Exec => Adapter::Exec(Exec {
+                command: settings.command.clone(),
+                env: settings.env.clone(),
+                on_preempt: match settings.on_preempt {
+                    OnPreempt::Suspend => exec::OnPreempt::Suspend,
+                    OnPreempt::Restart => exec::OnPreempt::Restart,
+                },
+            }),
+        }
+    }
+
+    fn identity(&self, workdir: std::path::PathBuf) -> Identity {
+        Identity {
+            hive: self.hive.clone(),
+            bot: self.id.clone(),
+            bots: self.bots(),
+            zone: TimeZone::system(),
+            workdir,
+        }
+    }
+
+    /// The bots of the hive: those with settings, and those with a task directory.
+    fn bots(&self) -> Vec<BotId> {
+        let mut bots = self.known_bots.clone();
+        if let Ok(entries) = std::fs::read_dir(self.hive.all_tasks()) {
+            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            bots.extend(names.filter_map(|name| BotId::parse(&name).ok()));
+        }
+        bots.push(self.id.clone());
+        bots.sort_unstable();
+        bots.dedup();
+        bots
+    }
+
+    fn start_inbox(
+        &self,
+        known: std::collections::HashMap<String, inbox::Fingerprint>,
+        mail: Sender<Message>,
+    ) -> anyhow::Result<inbox::Inbox> {
+        let reads_tasks = self.settings.mode != Mode::CommanderOnly;
+        let config = InboxConfig {
+            tasks_dir: reads_tasks.then(|| self.hive.tasks(&self.id)),
+            controls_dir: self.hive.controls(),
+            bot: self.id.clone(),
+            known,
+        };
+        let parse = reader(self.id.clone(), self.bots(), TimeZone::system());
+        let events = move |event| {
+            // The driver drops its end when the event is taken in: until then the inbox waits.
+            let (taken, is_taken) = sync_channel(0);
+            if mail.send(Message::Inbox(event, taken)).is_err() {
+                return Flow::Stop;
+            }
+            let _ = is_taken.recv();
+            Flow::Continue
+        };
+        inbox::start(config, parse, events).context("the task directory cannot be watched")
+    }
+
+    fn door(&self, token: String, address: SocketAddr) -> Door {
+        Door::new(token, address, self.settings.allowed_hosts.clone(), self.settings.allowed_origins.clone())
+    }
+
+    fn record(&self, address: SocketAddr, adapter: &str) -> BotRecord {
+        BotRecord {
+            bot_id: self.id.clone(),
+            url: format!("http://{address}"),
+            host: host_name(),
+            pid: std::process::id(),
+            mode: self.settings.mode,
+            adapter: adapter.to_owned(),
+            started_at: Stamp::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+        }
+    }
+
+    fn listen_for_signals(&self, runtime: &Runtime, mail: Sender<Message>, stopping: Arc<AtomicBool>) {
+        let bot = self.id.clone();
+        runtime.spawn(async move {
+            let (Ok(mut terminate), Ok(mut interrupt)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                tracing::error!("signals cannot be listened for");
+                return;
+            };
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if io::stderr().is_terminal() {
+                let _ = writeln!(io::stderr());
+            }
+            tracing::info!(%bot, signal = name, "told to stop");
+            stopping.store(true, Ordering::Relaxed);
+            let _ = mail.send(Message::Terminate);
+        });
+    }
+}
+
+/// Opens the ledger; writes that the disk does not take are tried again until the bot is to stop.
+fn open_store(database: &Path, stopping: &Arc<AtomicBool>) -> anyhow::Result<Store> {
+    let stopping = Arc::clone(stopping);
+    let mut in_trouble = false;
+    let trouble = move |error: Option<&StoreError>| {
+        match error {
+            Some(error) if !in_trouble => {
+                let source = std::error::Error::source(error);
+                tracing::error!(error = %error, source = ?source, "the database cannot be written; waiting");
+            }
+            None if in_trouble => tracing::info!("the database can be written again"),
+            Some(_) | None => {}
+        }
+        in_trouble = error.is_some();
+        if stopping.load(Ordering::Relaxed) { KeepTrying::No } else { KeepTrying::Yes }
+    };
+    let store = Store::open(database, Box::new(trouble));
+    store.with_context(|| format!("the database {} cannot be opened", database.display()))
+}
+
+/// Runs the driver on a thread of its own, to its end.
+fn drive(driver: Driver, inbound: Receiver<Message>) -> anyhow::Result<()> {
+    let thread = std::thread::Builder::new().name("driver".into()).spawn(move || driver.run(&inbound))?;
+    match thread.join() {
+        Ok(result) => Ok(result?),
+        Err(_) => bail!("the driver panicked; this is a bug"),
+    }
+}

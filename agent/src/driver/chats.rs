@@ -1,0 +1,259 @@
+//! Prompts and the connections that they come from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hive_shared::api::code;
+use hive_shared::chat::{AcceptedState, Channel, Prompt, TurnEvent};
+use hive_shared::ids::ItemId;
+use hive_shared::response;
+use hive_shared::time::Stamp;
+use hive_shared::work::{Mode, Priority, Source, Status};
+
+use super::{Driver, Effect};
+use crate::coordinator::{ChatSpec, Event, Reply};
+use crate::request::{Answer, Connection, Denied};
+use crate::store::{Detail, Item, StoreError};
+use crate::turn::Turn;
+
+/// The most bytes that a prompt may have, as a task has.
+const MAX_PROMPT: usize = hive_shared::task::MAX_TASK_BYTES;
+/// The most characters of a name that somebody gives himself or a conversation.
+const MAX_NAME: usize = 128;
+
+impl Driver {
+    pub(super) fn prompt(
+        &mut self,
+        prompt: Prompt,
+        connection: Connection,
+        answer: Answer<Arc<Turn>>,
+    ) -> Result<(), StoreError> {
+        let result = self.take_prompt(prompt, connection)?;
+        self.answer(answer, result);
+        Ok(())
+    }
+
+    fn take_prompt(
+        &mut self,
+        prompt: Prompt,
+        connection: Connection,
+    ) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
+        if self.settings.mode == Mode::CliOnly {
+            return Ok(Err(Denied::new(code::MODE, "this bot takes no prompts: its mode is cli-only")));
+        }
+        if let Err(denied) = check(&prompt) {
+            return Ok(Err(denied));
+        }
+        let limit = match prompt.timeout_seconds.map(Duration::try_from_secs_f64) {
+            None => self.settings.chat_limit,
+            Some(Ok(limit)) if !limit.is_zero() => limit,
+            Some(_) => {
+                let message = "timeout_seconds is a number of seconds above zero";
+                return Ok(Err(Denied::new(code::BAD_REQUEST, message)));
+            }
+        };
+        let session = prompt.session.clone().unwrap_or_else(|| prompt.user.clone());
+        let digest = digest_of(&prompt, &session);
+        if let Some(id) = &prompt.id {
+            if let Some(known) = self.store.item(id)? {
+                let is_same = known.source == Source::Chat && known.digest == digest;
+                return if is_same { self.take_up(&known, 0, connection) } else { Ok(Err(taken(id))) };
+            }
+            if self.is_taken(id)? || self.store.entry(&format!("{id}-reply"))?.is_some() {
+                return Ok(Err(taken(id)));
+            }
+        }
+        if let Some(refusal) = self.core.refuses(prompt.when_busy) {
+            return Ok(Err(refusal.into()));
+        }
+        let now = Stamp::now();
+        let id = match prompt.id {
+            Some(id) => id,
+            None => self.fresh_id("CHAT", now)?,
+        };
+        let mut item = Item {
+            arrival: 0,
+            id: id.clone(),
+            source: Source::Chat,
+            status: Status::Queued,
+            priority: Priority::default(),
+            title: first_line(&prompt.message),
+            seen_at: now,
+            detail: Detail {
+                limit,
+                interruptible: false,
+                sender: Some(prompt.user),
+                session: Some(session),
+                when_busy: Some(prompt.when_busy),
+                ..Detail::default()
+            },
+            file: None,
+            fingerprint: None,
+            digest,
+            attempts: 0,
+            preemptions: 0,
+            run: None,
+            started_at: None,
+            ended_at: None,
+            used: Duration::ZERO,
+            error: None,
+            error_code: None,
+            files_modified: Vec::new(),
+            usage: None,
+            response_file: None,
+            settled: false,
+        };
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.prompt_entry(&item, &prompt.message), true)?;
+        self.store.put_instruction(item.arrival, prompt.message)?;
+        self.attached.entry(id.clone()).or_default().insert(connection);
+        let turn = self.chat_turn(&id);
+        let spec = ChatSpec { id: id.clone(), limit, when_busy: prompt.when_busy, detached: false };
+        let reply = self.feed(Event::ChatArrived(spec))?.unwrap_or(Reply::Started);
+        tracing::info!(chat = %id, sender = item.detail.sender, reply = ?reply, "prompted");
+        self.accept(Arc::clone(&turn), &reply);
+        Ok(Ok(turn))
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        id: &ItemId,
+        after: u64,
+        connection: Connection,
+        answer: Answer<Arc<Turn>>,
+    ) -> Result<(), StoreError> {
+        let result = match self.store.item(id)? {
+            Some(item) if item.source == Source::Chat => self.take_up(&item, after, connection)?,
+            Some(_) | None => Err(Denied::unknown(id)),
+        };
+        self.answer(answer, result);
+        Ok(())
+    }
+
+    /// Lets a connection listen to a prompt that is known.
+    fn take_up(
+        &mut self,
+        item: &Item,
+        after: u64,
+        connection: Connection,
+    ) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
+        if !item.status.is_final() {
+            self.attached.entry(item.id.clone()).or_default().insert(connection);
+            self.feed(Event::ChatAttached(item.id.clone()))?;
+            return Ok(Ok(self.chat_turn(&item.id)));
+        }
+        if let Some(turn) = self.hub.turn(&item.id) {
+            return Ok(Ok(turn));
+        }
+        // Its frames are gone; its record is not.
+        let mut events = Vec::new();
+        if after == 0 {
+            events.push(TurnEvent::Accepted { state: AcceptedState::Started, position: None, reason: None });
+            if item.attempts > 0 {
+                events.push(TurnEvent::ResponseStart);
+                let content = self.response_text(item)?;
+                events.push(TurnEvent::ResponseChunk { content, channel: Channel::Text });
+            }
+        }
+        events.push(TurnEvent::ResponseComplete {
+            status: item.status,
+            success: item.status == Status::Completed,
+            duration_seconds: item.used.as_secs_f64(),
+            files_modified: item.files_modified.clone(),
+            usage: item.usage.clone(),
+            error: item.error.clone(),
+            error_code: item.error_code.clone(),
+            response_file: item.response_file.clone(),
+        });
+        Ok(Ok(Turn::replay(item.id.clone(), after, events)))
+    }
+
+    /// The text of an ended item's response.
+    fn response_text(&self, item: &Item) -> Result<String, StoreError> {
+        let document = match self.store.body(item.arrival)? {
+            Some(document) => Some(document),
+            None => item
+                .response_file
+                .as_ref()
+                .and_then(|name| std::fs::read_to_string(self.identity.hive.responses().join(name)).ok()),
+        };
+        let text =
+            document.as_deref().and_then(|document| response::read(document).ok()).map(|(_, text)| text);
+        Ok(text.unwrap_or_default().to_owned())
+    }
+
+    pub(super) fn disconnected(&mut self, connection: Connection) -> Result<(), StoreError> {
+        let mut left: Vec<ItemId> = Vec::new();
+        self.attached.retain(|id, connections| {
+            if connections.remove(&connection) && connections.is_empty() {
+                left.push(id.clone());
+            }
+            !connections.is_empty()
+        });
+        left.into_iter().try_for_each(|id| self.feed(Event::ChatDetached(id)).map(|_| ()))
+    }
+
+    /// The turn of a prompt that has not ended.
+    pub(super) fn chat_turn(&mut self, id: &ItemId) -> Arc<Turn> {
+        self.hub.turn(id).unwrap_or_else(|| {
+            let turn = Turn::of_chat(id.clone(), self.max_output());
+            self.hub.add_turn(Arc::clone(&turn));
+            turn
+        })
+    }
+
+    /// Answers a request once what was done for it is committed.
+    pub(super) fn answer<T: Send + 'static>(&mut self, answer: Answer<T>, result: Result<T, Denied>) {
+        // Whoever asked may have gone.
+        self.effects.push(Effect::Answer(Box::new(move || drop(answer.send(result)))));
+    }
+
+    /// An id that nothing has yet.
+    pub(super) fn fresh_id(&self, prefix: &str, now: Stamp) -> Result<ItemId, StoreError> {
+        loop {
+            let id = ItemId::generate(prefix, now.timestamp());
+            if !self.is_taken(&id)? {
+                return Ok(id);
+            }
+        }
+    }
+}
+
+fn check(prompt: &Prompt) -> Result<(), Denied> {
+    let named = |what: &str, name: &str| {
+        if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+            let message =
+                format!("{what} is a name of 1 to {MAX_NAME} characters without control characters");
+            return Err(Denied::new(code::BAD_REQUEST, message));
+        }
+        Ok(())
+    };
+    named("user", &prompt.user)?;
+    prompt.session.as_deref().map_or(Ok(()), |session| named("session", session))?;
+    if prompt.message.trim().is_empty() {
+        return Err(Denied::new(code::BAD_REQUEST, "message is empty: say what the bot is to do"));
+    }
+    if prompt.message.len() > MAX_PROMPT {
+        let message = format!("message has {} bytes, and may have {MAX_PROMPT}", prompt.message.len());
+        return Err(Denied::new(code::TOO_LARGE, message));
+    }
+    Ok(())
+}
+
+fn taken(id: &ItemId) -> Denied {
+    Denied::new(code::CONFLICT, format!("the id '{id}' is in use with other content"))
+}
+
+/// What makes two prompts of one id the same.
+fn digest_of(prompt: &Prompt, session: &str) -> String {
+    hive_shared::digest::digest(&serde_json::json!([prompt.message, prompt.user, session]))
+}
+
+/// The first line that says something, cut.
+fn first_line(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,239 @@
+//! How items end: their response document, their last state in the ledger, and their way to the outbox.
+
+use std::time::Duration;
+
+use hive_shared::api::code;
+use hive_shared::chat::TurnEvent;
+use hive_shared::ids::ItemId;
+use hive_shared::paths::Hive;
+use hive_shared::response::{self, ResponseHeader, SCHEMA};
+use hive_shared::time::Stamp;
+use hive_shared::work::{Source, Status};
+
+use super::{Driver, RECENT_ENDINGS};
+use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
+use crate::outbox::Job;
+use crate::store::{Item, StoreError};
+use crate::turn::content_of;
+
+/// How an item ended.
+pub(super) struct Ending {
+    pub(super) status: Status,
+    pub(super) error: Option<String>,
+    pub(super) error_code: Option<String>,
+    /// What was said.
+    pub(super) text: String,
+}
+
+impl Driver {
+    pub(super) fn finish(
+        &mut self,
+        id: &ItemId,
+        source: Source,
+        run: Option<RunId>,
+        verdict: &Verdict,
+        used: Duration,
+        preemptions: u32,
+    ) -> Result<(), StoreError> {
+        let Some(mut item) = self.store.item(id)? else {
+            tracing::error!(item = %id, "an item that ended is not in the ledger");
+            return Ok(());
+        };
+        item.used = used;
+        item.preemptions = preemptions;
+        let outcome = run.and_then(|run| self.outcomes.remove(&run));
+        let (status, error_code, error) = match verdict {
+            Verdict::AsReported => match outcome.as_ref().map(|outcome| &outcome.result) {
+                Some(Ok(())) => (Status::Completed, None, None),
+                Some(Err(failure)) => (Status::Failed, Some(failure.code), Some(failure.message.clone())),
+                None => (
+                    Status::Failed,
+                    Some(code::ADAPTER_ERROR),
+                    Some("the run ended without a word".to_owned()),
+                ),
+            },
+            verdict => {
+                let (status, code, message) = self.told(verdict, run.is_some(), &item);
+                (status, Some(code), Some(message))
+            }
+        };
+        if let Some(outcome) = outcome {
+            item.files_modified = outcome.files_modified;
+            item.usage = outcome.usage;
+        }
+        let live = run.and_then(|run| self.runs.get(&run));
+        let text = match (live, source) {
+            (Some(live), _) => live.turn.text().0,
+            (None, Source::Chat) => String::new(),
+            // It ran in an earlier life.
+            (None, Source::File | Source::Control) => self.store.partial(item.arrival)?,
+        };
+        self.end(item, Ending { status, error, error_code: error_code.map(str::to_owned), text })
+    }
+
+    /// Why an item ended that did not end by itself.
+    fn told(&self, verdict: &Verdict, ran: bool, item: &Item) -> (Status, &'static str, String) {
+        match verdict {
+            Verdict::AsReported => {
+                (Status::Failed, code::ADAPTER_ERROR, "the run ended without a word".to_owned())
+            }
+            Verdict::Cut(cause @ Cause::TimedOut) => {
+                let limit = hive_shared::time::show_duration(item.detail.limit);
+                (cause.status(ran), cause.code(), format!("{} of {limit}", cause.message()))
+            }
+            Verdict::Cut(cause) => (cause.status(ran), cause.code(), cause.message().to_owned()),
+            Verdict::FileRemoved => {
+                let message = "its file was taken away while it waited";
+                (Status::Cancelled, code::FILE_REMOVED, message.to_owned())
+            }
+            Verdict::FileRejected => {
+                let message = "its file was changed into something that is no task while it waited";
+                (Status::Cancelled, code::FILE_REJECTED, message.to_owned())
+            }
+            Verdict::Dependency { on, why } => {
+                let message = match why {
+                    DependencyFault::Failed => format!("{on}, which it depends on, did not complete"),
+                    DependencyFault::Cycle => format!("it depends on {on}, which depends on it"),
+                    DependencyFault::NeverCame => {
+                        let waited = hive_shared::time::show_duration(self.settings.dependency_timeout);
+                        format!("{on}, which it depends on, did not come within {waited}")
+                    }
+                };
+                (Status::Failed, code::DEPENDENCY_FAILED, message)
+            }
+            Verdict::TooManyAttempts => {
+                let attempts = item.attempts;
+                let message =
+                    format!("the daemon died under it {attempts} times, and max_attempts bounds that");
+                (Status::Failed, code::MAX_ATTEMPTS, message)
+            }
+        }
+    }
+
+    /// Makes an item final: all of it in the transaction that is open (SPEC 12, (c)).
+    pub(super) fn end(&mut self, mut item: Item, ending: Ending) -> Result<(), StoreError> {
+        let now = Stamp::now();
+        item.status = ending.status;
+        item.error = ending.error;
+        item.error_code = ending.error_code;
+        item.ended_at = Some(now);
+        let name = self.response_name(&item.id);
+        item.response_file = Some(name.clone());
+        let prompt = match item.source {
+            Source::Chat => self.store.instruction(item.arrival)?,
+            Source::File | Source::Control => None,
+        };
+        let document = response::write(&self.response_header(&item, prompt.clone()), &ending.text);
+        self.store.put_item(&mut item)?;
+        self.store.put_body(item.arrival, document.clone())?;
+        self.store.forget_partial(item.arrival)?;
+        self.store.tally(item.source, item.status)?;
+        let content = content_of(&ending.text);
+        match item.source {
+            Source::File | Source::Control => {
+                self.store.put_entry(self.task_entry(&item, Some(content)), true)?;
+            }
+            Source::Chat => {
+                self.store.put_entry(self.prompt_entry(&item, prompt.as_deref().unwrap_or("")), false)?;
+                if item.attempts > 0 {
+                    self.store.put_entry(self.reply_entry(&item, Some(content)), true)?;
+                }
+            }
+        }
+        self.count(item.status);
+        tracing::info!(item = %item.id, status = %item.status, code = item.error_code, error = item.error, "ended");
+        let complete = self.hub.turn(&item.id).map(|turn| {
+            let event = TurnEvent::ResponseComplete {
+                status: item.status,
+                success: item.status == Status::Completed,
+                duration_seconds: item.used.as_secs_f64(),
+                files_modified: item.files_modified.clone(),
+                usage: item.usage.clone(),
+                error: item.error.clone(),
+                error_code: item.error_code.clone(),
+                response_file: Some(name.clone()),
+            };
+            (turn, event)
+        });
+        self.hub.end_turn(&item.id, item.source == Source::Chat);
+        self.attached.remove(&item.id);
+        let file = item.file.clone().filter(|_| item.source == Source::File);
+        self.jobs.push(Job {
+            arrival: item.arrival,
+            id: item.id,
+            response: Some((name, document)),
+            file,
+            complete,
+        });
+        Ok(())
+    }
+
+    fn response_header(&self, item: &Item, prompt: Option<String>) -> ResponseHeader {
+        let is_chat = item.source == Source::Chat;
+        let now = item.ended_at.unwrap_or_else(Stamp::now);
+        ResponseHeader {
+            schema: SCHEMA,
+            task_id: (!is_chat).then(|| item.id.clone()),
+            chat_id: is_chat.then(|| item.id.clone()),
+            bot_id: self.identity.bot.clone(),
+            source: item.source,
+            from: (!is_chat).then(|| item.detail.from.clone()),
+            sender: item.detail.sender.clone(),
+            session: item.detail.session.clone(),
+            prompt,
+            title: (!is_chat).then(|| item.title.clone()),
+            priority: (!is_chat).then_some(item.priority),
+            timestamp: now,
+            status: item.status,
+            success: item.status == Status::Completed,
+            started_at: item.started_at,
+            completed_at: item.ended_at,
+            duration_seconds: item.used.as_secs_f64(),
+            attempts: item.attempts,
+            preemptions: item.preemptions,
+            files_modified: item.files_modified.clone(),
+            usage: item.usage.clone(),
+            error: item.error.clone(),
+            error_code: item.error_code.clone(),
+            retry_of: item.detail.retry_of.clone(),
+        }
+    }
+
+    /// The name under which a response will be published, unless another bot takes it first (SPEC 2).
+    fn response_name(&self, id: &ItemId) -> String {
+        let usual = Hive::response_name(id);
+        if self.identity.hive.responses().join(&usual).symlink_metadata().is_ok() {
+            Hive::response_name_beside_another(id, &self.identity.bot)
+        } else {
+            usual
+        }
+    }
+
+    /// Another bot was faster with the name of a response.
+    pub(super) fn response_was_renamed(&mut self, id: &ItemId, name: &str) -> Result<(), StoreError> {
+        for entry_id in [id.to_string(), format!("{id}-reply")] {
+            if let Some(mut entry) = self.store.entry(&entry_id)?
+                && entry.response_file.is_some()
+            {
+                entry.response_file = Some(name.to_owned());
+                self.store.put_entry(entry, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, status: Status) {
+        match status {
+            Status::Completed => self.counts.completed += 1,
+            Status::Failed => self.counts.failed += 1,
+            Status::Cancelled => self.counts.cancelled += 1,
+            Status::TimedOut => self.counts.timed_out += 1,
+            Status::Incomplete => self.counts.incomplete += 1,
+            Status::Queued | Status::Blocked | Status::Running | Status::Suspended => {}
+        }
+        self.recent_endings.push_back(status);
+        if self.recent_endings.len() > RECENT_ENDINGS {
+            self.recent_endings.pop_front();
+        }
+    }
+}

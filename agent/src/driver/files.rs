@@ -1,0 +1,462 @@
+//! What the inbox sees, and which task each file is.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::response;
+use hive_shared::task::NotATask;
+use hive_shared::time::Stamp;
+use hive_shared::work::{Mode, Source, Status};
+
+use super::{Driver, FirstScan};
+use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
+use crate::inbox::documents::{TaskHead, TaskReading};
+use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
+use crate::outbox;
+use crate::store::{Detail, Item, StoreError};
+
+/// What an earlier hive's response says of how its task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlierEnd {
+    Completed,
+    Failed,
+    Untold,
+}
+
+impl EarlierEnd {
+    fn of(failed: Option<bool>) -> Self {
+        match failed {
+            Some(true) => Self::Failed,
+            Some(false) => Self::Completed,
+            None => Self::Untold,
+        }
+    }
+}
+
+/// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
+/// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    by_name: HashMap<String, KnownFile>,
+    names: HashMap<(u64, u64), String>,
+}
+
+#[derive(Debug, Clone)]
+struct KnownFile {
+    fingerprint: Fingerprint,
+    id: ItemId,
+    /// It was not there when the inbox last looked.
+    missing: bool,
+}
+
+impl Files {
+    /// What the inbox need not read again.
+    pub(super) fn known(&self) -> HashMap<String, Fingerprint> {
+        self.by_name.iter().map(|(name, file)| (name.clone(), file.fingerprint)).collect()
+    }
+
+    pub(super) fn insert(&mut self, name: &str, fingerprint: Fingerprint, id: ItemId) {
+        self.names.insert((fingerprint.device, fingerprint.inode), name.to_owned());
+        self.by_name.insert(name.to_owned(), KnownFile { fingerprint, id, missing: false });
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(file) = self.by_name.remove(name) {
+            let inode = (file.fingerprint.device, file.fingerprint.inode);
+            if self.names.get(&inode).is_some_and(|other| other == name) {
+                self.names.remove(&inode);
+            }
+        }
+    }
+
+    /// The name under which the very same file was known.
+    fn old_name(&self, fingerprint: &Fingerprint) -> Option<&str> {
+        self.names.get(&(fingerprint.device, fingerprint.inode)).map(String::as_str)
+    }
+}
+
+impl Driver {
+    pub(super) fn inbox_event(&mut self, event: InboxEvent<TaskReading>) -> Result<(), StoreError> {
+        match event {
+            InboxEvent::Seen(files) => files.into_iter().try_for_each(|file| self.file_seen(file)),
+            InboxEvent::Gone(names) => names.iter().try_for_each(|name| self.file_gone(name)),
+            InboxEvent::Symlink(name) => {
+                tracing::warn!(name, "a symbolic link is left where it is, unread");
+                let text =
+                    format!("{name} is a symbolic link: left where it is, unread; put the file itself there");
+                self.control_entry("ignored", &text, None)
+            }
+            InboxEvent::Unreadable { name, error } => {
+                tracing::error!(name, error, "a task file cannot be read");
+                self.control_entry("unreadable", &format!("{name}: {error}"), None)
+            }
+            InboxEvent::Controls => self.look_at_controls(),
+            InboxEvent::ScanDone { first, files } => {
+                tracing::info!(files, first, "the task directory was read in full");
+                if first {
+                    self.first_scan = FirstScan::Done;
+                    self.store.put_meta("scanned", "1")?;
+                    self.feed(Event::Scanned)?;
+                }
+                Ok(())
+            }
+            InboxEvent::Degraded(reason) => {
+                tracing::warn!(reason, "no notifications of new files: looking every two seconds");
+                self.control_entry("watching", &format!("slowly, every two seconds: {reason}"), None)
+            }
+            InboxEvent::Restored => {
+                tracing::info!("notifications of new files work again");
+                self.control_entry("watching", "by notifications again", None)
+            }
+            InboxEvent::DirectoryLost => {
+                tracing::error!("the task directory is gone");
+                self.control_entry(
+                    "directory lost",
+                    "the task directory is gone; its tasks wait for it",
+                    None,
+                )
+            }
+            InboxEvent::DirectoryBack => {
+                self.control_entry("directory back", "the task directory is there again", None)
+            }
+        }
+    }
+
+    fn file_seen(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
+        let known = self.files.by_name.get(&file.name).cloned();
+        if let Some(known) = known {
+            if known.fingerprint == file.fingerprint {
+                return if known.missing { self.file_back(&file.name, &known.id) } else { Ok(()) };
+            }
+            if let Some(item) = self.store.item(&known.id)?
+                && !item.status.is_final()
+            {
+                return self.file_edited(file, item);
+            }
+        } else if let Some(old) = self.files.old_name(&file.fingerprint).map(str::to_owned) {
+            return self.file_renamed(&old, file);
+        }
+        self.new_file(file)
+    }
+
+    fn new_file(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
+        match file.content {
+            Err(reason) => self.reject(&file.name, &reason),
+            Ok(head) => {
+                if let Some(end) = self.answered_before(&head.document.id, &file.name) {
+                    return self.archive_answered(&file.name, head, end);
+                }
+                self.new_item(&file.name, file.fingerprint, head).map(|_| ())
+            }
+        }
+    }
+
+    /// Takes a task into the ledger, the timeline and the queue. Returns its id, which is another than its document's
+    /// if that is in use.
+    pub(super) fn new_item(
+        &mut self,
+        name: &str,
+        fingerprint: Fingerprint,
+        head: TaskHead,
+    ) -> Result<ItemId, StoreError> {
+        let wanted = head.document.id.clone();
+        let id = self.free_variant(&wanted)?;
+        let mut item = self.item_of(&id, name, head);
+        if id != wanted {
+            item.detail.warnings.push(format!("the id {wanted} is in use; this task is {id}"));
+        }
+        item.fingerprint = Some(fingerprint.to_string());
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.task_entry(&item, None), true)?;
+        self.files.insert(name, fingerprint, id.clone());
+        tracing::info!(task = %id, file = name, priority = %item.priority, "queued");
+        self.enqueue(&item)?;
+        Ok(id)
+    }
+
+    /// Tells the coordinator of a task that waits.
+    pub(super) fn enqueue(&mut self, item: &Item) -> Result<(), StoreError> {
+        let spec = self.spec_of(item)?;
+        self.feed(Event::TaskArrived(spec)).map(|_| ())
+    }
+
+    fn spec_of(&self, item: &Item) -> Result<TaskSpec, StoreError> {
+        let mut depends_on = Vec::new();
+        for id in &item.detail.depends_on {
+            let ended = self.store.item(id)?.filter(|on| on.status.is_final()).map(|on| match on.status {
+                Status::Completed => Ended::Well,
+                Status::Queued
+                | Status::Blocked
+                | Status::Running
+                | Status::Suspended
+                | Status::Failed
+                | Status::Cancelled
+                | Status::TimedOut
+                | Status::Incomplete => Ended::Badly,
+            });
+            depends_on.push(Dependency { id: id.clone(), ended });
+        }
+        Ok(TaskSpec {
+            id: item.id.clone(),
+            priority: item.priority,
+            arrival: u64::try_from(item.arrival).unwrap_or(0),
+            limit: item.detail.limit,
+            interruptible: item.detail.interruptible,
+            depends_on,
+            waited: Stamp::now().since(item.seen_at),
+            attempts: item.attempts,
+            preemptions: item.preemptions,
+        })
+    }
+
+    fn item_of(&self, id: &ItemId, name: &str, head: TaskHead) -> Item {
+        let TaskHead { document, digest } = head;
+        Item {
+            arrival: 0,
+            id: id.clone(),
+            source: Source::File,
+            status: Status::Queued,
+            priority: document.priority,
+            title: document.title,
+            seen_at: Stamp::now(),
+            detail: Detail {
+                from: document.from,
+                to: document.to,
+                created: Some(document.created),
+                limit: document.limit.unwrap_or_else(|| self.settings.limit(document.priority)),
+                interruptible: document.interruptible,
+                depends_on: document.depends_on,
+                retry_of: document.retry_of,
+                fields: document.fields,
+                warnings: document.warnings,
+                ..Detail::default()
+            },
+            file: Some(name.to_owned()),
+            fingerprint: None,
+            digest,
+            attempts: 0,
+            preemptions: 0,
+            run: None,
+            started_at: None,
+            ended_at: None,
+            used: std::time::Duration::ZERO,
+            error: None,
+            error_code: None,
+            files_modified: Vec::new(),
+            usage: None,
+            response_file: None,
+            settled: false,
+        }
+    }
+
+    /// A live task's file has other content now (SPEC 2): one that waits is read again, one that runs is not.
+    fn file_edited(&mut self, file: SeenFile<TaskReading>, mut item: Item) -> Result<(), StoreError> {
+        self.files.remove(&file.name);
+        self.files.insert(&file.name, file.fingerprint, item.id.clone());
+        item.fingerprint = Some(file.fingerprint.to_string());
+        let waits = match item.status {
+            Status::Queued | Status::Blocked => true,
+            Status::Running
+            | Status::Suspended
+            | Status::Completed
+            | Status::Failed
+            | Status::Cancelled
+            | Status::TimedOut
+            | Status::Incomplete => false,
+        };
+        if !waits {
+            return self
+                .warn_of_item(item, "its file was changed while it ran; it is archived as it is then");
+        }
+        match file.content {
+            Err(reason) => {
+                self.store.put_item(&mut item)?;
+                // Out of the queue first, so that the outbox does not archive what is rejected.
+                item.file = None;
+                self.store.put_item(&mut item)?;
+                self.feed(Event::TaskFileRejected(item.id))?;
+                self.reject(&file.name, &reason)
+            }
+            Ok(head) => {
+                let mut warnings = head.document.warnings.clone();
+                if head.document.id != item.id && !item.id.as_str().starts_with(head.document.id.as_str()) {
+                    warnings.push(format!(
+                        "its file was edited to the id {}; it stays {}",
+                        head.document.id, item.id
+                    ));
+                }
+                let mut edited = self.item_of(&item.id, &file.name, head);
+                edited.detail.warnings = warnings;
+                edited.arrival = item.arrival;
+                edited.status = item.status;
+                edited.seen_at = item.seen_at;
+                edited.attempts = item.attempts;
+                edited.preemptions = item.preemptions;
+                edited.fingerprint = item.fingerprint;
+                self.store.put_item(&mut edited)?;
+                self.store.put_entry(self.task_entry(&edited, None), true)?;
+                tracing::info!(task = %edited.id, "its file was edited and read again");
+                let spec = self.spec_of(&edited)?;
+                self.feed(Event::TaskEdited(spec)).map(|_| ())
+            }
+        }
+    }
+
+    /// The very same file has another name: it is the same task, unless both names are there (a hard link).
+    fn file_renamed(&mut self, old: &str, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
+        let is_there = self.identity.hive.tasks(&self.identity.bot).join(old).symlink_metadata().is_ok();
+        let known = self.files.by_name.get(old).cloned();
+        let item = match &known {
+            Some(known) if !is_there => self.store.item(&known.id)?.filter(|item| !item.status.is_final()),
+            Some(_) | None => None,
+        };
+        let Some(mut item) = item else { return self.new_file(file) };
+        self.files.remove(old);
+        self.files.insert(&file.name, file.fingerprint, item.id.clone());
+        item.file = Some(file.name.clone());
+        item.fingerprint = Some(file.fingerprint.to_string());
+        let id = item.id.clone();
+        self.warn_of_item(item, &format!("its file was renamed from {old} to {}", file.name))?;
+        self.feed(Event::TaskFileBack(id)).map(|_| ())
+    }
+
+    fn file_back(&mut self, name: &str, id: &ItemId) -> Result<(), StoreError> {
+        if let Some(file) = self.files.by_name.get_mut(name) {
+            file.missing = false;
+        }
+        self.feed(Event::TaskFileBack(id.clone())).map(|_| ())
+    }
+
+    fn file_gone(&mut self, name: &str) -> Result<(), StoreError> {
+        let Some(known) = self.files.by_name.get_mut(name) else { return Ok(()) };
+        known.missing = true;
+        let id = known.id.clone();
+        match self.store.item(&id)? {
+            Some(item) if matches!(item.status, Status::Running | Status::Suspended) => {
+                self.warn_of_item(item, "its file was moved away while it ran")
+            }
+            Some(item) if !item.status.is_final() => self.feed(Event::TaskFileMissing(id)).map(|_| ()),
+            Some(_) | None => {
+                self.files.remove(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn warn_of_item(&mut self, mut item: Item, warning: &str) -> Result<(), StoreError> {
+        tracing::warn!(task = %item.id, warning);
+        if !item.detail.warnings.iter().any(|known| known == warning) {
+            item.detail.warnings.push(warning.to_owned());
+        }
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.task_entry(&item, None), false)
+    }
+
+    fn reject(&mut self, name: &str, reason: &NotATask) -> Result<(), StoreError> {
+        tracing::warn!(name, reason = %reason, "no task: rejected");
+        self.files.remove(name);
+        match outbox::reject(&self.identity.hive, &self.identity.bot, name, &reason.to_string()) {
+            Ok(_) => self.control_entry("rejected", &format!("{name}: {reason}"), None),
+            Err(error) => {
+                tracing::error!(name, error = %error, "a file that is no task cannot be moved to rejected/");
+                self.control_entry(
+                    "rejected",
+                    &format!("{name}: {reason} (it cannot be moved: {error})"),
+                    None,
+                )
+            }
+        }
+    }
+
+    // ---- old hives -------------------------------------------------------------------------------------------
+
+    /// How a task ended that an earlier hive has answered.
+    fn answered_before(&self, id: &ItemId, name: &str) -> Option<EarlierEnd> {
+        let FirstScan::Answered(names) = &self.first_scan else { return None };
+        let stem = name.strip_suffix(".md").unwrap_or(name);
+        names.get(id.as_str()).or_else(|| names.get(stem)).copied()
+    }
+
+    fn archive_answered(&mut self, name: &str, head: TaskHead, end: EarlierEnd) -> Result<(), StoreError> {
+        let id = match self.store.item(&head.document.id)? {
+            None => head.document.id.clone(),
+            Some(_) => self.free_variant(&head.document.id)?,
+        };
+        let mut item = self.item_of(&id, name, head);
+        let (status, how) = match end {
+            EarlierEnd::Failed => (Status::Failed, "which says that it had failed"),
+            EarlierEnd::Completed => (Status::Completed, "which says that it had completed"),
+            EarlierEnd::Untold => (Status::Completed, "which does not say how it ended"),
+        };
+        item.status = status;
+        item.ended_at = Some(Stamp::now());
+        item.settled = true;
+        item.detail.warnings.push(format!("answered by an earlier response, {how}; it is not run again"));
+        if status == Status::Failed {
+            item.error = Some("an earlier response says that it failed".to_owned());
+            item.error_code = Some(hive_shared::api::code::ANSWERED.to_owned());
+        }
+        match outbox::move_into(
+            &self.identity.hive.tasks(&self.identity.bot).join(name),
+            &self.identity.hive.archive(&self.identity.bot),
+        ) {
+            Ok(moved) => item.file = moved,
+            Err(error) => tracing::error!(name, error = %error, "an answered task cannot be archived"),
+        }
+        tracing::warn!(task = %id, how, "answered before: archived, not run");
+        self.store.put_item(&mut item)?;
+        self.store.tally(item.source, item.status)?;
+        self.store.put_entry(self.task_entry(&item, None), true)
+    }
+
+    /// Whether there is a response under an item's usual name that is this bot's.
+    pub(super) fn has_response(&self, id: &ItemId) -> bool {
+        let path = self.identity.hive.responses().join(hive_shared::paths::Hive::response_name(id));
+        match head_of(&path) {
+            Some(head) => {
+                let answers = response::answers(&head);
+                answers.bot_id.as_deref() == Some(self.identity.bot.as_str())
+            }
+            None => false,
+        }
+    }
+
+    /// The names that responses of an earlier hive answer, for a ledger that is new.
+    pub(super) fn names_answered(&self) -> HashMap<String, EarlierEnd> {
+        if self.settings.mode == Mode::CommanderOnly {
+            return HashMap::new();
+        }
+        names_answered(&self.identity.hive.responses(), &self.identity.bot)
+    }
+}
+
+fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {
+    let mut names = HashMap::new();
+    let Ok(entries) = std::fs::read_dir(responses) else { return names };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|ending| ending != "md")
+            || !entry.file_type().is_ok_and(|t| t.is_file())
+        {
+            continue;
+        }
+        let Some(head) = head_of(&path) else { continue };
+        let answers = response::answers(&head);
+        if answers.bot_id.as_deref().is_some_and(|owner| owner != bot.as_str()) {
+            continue;
+        }
+        for name in answers.names {
+            names.insert(name, EarlierEnd::of(answers.failed));
+        }
+    }
+    names
+}
+
+/// The beginning of a document, as much as its header may take.
+fn head_of(path: &Path) -> Option<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(response::MAX_HEAD_BYTES as u64).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

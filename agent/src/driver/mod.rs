@@ -1,0 +1,376 @@
+//! The driver: the one place that has the clock, and the only one that changes state.
+//!
+//! A thread of its own takes what comes in (files, requests, reports of runs), asks the coordinator, writes what
+//! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
+//! The text that an agent streams does not pass through here.
+
+mod chats;
+mod ends;
+mod files;
+mod perform;
+mod records;
+mod recover;
+mod requests;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use hive_shared::api::Counts;
+use hive_shared::chat::TurnEvent;
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::paths::Hive;
+use hive_shared::settings::BotSettings;
+use hive_shared::time::Stamp;
+use hive_shared::work::Status;
+use jiff::tz::TimeZone;
+
+use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
+use crate::controls::PauseFile;
+use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
+use crate::hub::Hub;
+use crate::inbox::documents::TaskReading;
+use crate::inbox::{Fingerprint, InboxEvent};
+use crate::outbox::{Batch, Job, Note, Outbox};
+use crate::request::{Connection, Request};
+use crate::store::{Store, StoreError};
+use crate::turn::{Position, Turn};
+
+/// How many messages are handled in one transaction.
+const MESSAGES_A_COMMIT: usize = 128;
+/// How often what a running item has said is kept for the case that the daemon dies.
+const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// Of how many endings the health tells.
+const RECENT_ENDINGS: usize = 20;
+
+/// Something for the driver.
+pub enum Message {
+    /// The inbox has seen something. It waits until this is dropped.
+    Inbox(InboxEvent<TaskReading>, std::sync::mpsc::SyncSender<()>),
+    /// A run reports.
+    Run(RunId, Report),
+    /// A run has said something for the first time.
+    Spoke(RunId),
+    /// Somebody wants something.
+    Request(Request),
+    /// The outbox has done something.
+    Outbox(Note),
+    /// A signal says to stop.
+    Terminate,
+}
+
+/// Who the driver works for.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The hive.
+    pub hive: Hive,
+    /// The bot.
+    pub bot: BotId,
+    /// The bots of the hive.
+    pub bots: Vec<BotId>,
+    /// The machine's zone.
+    pub zone: TimeZone,
+    /// Where the adapter works.
+    pub workdir: PathBuf,
+}
+
+/// The driver of one bot.
+pub struct Driver {
+    identity: Identity,
+    settings: BotSettings,
+    core: Coordinator,
+    store: Store,
+    hub: Arc<Hub>,
+    outbox: Option<Outbox>,
+    adapter: Adapter,
+    runtime: tokio::runtime::Handle,
+    mail: Sender<Message>,
+    started: Instant,
+
+    runs: HashMap<RunId, LiveRun>,
+    outcomes: HashMap<RunId, Outcome>,
+    files: files::Files,
+    attached: HashMap<ItemId, HashSet<Connection>>,
+    user_pause: Option<PauseFile>,
+    first_scan: FirstScan,
+
+    effects: Vec<Effect>,
+    jobs: Vec<Job>,
+    keep_at: Option<Instant>,
+    counts: Counts,
+    recent_endings: VecDeque<Status>,
+    last_activity: Stamp,
+    halted: bool,
+}
+
+/// A run that has not ended.
+struct LiveRun {
+    arrival: i64,
+    turn: Arc<Turn>,
+    run: Option<Run>,
+    kept: Position,
+}
+
+/// Whether files may turn out to be answered by an earlier hive.
+enum FirstScan {
+    /// The ledger is new: these names have responses.
+    Answered(HashMap<String, files::EarlierEnd>),
+    /// The ledger knows what it has seen.
+    Done,
+}
+
+/// What follows from a commit.
+enum Effect {
+    Start { run: RunId, spec: RunSpec },
+    Control { run: RunId, control: Control },
+    Tell { turn: Arc<Turn>, event: TurnEvent },
+    Answer(Box<dyn FnOnce() + Send>),
+}
+
+/// What a driver is made of.
+pub struct Parts {
+    /// Who it works for.
+    pub identity: Identity,
+    /// The settings in force.
+    pub settings: BotSettings,
+    /// The ledger.
+    pub store: Store,
+    /// What others see.
+    pub hub: Arc<Hub>,
+    /// Where ends are made durable.
+    pub outbox: Outbox,
+    /// What does the work.
+    pub adapter: Adapter,
+    /// Where runs live.
+    pub runtime: tokio::runtime::Handle,
+    /// For runs to report to this driver.
+    pub mail: Sender<Message>,
+}
+
+impl Driver {
+    /// Takes up the work where the last life of the bot left it. Returns the files that are known, for the inbox.
+    pub fn begin(parts: Parts) -> Result<(Self, HashMap<String, Fingerprint>), StoreError> {
+        let Parts { identity, settings, store, hub, outbox, adapter, runtime, mail } = parts;
+        let counts = store.counts()?;
+        let recent_endings = store.last_endings(RECENT_ENDINGS)?.into_iter().rev().collect();
+        let mut driver = Self {
+            core: Coordinator::new(records::rules(&settings)),
+            identity,
+            settings,
+            store,
+            hub,
+            outbox: Some(outbox),
+            adapter,
+            runtime,
+            mail,
+            started: Instant::now(),
+            runs: HashMap::new(),
+            outcomes: HashMap::new(),
+            files: files::Files::default(),
+            attached: HashMap::new(),
+            user_pause: None,
+            first_scan: FirstScan::Done,
+            effects: Vec::new(),
+            jobs: Vec::new(),
+            keep_at: None,
+            counts,
+            recent_endings,
+            last_activity: Stamp::now(),
+            halted: false,
+        };
+        driver.recover()?;
+        driver.flush()?;
+        let known = driver.files.known();
+        Ok((driver, known))
+    }
+
+    /// Works until the bot halts.
+    pub fn run(mut self, mail: &Receiver<Message>) -> Result<(), StoreError> {
+        while !self.halted {
+            match self.receive(mail) {
+                Ok(first) => {
+                    self.take(first)?;
+                    for message in mail.try_iter().take(MESSAGES_A_COMMIT) {
+                        self.take(message)?;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.feed(Event::Tick)?;
+            self.keep_what_was_said()?;
+            self.flush()?;
+        }
+        self.control_entry("stopped", "", None)?;
+        self.flush()?;
+        if let Some(outbox) = self.outbox.take() {
+            outbox.close();
+        }
+        // The outbox's last words.
+        for message in mail.try_iter() {
+            if let Message::Outbox(note) = message {
+                self.outbox_note(note)?;
+            }
+        }
+        self.flush()
+    }
+
+    fn receive(&mut self, mail: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
+        let core = self.core.next_deadline().map(|at| self.started + at.since_start());
+        match [core, self.keep_at].into_iter().flatten().min() {
+            None => mail.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => mail.recv_timeout(at.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), StoreError> {
+        match message {
+            Message::Inbox(event, _taken) => self.inbox_event(event),
+            Message::Run(run, report) => self.run_reports(run, report),
+            Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
+            Message::Request(request) => self.request(request),
+            Message::Outbox(note) => self.outbox_note(note),
+            Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
+        }
+    }
+
+    fn run_reports(&mut self, run: RunId, report: Report) -> Result<(), StoreError> {
+        self.keep_text_of(run)?;
+        match report {
+            Report::Suspended => self.feed(Event::RunSuspended(run))?,
+            Report::Ended(outcome) => {
+                let how = match outcome.result {
+                    Ok(()) => crate::coordinator::Ended::Well,
+                    Err(_) => crate::coordinator::Ended::Badly,
+                };
+                self.outcomes.insert(run, outcome);
+                let reply = self.feed(Event::RunEnded { run, how })?;
+                self.runs.remove(&run);
+                self.outcomes.remove(&run);
+                reply
+            }
+        };
+        Ok(())
+    }
+
+    fn outbox_note(&mut self, note: Note) -> Result<(), StoreError> {
+        match note {
+            Note::Settled(items) => {
+                for settled in items {
+                    if let Some(name) = &settled.response_file {
+                        self.response_was_renamed(&settled.id, name)?;
+                    }
+                    self.store.settle(settled.arrival, settled.file, settled.response_file)?;
+                }
+            }
+            Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
+            Note::Trouble(None) => self.disk_works_again()?,
+        }
+        Ok(())
+    }
+
+    /// The disk does not take responses: nothing more is started until it does.
+    fn disk_trouble(&mut self, problem: &str) -> Result<(), StoreError> {
+        tracing::error!(problem, "the disk does not take what is to be written; pausing");
+        let scope = hive_shared::work::Scope::All;
+        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: false })?;
+        self.control_entry("paused", &format!("disk: {problem}"), None)
+    }
+
+    fn disk_works_again(&mut self) -> Result<(), StoreError> {
+        tracing::info!("the disk can be written again; going on");
+        self.feed(Event::Resume(PauseCause::Disk))?;
+        self.control_entry("resumed", "the disk can be written again", None)
+    }
+
+    /// Lets the coordinator decide, and does what it says. Returns its answer, if the event was a request.
+    fn feed(&mut self, event: Event) -> Result<Option<Reply>, StoreError> {
+        let mut events = VecDeque::from([event]);
+        let mut reply = None;
+        while let Some(event) = events.pop_front() {
+            for action in self.core.handle(self.now(), event) {
+                match self.perform(action)? {
+                    perform::Performed::Done => {}
+                    perform::Performed::Reply(answer) => reply = Some(answer),
+                    perform::Performed::Follow(event) => events.push_back(event),
+                }
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Commits, and then lets what follows happen.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let changes = self.store.commit()?;
+        let jobs = std::mem::take(&mut self.jobs);
+        if !changes.is_empty() || !jobs.is_empty() {
+            self.last_activity = Stamp::now();
+            self.hub.committed(changes, !jobs.is_empty());
+        }
+        for effect in std::mem::take(&mut self.effects) {
+            self.have(effect);
+        }
+        if let Some(outbox) = &self.outbox
+            && !jobs.is_empty()
+        {
+            outbox.send(Batch { jobs });
+        }
+        self.publish_status();
+        Ok(())
+    }
+
+    fn have(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start { run, spec } => {
+                let Some(live) = self.runs.get_mut(&run) else { return };
+                let (mail, spoke) = (self.mail.clone(), self.mail.clone());
+                // Nobody listens any more only when the driver has ended, and with it every run.
+                live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
+                let report = move |report| drop(mail.send(Message::Run(run, report)));
+                live.run = Some(self.adapter.start(&self.runtime, spec, Arc::clone(&live.turn), report));
+            }
+            Effect::Control { run, control } => {
+                if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {
+                    run.control(control);
+                }
+            }
+            Effect::Tell { turn, event } => turn.tell(event),
+            Effect::Answer(answer) => answer(),
+        }
+    }
+
+    /// Keeps what running items have said so far, so that a crash does not lose it.
+    fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
+        if self.runs.is_empty() {
+            self.keep_at = None;
+            return Ok(());
+        }
+        let now = Instant::now();
+        if *self.keep_at.get_or_insert(now + KEEP_EVERY) > now {
+            return Ok(());
+        }
+        self.keep_at = Some(now + KEEP_EVERY);
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        runs.into_iter().try_for_each(|run| self.keep_text_of(run))
+    }
+
+    fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        // What ends at once is kept whole at its end.
+        if self.keep_at.is_none() {
+            return Ok(());
+        }
+        let Some(piece) = live.turn.read_on(&mut live.kept, usize::MAX) else { return Ok(()) };
+        let arrival = live.arrival;
+        if piece.offset == 0 {
+            self.store.forget_partial(arrival)?;
+        }
+        self.store.put_partial(arrival, piece.offset, piece.text)
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_start(self.started.elapsed())
+    }
+}

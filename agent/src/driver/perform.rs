@@ -1,0 +1,213 @@
+//! From the coordinator's actions to writes and effects.
+
+use std::sync::Arc;
+
+use hive_shared::chat::{AcceptedState, TurnEvent, notice};
+use hive_shared::ids::ItemId;
+use hive_shared::task;
+use hive_shared::time::{Stamp, show_duration};
+use hive_shared::work::{Source, Status};
+
+use super::{Driver, Effect, LiveRun};
+use crate::adapter::{Control, RunSpec};
+use crate::coordinator::{Action, Event, Reply, RunId, Rung, SLOW};
+use crate::store::{Item, StoreError};
+use crate::turn::{Position, Turn};
+
+/// What came of an action.
+pub(super) enum Performed {
+    Done,
+    Reply(Reply),
+    /// The coordinator has to know of this.
+    Follow(Event),
+}
+
+impl Driver {
+    pub(super) fn perform(&mut self, action: Action) -> Result<Performed, StoreError> {
+        match action {
+            Action::Start { run, item, source } => return self.start(run, &item, source),
+            Action::Suspend { run } => self.control(run, Control::Suspend),
+            Action::Resume { run, item } => {
+                self.control(run, Control::Resume);
+                self.set_status(&item, Status::Running)?;
+                tracing::info!(task = %item, "resumed");
+                self.control_entry("task resumed", "", Some(&item))?;
+            }
+            Action::Signal { run, rung } => self.control(
+                run,
+                match rung {
+                    Rung::Cancel => Control::Cancel,
+                    Rung::Terminate => Control::Terminate,
+                    Rung::Kill => Control::Kill,
+                },
+            ),
+            Action::Suspended { item, to_chat, preemptions, used } => {
+                self.suspended(&item, to_chat.as_ref(), preemptions, used)?;
+            }
+            Action::Finish { item, source, run, verdict, used, preemptions } => {
+                self.finish(&item, source, run, &verdict, used, preemptions)?;
+            }
+            Action::Requeue { item } => self.requeue(&item)?,
+            Action::Blocked { item, on } => {
+                let names: Vec<&str> = on.iter().map(ItemId::as_str).collect();
+                self.block(&item, Some(format!("waits for {}", names.join(", "))))?;
+            }
+            Action::Unblocked { item } => self.block(&item, None)?,
+            Action::Slow { chat } => {
+                let message = format!("no answer yet after {}; still at it", show_duration(SLOW));
+                self.notify(&chat, notice::SLOW, message);
+            }
+            Action::Reply(reply) => return Ok(Performed::Reply(reply)),
+            Action::Halt => self.halted = true,
+        }
+        Ok(Performed::Done)
+    }
+
+    fn start(&mut self, run: RunId, id: &ItemId, source: Source) -> Result<Performed, StoreError> {
+        let Some(mut item) = self.store.item(id)? else {
+            tracing::error!(item = %id, "an item to be started is not in the ledger");
+            return Ok(Performed::Follow(Event::RunWithdrawn(run)));
+        };
+        let Some(instruction) = self.instruction_of(&item)? else {
+            return Ok(Performed::Follow(Event::RunWithdrawn(run)));
+        };
+        let now = Stamp::now();
+        let run_id = ItemId::generate("RUN", now.timestamp()).to_string();
+        item.status = Status::Running;
+        item.attempts += 1;
+        item.run = Some(run_id.clone());
+        item.started_at = Some(now);
+        item.detail.blocked_reason = None;
+        self.store.forget_partial(item.arrival)?;
+        self.store.put_item(&mut item)?;
+        let turn = match source {
+            Source::File | Source::Control => {
+                self.store.put_instruction(item.arrival, instruction.clone())?;
+                self.store.put_entry(self.task_entry(&item, None), false)?;
+                let turn = Turn::of_task(id.clone(), self.max_output());
+                self.hub.add_turn(Arc::clone(&turn));
+                turn
+            }
+            Source::Chat => {
+                self.store.put_entry(self.prompt_entry(&item, &instruction), false)?;
+                self.store.put_entry(self.reply_entry(&item, None), false)?;
+                let turn = self.chat_turn(id);
+                self.effects.push(Effect::Tell { turn: Arc::clone(&turn), event: TurnEvent::ResponseStart });
+                turn
+            }
+        };
+        turn.started_at(self.store.seq());
+        tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
+        let spec = RunSpec {
+            run_id,
+            bot: self.identity.bot.clone(),
+            item: id.clone(),
+            session: item.detail.session.clone().unwrap_or_else(|| id.to_string()),
+            instruction,
+            workdir: self.identity.workdir.clone(),
+        };
+        let live = LiveRun { arrival: item.arrival, turn, run: None, kept: Position::default() };
+        self.runs.insert(run, live);
+        self.effects.push(Effect::Start { run, spec });
+        Ok(Performed::Done)
+    }
+
+    /// What an item is to be told: of a task, its file as it is now, or what an earlier attempt was told if the file
+    /// is gone since.
+    fn instruction_of(&self, item: &Item) -> Result<Option<String>, StoreError> {
+        if let Some(file) = item.file.as_ref().filter(|_| item.source == Source::File)
+            && let Ok(bytes) = std::fs::read(self.identity.hive.tasks(&self.identity.bot).join(file))
+            && let Ok(document) = task::read(&bytes, &self.reading(file, Stamp::now()))
+        {
+            return Ok(Some(document.instruction));
+        }
+        self.store.instruction(item.arrival)
+    }
+
+    fn control(&mut self, run: RunId, control: Control) {
+        self.effects.push(Effect::Control { run, control });
+    }
+
+    fn suspended(
+        &mut self,
+        id: &ItemId,
+        to_chat: Option<&ItemId>,
+        preemptions: u32,
+        used: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let Some(mut item) = self.store.item(id)? else { return Ok(()) };
+        item.status = Status::Suspended;
+        item.preemptions = preemptions;
+        item.used = used;
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)?;
+        let Some(chat) = to_chat else {
+            return self.control_entry("task suspended", "for a pause", Some(id));
+        };
+        tracing::info!(task = %id, chat = %chat, preemptions, "preempted");
+        self.notify(chat, notice::SUSPENDED, format!("{id} is suspended for you, and will resume"));
+        self.control_entry("preempted", &format!("for {chat}"), Some(id))
+    }
+
+    /// The task has to wait again: this life of the bot ends before it could finish it.
+    fn requeue(&mut self, id: &ItemId) -> Result<(), StoreError> {
+        let Some(mut item) = self.store.item(id)? else { return Ok(()) };
+        item.status = Status::Queued;
+        item.attempts = item.attempts.saturating_sub(1);
+        item.used = std::time::Duration::ZERO;
+        self.store.forget_partial(item.arrival)?;
+        self.store.put_item(&mut item)?;
+        if let Some(turn) = self.hub.turn(id) {
+            turn.close();
+            self.hub.end_turn(id, false);
+        }
+        self.store.put_entry(self.task_entry(&item, None), false)
+    }
+
+    fn block(&mut self, id: &ItemId, reason: Option<String>) -> Result<(), StoreError> {
+        let Some(mut item) = self.store.item(id)? else { return Ok(()) };
+        let status = if reason.is_some() { Status::Blocked } else { Status::Queued };
+        if item.status == status && item.detail.blocked_reason == reason {
+            return Ok(());
+        }
+        item.status = status;
+        item.detail.blocked_reason = reason;
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.task_entry(&item, None), false)
+    }
+
+    fn set_status(&mut self, id: &ItemId, status: Status) -> Result<(), StoreError> {
+        let Some(mut item) = self.store.item(id)? else { return Ok(()) };
+        item.status = status;
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)
+    }
+
+    /// The content that the entry of a live item has by now.
+    fn said_so_far(&self, id: &ItemId) -> Option<(String, bool)> {
+        self.hub.turn(id).map(|turn| turn.content())
+    }
+
+    fn notify(&mut self, chat: &ItemId, code: &str, message: String) {
+        if let Some(turn) = self.hub.turn(chat) {
+            self.effects
+                .push(Effect::Tell { turn, event: TurnEvent::Notice { code: code.to_owned(), message } });
+        }
+    }
+
+    /// Tells a prompt's listeners that it is on the record.
+    pub(super) fn accept(&mut self, turn: Arc<Turn>, reply: &Reply) {
+        let (state, position, reason) = match reply {
+            Reply::Queued { position, reason } => (AcceptedState::Queued, Some(*position), Some(*reason)),
+            Reply::Started | Reply::Done | Reply::Refused(_) => (AcceptedState::Started, None, None),
+        };
+        let event = TurnEvent::Accepted { state, position, reason };
+        // Before the `response_start` that the same event may have brought.
+        let place = self
+            .effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::Tell { turn: told, .. } if Arc::ptr_eq(told, &turn)))
+            .unwrap_or(self.effects.len());
+        self.effects.insert(place, Effect::Tell { turn, event });
+    }
+}

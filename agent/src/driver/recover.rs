@@ -1,0 +1,113 @@
+//! Where the last life of the bot left off (SPEC 12).
+
+use std::collections::HashSet;
+
+use hive_shared::api::code;
+use hive_shared::chat::{AcceptedState, TurnEvent, WaitReason};
+use hive_shared::work::{Source, Status, WhenBusy};
+
+use super::ends::Ending;
+use super::{Driver, FirstScan};
+use crate::adapter::process;
+use crate::coordinator::{ChatSpec, Event};
+use crate::inbox::Fingerprint;
+use crate::outbox::Job;
+use crate::store::{Item, StoreError};
+
+impl Driver {
+    pub(super) fn recover(&mut self) -> Result<(), StoreError> {
+        let unsettled = self.store.unsettled()?;
+        let runs: HashSet<String> =
+            unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
+        if !runs.is_empty() {
+            let swept = process::sweep_leftovers(&runs);
+            tracing::warn!(
+                runs = runs.len(),
+                processes = swept,
+                "an earlier life ended in the middle of its work"
+            );
+        }
+        if self.store.is_new() {
+            self.first_scan = FirstScan::Answered(self.names_answered());
+        }
+        self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;
+        for item in unsettled {
+            self.remember_file(&item);
+            match (item.status.is_final(), item.source) {
+                (true, _) => self.settle_again(item)?,
+                (false, Source::File | Source::Control) => self.requeue_after_crash(item)?,
+                (false, Source::Chat) if was_running(&item) => self.chat_was_cut(item)?,
+                (false, Source::Chat) => self.chat_waits_for_its_client(&item)?,
+            }
+        }
+        self.look_at_controls()
+    }
+
+    fn remember_file(&mut self, item: &Item) {
+        if let Some(name) = &item.file
+            && let Some(fingerprint) =
+                item.fingerprint.as_deref().and_then(|text| text.parse::<Fingerprint>().ok())
+        {
+            self.files.insert(name, fingerprint, item.id.clone());
+        }
+    }
+
+    /// The item had ended; whether its response was published and its file archived is not known, so both are done
+    /// again.
+    fn settle_again(&mut self, item: Item) -> Result<(), StoreError> {
+        let response = match self.store.body(item.arrival)? {
+            Some(document) => {
+                let name = item.response_file.clone();
+                Some((name.unwrap_or_else(|| hive_shared::paths::Hive::response_name(&item.id)), document))
+            }
+            None => None,
+        };
+        let file = item.file.filter(|_| item.source == Source::File);
+        self.jobs.push(Job { arrival: item.arrival, id: item.id, response, file, complete: None });
+        Ok(())
+    }
+
+    fn requeue_after_crash(&mut self, mut item: Item) -> Result<(), StoreError> {
+        if was_running(&item) {
+            item.status = Status::Queued;
+            item.used = std::time::Duration::ZERO;
+            self.store.put_item(&mut item)?;
+            self.store.put_entry(self.task_entry(&item, None), false)?;
+        }
+        self.enqueue(&item)
+    }
+
+    /// A chat turn that ran is never run again: what it had said is its response.
+    fn chat_was_cut(&mut self, item: Item) -> Result<(), StoreError> {
+        let text = self.store.partial(item.arrival)?;
+        let error = Some("the daemon died in the middle of the answer".to_owned());
+        let error_code = Some(code::CRASHED.to_owned());
+        self.end(item, Ending { status: Status::Incomplete, error, error_code, text })
+    }
+
+    fn chat_waits_for_its_client(&mut self, item: &Item) -> Result<(), StoreError> {
+        let turn = self.chat_turn(&item.id);
+        let reason = Some(WaitReason::Detached);
+        turn.tell(TurnEvent::Accepted { state: AcceptedState::Queued, position: None, reason });
+        let spec = ChatSpec {
+            id: item.id.clone(),
+            limit: item.detail.limit,
+            when_busy: item.detail.when_busy.unwrap_or(WhenBusy::Auto),
+            detached: true,
+        };
+        self.feed(Event::ChatArrived(spec)).map(|_| ())
+    }
+}
+
+fn was_running(item: &Item) -> bool {
+    match item.status {
+        Status::Running | Status::Suspended => true,
+        Status::Queued
+        | Status::Blocked
+        | Status::Completed
+        | Status::Failed
+        | Status::Cancelled
+        | Status::TimedOut
+        | Status::Incomplete => false,
+    }
+}

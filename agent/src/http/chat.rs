@@ -1,0 +1,207 @@
+//! The prompt socket (SPEC 9): frames of a client's own turns, answers to what it sent, and nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use futures::future::{pending, select_all};
+use hive_shared::api::{PROTOCOL, code};
+use hive_shared::chat::{ClientFrame, Hello, MAX_FRAME, ServerFrame};
+use hive_shared::ids::ItemId;
+use hive_shared::work::{Mode, Source};
+use tokio::sync::watch;
+
+use super::Shared;
+use super::problem::Problem;
+use super::socket::{Gone, Heard, Peer, prepare};
+use crate::driver::Message;
+use crate::request::{Connection, Request};
+use crate::turn::Turn;
+
+/// How many frames of one turn are sent before the others have theirs.
+const FRAMES_AT_A_TIME: usize = 256;
+/// How many turns one connection may listen to.
+const MAX_TURNS: usize = 256;
+/// WebSocket close code: the server is going away.
+const GOING_AWAY: u16 = 1001;
+
+pub(super) async fn upgrade(
+    State(shared): State<Shared>,
+    Path(bot): Path<String>,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    shared.is_bot(&bot)?;
+    if shared.mode == Mode::CliOnly {
+        return Err(Problem::not_found("this bot takes no prompts: its mode is cli-only"));
+    }
+    let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    Ok(prepare(upgrade, MAX_FRAME).on_upgrade(|socket| serve(socket, shared)).into_response())
+}
+
+async fn serve(socket: WebSocket, shared: Shared) {
+    let connection = Connection(shared.last_connection.fetch_add(1, Ordering::Relaxed));
+    shared.chat_clients.fetch_add(1, Ordering::Relaxed);
+    let mut client =
+        Client { peer: Peer::new(socket), shared: Arc::clone(&shared), connection, turns: Vec::new() };
+    let closing = shared.closing.clone();
+    let ended = tokio::select! {
+        result = client.serve() => result,
+        () = closing.cancelled() => Ok(()),
+    };
+    if ended.is_ok() {
+        client.peer.close(GOING_AWAY, "the bot is stopping").await;
+    }
+    shared.chat_clients.fetch_sub(1, Ordering::Relaxed);
+    // The driver may have ended before this connection.
+    let _ = shared.driver.send(Message::Request(Request::Disconnected(connection)));
+}
+
+/// One connection.
+struct Client {
+    peer: Peer,
+    shared: Shared,
+    connection: Connection,
+    turns: Vec<Listened>,
+}
+
+/// A turn that a connection listens to.
+struct Listened {
+    turn: Arc<Turn>,
+    changes: watch::Receiver<u64>,
+    /// The last frame that was sent.
+    sent: u64,
+}
+
+impl Client {
+    async fn serve(&mut self) -> Result<(), Gone> {
+        let hello = ServerFrame::Hello(Hello {
+            bot_id: self.shared.bot.clone(),
+            mode: self.shared.mode,
+            adapter: self.shared.adapter.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+        });
+        self.send(&hello).await?;
+        loop {
+            while self.send_what_is_new().await? {}
+            let changed = async {
+                if self.turns.is_empty() {
+                    pending::<()>().await;
+                }
+                let waits = self.turns.iter_mut().map(|listened| Box::pin(listened.changes.changed()));
+                drop(select_all(waits).await);
+            };
+            tokio::select! {
+                heard = self.peer.hear() => match heard? {
+                    Heard::Text(text) => self.take(&text).await?,
+                    Heard::Binary => self.refuse(None, code::BAD_REQUEST, "frames are JSON text, not binary").await?,
+                    Heard::Alive => {}
+                },
+                () = changed => {}
+            }
+        }
+    }
+
+    /// Sends some of what each turn has to say; whether there may be more.
+    async fn send_what_is_new(&mut self) -> Result<bool, Gone> {
+        let mut more = false;
+        for listened in &mut self.turns {
+            listened.changes.mark_unchanged();
+            let frames = listened.turn.frames_after(listened.sent, FRAMES_AT_A_TIME);
+            more |= frames.len() == FRAMES_AT_A_TIME;
+            for frame in frames {
+                self.peer.send(frame).await?;
+                listened.sent += 1;
+            }
+        }
+        if !more {
+            self.turns.retain(|listened| {
+                !listened.turn.is_complete() || listened.changes.has_changed().unwrap_or(false)
+            });
+        }
+        Ok(more)
+    }
+
+    async fn take(&mut self, text: &str) -> Result<(), Gone> {
+        let frame = match serde_json::from_str(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                // What the id was meant to be helps the client to know which of its frames this is about.
+                let id = serde_json::from_str::<serde_json::Value>(text)
+                    .ok()
+                    .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
+                return self
+                    .refuse(id, code::BAD_REQUEST, &format!("the frame cannot be read: {error}"))
+                    .await;
+            }
+        };
+        let connection = self.connection;
+        match frame {
+            ClientFrame::Prompt(prompt) => {
+                let id = prompt.id.as_ref().map(ToString::to_string);
+                if self.turns.len() >= MAX_TURNS {
+                    return self
+                        .refuse(id, code::QUEUE_FULL, "this connection listens to too many turns")
+                        .await;
+                }
+                match self.shared.ask(|answer| Request::Prompt(prompt, connection, answer)).await {
+                    Ok(turn) => {
+                        self.listen(turn, 0);
+                        Ok(())
+                    }
+                    Err(problem) => self.refuse_with(id, &problem).await,
+                }
+            }
+            ClientFrame::Attach { id, after } => {
+                let asked = id.clone();
+                let ask = |answer| Request::Attach { id: asked, after, connection, answer };
+                match self.shared.ask(ask).await {
+                    Ok(turn) => {
+                        self.listen(turn, after);
+                        Ok(())
+                    }
+                    Err(problem) => self.refuse_with(Some(id.to_string()), &problem).await,
+                }
+            }
+            ClientFrame::Cancel { id } => match self.cancel(&id).await {
+                Ok(()) => Ok(()),
+                Err(problem) => self.refuse_with(Some(id.to_string()), &problem).await,
+            },
+            ClientFrame::Approve { approval_id, .. } => {
+                let shown: String = approval_id.chars().take(40).collect();
+                self.refuse(None, code::NOT_FOUND, &format!("no approval '{shown}' waits")).await
+            }
+        }
+    }
+
+    async fn cancel(&mut self, id: &ItemId) -> Result<(), Problem> {
+        let asked = id.clone();
+        let item = self.shared.read(move |reader| reader.item(&asked)).await?;
+        if item.is_none_or(|item| item.source != Source::Chat) {
+            return Err(Problem::not_found(format!("there is no prompt '{id}'")));
+        }
+        let asked = id.clone();
+        self.shared.ask(|answer| Request::Cancel(asked, answer)).await
+    }
+
+    fn listen(&mut self, turn: Arc<Turn>, sent: u64) {
+        self.turns.retain(|listened| listened.turn.id() != turn.id());
+        let changes = turn.changes();
+        self.turns.push(Listened { turn, changes, sent });
+    }
+
+    async fn refuse_with(&mut self, id: Option<String>, problem: &Problem) -> Result<(), Gone> {
+        self.refuse(id, problem.code(), problem.message()).await
+    }
+
+    async fn refuse(&mut self, id: Option<String>, code: &str, message: &str) -> Result<(), Gone> {
+        self.send(&ServerFrame::Error { id, code: code.to_owned(), message: message.to_owned() }).await
+    }
+
+    async fn send(&mut self, frame: &ServerFrame) -> Result<(), Gone> {
+        let json = serde_json::to_string(frame).expect("a frame has string keys only");
+        self.peer.send(json.into()).await
+    }
+}

@@ -1,0 +1,197 @@
+//! The timeline socket (SPEC 8 and 9): a follower asks for what changed after what it has seen, and is woken when more
+//! has. Nothing is carried by the waking, so nothing can be skipped or repeated.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use futures::future::{pending, select_all};
+use hive_shared::api::{FollowFrame, MAX_CONTENT, MAX_PAGE, TimelineQuery};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::Shared;
+use super::problem::Problem;
+use super::socket::{Gone, Peer, prepare};
+use crate::hub::{Shown, frame_of};
+use crate::turn::{Position, Turn};
+
+/// How many entries a follower that is new is shown.
+const FIRST_LOOK: usize = 100;
+/// How many changes are read at a time for a follower that lags.
+const CHANGES_AT_A_TIME: usize = 500;
+/// A follower has nothing to say that would need more.
+const MAX_FRAME: usize = 4 * 1024;
+/// WebSocket close code: the server is going away.
+const GOING_AWAY: u16 = 1001;
+
+/// Where a follower stands.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Since {
+    after_seq: Option<u64>,
+    epoch: Option<String>,
+}
+
+pub(super) async fn upgrade(
+    State(shared): State<Shared>,
+    Path(bot): Path<String>,
+    since: Result<Query<Since>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    shared.is_bot(&bot)?;
+    let Query(since) = since.map_err(|e| Problem::bad_request(e.body_text()))?;
+    let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    Ok(prepare(upgrade, MAX_FRAME).on_upgrade(|socket| serve(socket, shared, since)).into_response())
+}
+
+async fn serve(socket: WebSocket, shared: Shared, since: Since) {
+    let mut follower =
+        Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
+    let closing = shared.closing.clone();
+    let ended = tokio::select! {
+        result = follower.serve(since) => result,
+        () = closing.cancelled() => Ok(()),
+    };
+    if ended.is_ok() {
+        // What is visible by now is still told.
+        let _ = follower.tell_changes().await;
+        follower.peer.close(GOING_AWAY, "the bot is stopping").await;
+    }
+}
+
+struct Follower {
+    peer: Peer,
+    shared: Shared,
+    /// The last change that was told.
+    at: u64,
+    turns: Vec<Followed>,
+}
+
+/// A turn whose text a follower sees grow.
+struct Followed {
+    turn: Arc<Turn>,
+    changes: watch::Receiver<u64>,
+    position: Position,
+}
+
+impl Follower {
+    async fn serve(&mut self, since: Since) -> Result<(), Gone> {
+        self.begin(since).await?;
+        let mut visible = self.shared.hub.visible();
+        let mut live = self.shared.hub.live_changes();
+        loop {
+            visible.mark_unchanged();
+            live.mark_unchanged();
+            self.notice_turns();
+            self.tell_chunks().await?;
+            self.tell_changes().await?;
+            let said = async {
+                if self.turns.is_empty() {
+                    pending::<()>().await;
+                }
+                let waits = self.turns.iter_mut().map(|followed| Box::pin(followed.changes.changed()));
+                drop(select_all(waits).await);
+            };
+            tokio::select! {
+                heard = self.peer.hear() => drop(heard?),
+                _ = visible.changed() => {}
+                _ = live.changed() => {}
+                () = said => {}
+            }
+        }
+    }
+
+    /// What there is at the beginning.
+    async fn begin(&mut self, since: Since) -> Result<(), Gone> {
+        let same_epoch = since.epoch.is_none_or(|epoch| epoch == self.shared.epoch);
+        let after_seq = since.after_seq.filter(|_| same_epoch);
+        let limit = if after_seq.is_some() { MAX_PAGE } else { FIRST_LOOK };
+        let query = TimelineQuery { after_seq, limit: Some(limit), ..TimelineQuery::default() };
+        let snapshot = self.shared.read(move |reader| reader.snapshot(&query)).await.map_err(|_| Gone)?;
+        self.shared.shown(snapshot.last_seq).await;
+        self.at = match (after_seq, snapshot.page.entries.last()) {
+            (Some(_), Some(last)) if snapshot.page.has_more => last.seq,
+            _ => snapshot.last_seq,
+        };
+        let frame = FollowFrame::TimelineSnapshot {
+            bot_id: self.shared.bot.clone(),
+            epoch: self.shared.epoch.clone(),
+            entries: snapshot.page.entries,
+            last_seq: self.at,
+            total_entries: snapshot.total_entries,
+        };
+        self.send(&frame).await
+    }
+
+    fn notice_turns(&mut self) {
+        self.turns.retain(|followed| !followed.turn.is_complete());
+        for turn in self.shared.hub.live_turns() {
+            if !self.turns.iter().any(|followed| Arc::ptr_eq(&followed.turn, &turn)) {
+                let changes = turn.changes();
+                self.turns.push(Followed { turn, changes, position: Position::default() });
+            }
+        }
+    }
+
+    /// More of what running turns say, of those whose start was told.
+    async fn tell_chunks(&mut self) -> Result<(), Gone> {
+        for followed in &mut self.turns {
+            followed.changes.mark_unchanged();
+            if !followed.turn.is_known_at(self.at) {
+                continue;
+            }
+            while let Some(piece) = followed.turn.read_on(&mut followed.position, MAX_CONTENT) {
+                let frame = FollowFrame::EntryChunk {
+                    entry_id: followed.turn.entry_id(),
+                    offset: piece.offset as u64,
+                    content: piece.text,
+                };
+                self.peer.send(json(&frame)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_changes(&mut self) -> Result<(), Gone> {
+        loop {
+            let shown = match self.shared.hub.recent_after(self.at) {
+                Some(shown) => shown,
+                None => self.read_changes().await?,
+            };
+            if shown.is_empty() {
+                return Ok(());
+            }
+            for Shown { seq, frame } in shown {
+                self.peer.send(frame).await?;
+                self.at = seq;
+            }
+            self.tell_chunks().await?;
+        }
+    }
+
+    /// Changes that are not at hand any more.
+    async fn read_changes(&mut self) -> Result<Vec<Shown>, Gone> {
+        let (after, until) = (self.at, *self.shared.hub.visible().borrow());
+        let read = self.shared.read(move |reader| reader.changes(after, until, CHANGES_AT_A_TIME)).await;
+        let changes = read.map_err(|_| Gone)?;
+        if changes.is_empty() {
+            // All of them were superseded by changes that are not visible yet.
+            return Ok(Vec::new());
+        }
+        Ok(changes
+            .into_iter()
+            .map(|change| Shown { seq: change.entry.seq, frame: frame_of(change) })
+            .collect())
+    }
+
+    async fn send(&mut self, frame: &FollowFrame) -> Result<(), Gone> {
+        self.peer.send(json(frame)).await
+    }
+}
+
+fn json(frame: &FollowFrame) -> Utf8Bytes {
+    serde_json::to_string(frame).expect("a frame has string keys only").into()
+}

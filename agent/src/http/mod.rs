@@ -1,0 +1,241 @@
+//! The server: admin HTTP API and sockets (SPEC 9). It decides nothing: it asks the driver, or reads the store.
+
+mod api;
+mod chat;
+mod door;
+mod follow;
+mod problem;
+mod socket;
+mod views;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::serve::{Listener, ListenerExt};
+use axum::{Router, middleware};
+use hive_shared::api::code;
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
+use hive_shared::work::Mode;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use door::Door;
+
+use crate::driver::Message;
+use crate::hub::Hub;
+use crate::request::{Answer, Request};
+use crate::store::{Reader, StoreError};
+use problem::Problem;
+
+/// The most connections at a time; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 4_096;
+/// The most bytes of a request's body: a task document and its JSON escapes.
+const MAX_BODY: usize = 4 << 20;
+/// How long a request waits for the driver, which answers late only when the disk does not take its writes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the server knows of the bot.
+pub struct Service {
+    /// The hive.
+    pub hive: Hive,
+    /// The bot.
+    pub bot: BotId,
+    /// Its mode.
+    pub mode: Mode,
+    /// The name of its adapter.
+    pub adapter: &'static str,
+    /// Which timeline this is.
+    pub epoch: String,
+    /// Whom to let in.
+    pub door: Door,
+    /// What may be seen.
+    pub hub: Arc<Hub>,
+    /// The driver.
+    pub driver: Sender<Message>,
+    /// The database, to be read.
+    pub database: PathBuf,
+    /// Cancelled when the bot is on its way out: sockets close.
+    pub closing: CancellationToken,
+    /// Connections to the database that nobody uses.
+    pub readers: Mutex<Vec<Reader>>,
+    /// How many chat clients are connected.
+    pub chat_clients: AtomicUsize,
+    /// The last connection's number.
+    pub last_connection: AtomicU64,
+}
+
+type Shared = Arc<Service>;
+
+impl Service {
+    /// Asks the driver for something that it may deny.
+    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        Ok(self.wait_for(request(answer), answered).await??)
+    }
+
+    /// Asks the driver for something that it knows.
+    async fn inquire<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        self.wait_for(request(answer), answered).await
+    }
+
+    async fn wait_for<T>(&self, request: Request, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
+        let stopping = || Problem::new(code::STOPPING, "the bot is stopping");
+        self.driver.send(Message::Request(request)).map_err(|_| stopping())?;
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answer) => answer.map_err(|_| stopping()),
+            Err(_) => Err(Problem::new(code::UNAVAILABLE, "the bot does not answer; its status says why")),
+        }
+    }
+
+    /// Reads the database on a thread that may block.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let shared = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let idle = shared.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let reader = match idle {
+                Some(reader) => reader,
+                None => Reader::open(&shared.database)?,
+            };
+            let result = work(&reader);
+            shared.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            result
+        });
+        match done.await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
+        }
+    }
+
+    /// Waits until the change `seq` may be shown: what a reader was shown survives.
+    async fn shown(&self, seq: u64) {
+        let mut visible = self.hub.visible();
+        // A disk that does not take it is no reason to show nothing.
+        let _ = tokio::time::timeout(PATIENCE, visible.wait_for(|visible| *visible >= seq)).await;
+    }
+}
+
+/// Serves until the bot is on its way out.
+pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Result<()> {
+    let closing = shared.closing.clone();
+    let listener = Bounded { inner: listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+        // A chunk is not to wait for the acknowledgement of the one before.
+        .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
+    let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
+}
+
+fn router(shared: Shared) -> Router {
+    let bot = Router::new()
+        .route("/status", get(api::status))
+        .route("/pause", post(api::pause))
+        .route("/resume", post(api::resume))
+        .route("/interrupt", post(api::interrupt))
+        .route("/stop", post(api::stop))
+        .route("/tasks", get(api::tasks).post(api::submit))
+        .route("/tasks/{id}", get(api::task).delete(api::cancel))
+        .route("/tasks/{id}/retry", post(api::retry))
+        .route("/tasks/{id}/priority", post(api::prioritize))
+        .route("/responses/{id}", get(api::response))
+        .route("/timeline", get(api::timeline))
+        .route("/approvals", get(api::approvals))
+        .route("/approvals/{id}", post(api::approve));
+    Router::new()
+        .route("/health", get(api::health))
+        .nest("/api/bot/{bot_id}", bot)
+        .route("/ws/bot/{bot_id}/timeline", get(follow::upgrade))
+        .route("/ws/bot/{bot_id}/prompt", get(chat::upgrade))
+        .fallback(api::no_such_path)
+        .method_not_allowed_fallback(api::no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), door::guard))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .with_state(shared)
+}
+
+/// A listener that has no more than so many connections open.
+struct Bounded {
+    inner: TcpListener,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection that counts while it is open.
+struct Counted {
+    stream: TcpStream,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Listener for Bounded {
+    type Io = Counted;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Counted, SocketAddr) {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        let (stream, peer) = Listener::accept(&mut self.inner).await;
+        (Counted { stream, _permit: permit }, peer)
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+mod counted {
+    //! A counted connection reads and writes as the stream in it.
+
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::Counted;
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.stream).poll_write(cx, buf)
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            self.stream.is_write_vectored()
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_shutdown(cx)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Rows of the ledger as the API shows them.
+
+use std::sync::atomic::Ordering;
+
+use hive_shared::api::{BotStatus, Entry, TaskDetail, TaskView};
+use hive_shared::time::Stamp;
+use hive_shared::work::Status;
+
+use super::{Problem, Service};
+use crate::health::{Signs, assess};
+use crate::hub::Snapshot;
+use crate::request::Place;
+use crate::store::Item;
+
+impl Service {
+    /// The status as it is now, from the snapshot that the driver left.
+    pub(super) fn status_now(&self) -> Result<BotStatus, Problem> {
+        let snapshot = self.hub.status();
+        let snapshot = snapshot
+            .ok_or_else(|| Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"))?;
+        let Snapshot { at, status, recent_failures } = &*snapshot;
+        let mut status = status.clone();
+        if let Some(current) = &mut status.current {
+            current.elapsed_seconds += at.elapsed().as_secs_f64();
+        }
+        status.chat_clients = self.chat_clients.load(Ordering::Relaxed);
+        status.health = assess(Signs {
+            waiting: status.queue.total(),
+            recent_failures: *recent_failures,
+            quiet_for: Stamp::now().since(status.last_activity),
+            disk_trouble: status.paused_by.iter().any(|cause| cause == "disk"),
+        });
+        Ok(status)
+    }
+}
+
+/// A task in the queue, or one that has ended.
+pub(super) fn view(item: &Item, place: Option<&Place>) -> TaskView {
+    TaskView {
+        task_id: item.id.clone(),
+        title: item.title.clone(),
+        priority: item.priority,
+        status: place.map_or(item.status, |place| {
+            if item.status == Status::Blocked { item.status } else { place.status }
+        }),
+        position: place.and_then(|place| place.position),
+        from: item.detail.from.clone(),
+        to: item.detail.to.clone(),
+        created: item.detail.created.unwrap_or(item.seen_at),
+        limit_seconds: item.detail.limit.as_secs_f64(),
+        interruptible: item.detail.interruptible,
+        depends_on: item.detail.depends_on.clone(),
+        blocked_reason: item.detail.blocked_reason.clone(),
+        file: item.file.clone().unwrap_or_default(),
+        attempts: item.attempts,
+        preemptions: item.preemptions,
+        fields: item.detail.fields.clone(),
+        warnings: item.detail.warnings.clone(),
+        retry_of: item.detail.retry_of.clone(),
+    }
+}
+
+/// One item with all that is known of it. `entry` is the one whose content is its response.
+pub(super) fn detail(
+    service: &Service,
+    item: &Item,
+    place: Option<&Place>,
+    entry: Option<Entry>,
+) -> TaskDetail {
+    let ended = item.ended_at.is_some();
+    TaskDetail {
+        bot_id: service.bot.clone(),
+        task: view(item, place),
+        source: item.source,
+        started_at: item.started_at,
+        completed_at: item.ended_at,
+        duration_seconds: ended.then_some(item.used.as_secs_f64()),
+        success: ended.then_some(item.status == Status::Completed),
+        error: item.error.clone(),
+        error_code: item.error_code.clone(),
+        files_modified: item.files_modified.clone(),
+        response_file: item.response_file.clone(),
+        content_truncated: entry.as_ref().is_some_and(|entry| entry.content_truncated),
+        response: entry.filter(|_| ended).map(|entry| entry.content),
+    }
+}

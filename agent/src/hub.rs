@@ -1,0 +1,203 @@
+//! What those who look may see: the latest status, live turns, and how far the timeline is visible.
+//!
+//! A change of the timeline is shown once it would survive: what ends an item only when its end is synced and its
+//! response published (SPEC 12, (f)), and nothing that comes after such a change before it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::ws::Utf8Bytes;
+use hive_shared::api::{BotStatus, FollowFrame};
+use hive_shared::ids::ItemId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::store::Change;
+use crate::turn::Turn;
+
+/// How many changes are kept at hand for followers that keep up.
+const RECENT_CHANGES: usize = 1_024;
+/// And how many bytes of them.
+const RECENT_BYTES: usize = 4 << 20;
+/// How many finished chat turns are kept whole for clients that come back.
+const RECENT_TURNS: usize = 32;
+
+/// The status as it was published.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When that was.
+    pub at: Instant,
+    /// The status.
+    pub status: BotStatus,
+    /// How many of the last items failed, of how many.
+    pub recent_failures: (usize, usize),
+}
+
+/// A frame for followers, and the change that it shows.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The change's number.
+    pub seq: u64,
+    /// Its `entry_added` or `entry_updated` frame.
+    pub frame: Utf8Bytes,
+}
+
+/// Shared between the driver, the outbox and the server.
+pub struct Hub {
+    status: watch::Sender<Option<Arc<Snapshot>>>,
+    visible: watch::Sender<u64>,
+    live: watch::Sender<u64>,
+    timeline: Mutex<Recent>,
+    turns: Mutex<Turns>,
+}
+
+#[derive(Default)]
+struct Recent {
+    committed: u64,
+    /// The last seq before each commit that waits to be durable.
+    held: VecDeque<u64>,
+    shown: VecDeque<Shown>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Turns {
+    by_id: HashMap<ItemId, Arc<Turn>>,
+    finished: VecDeque<ItemId>,
+}
+
+impl Hub {
+    /// A hub whose timeline is visible up to `seq`.
+    pub fn new(seq: u64) -> Arc<Self> {
+        let timeline = Mutex::new(Recent { committed: seq, ..Recent::default() });
+        Arc::new(Self {
+            status: watch::Sender::new(None),
+            visible: watch::Sender::new(seq),
+            live: watch::Sender::new(0),
+            timeline,
+            turns: Mutex::default(),
+        })
+    }
+
+    // ---- the timeline ----------------------------------------------------------------------------------------
+
+    /// A transaction with these changes was committed. If it `holds`, they become visible with [`Hub::release`].
+    pub fn committed(&self, changes: Vec<Change>, holds: bool) {
+        let mut recent = lock(&self.timeline);
+        if holds {
+            let before = recent.committed;
+            recent.held.push_back(before);
+        }
+        for change in changes {
+            recent.committed = change.entry.seq;
+            let shown = Shown { seq: change.entry.seq, frame: frame_of(change) };
+            recent.bytes += shown.frame.len();
+            recent.shown.push_back(shown);
+            while recent.shown.len() > RECENT_CHANGES || recent.bytes > RECENT_BYTES {
+                let Some(oldest) = recent.shown.pop_front() else { break };
+                recent.bytes -= oldest.frame.len();
+            }
+        }
+        self.show(recent);
+    }
+
+    /// The oldest commit that was held is durable and its responses are published.
+    pub fn release(&self) {
+        let mut recent = lock(&self.timeline);
+        recent.held.pop_front();
+        self.show(recent);
+    }
+
+    fn show(&self, recent: MutexGuard<'_, Recent>) {
+        let upto = recent.held.front().copied().unwrap_or(recent.committed);
+        drop(recent);
+        self.visible.send_if_modified(|visible| std::mem::replace(visible, (*visible).max(upto)) < upto);
+    }
+
+    /// The last seq that may be shown; changes when there is more.
+    pub fn visible(&self) -> watch::Receiver<u64> {
+        self.visible.subscribe()
+    }
+
+    /// The changes after `seq` that may be shown, if they are all at hand; else they are to be read from the store.
+    pub fn recent_after(&self, seq: u64) -> Option<Vec<Shown>> {
+        let visible = *self.visible.borrow();
+        let recent = lock(&self.timeline);
+        let oldest = recent.shown.front().map_or(recent.committed + 1, |shown| shown.seq);
+        if seq + 1 < oldest {
+            return None;
+        }
+        let from = recent.shown.partition_point(|shown| shown.seq <= seq);
+        Some(recent.shown.range(from..).take_while(|shown| shown.seq <= visible).cloned().collect())
+    }
+
+    // ---- turns -----------------------------------------------------------------------------------------------
+
+    /// Keeps a turn for those who want to listen.
+    pub fn add_turn(&self, turn: Arc<Turn>) {
+        lock(&self.turns).by_id.insert(turn.id().clone(), turn);
+        self.live.send_modify(|version| *version += 1);
+    }
+
+    /// The item is over: a task's turn is forgotten, a chat's kept for a while.
+    pub fn end_turn(&self, id: &ItemId, keep: bool) {
+        let mut turns = lock(&self.turns);
+        if !keep {
+            turns.by_id.remove(id);
+            return;
+        }
+        turns.finished.push_back(id.clone());
+        while turns.finished.len() > RECENT_TURNS {
+            if let Some(oldest) = turns.finished.pop_front() {
+                turns.by_id.remove(&oldest);
+            }
+        }
+    }
+
+    /// The turn of an item, while it is kept.
+    pub fn turn(&self, id: &ItemId) -> Option<Arc<Turn>> {
+        lock(&self.turns).by_id.get(id).cloned()
+    }
+
+    /// Turns that are not over.
+    pub fn live_turns(&self) -> Vec<Arc<Turn>> {
+        lock(&self.turns).by_id.values().filter(|turn| !turn.is_complete()).cloned().collect()
+    }
+
+    /// Changes when there is another live turn.
+    pub fn live_changes(&self) -> watch::Receiver<u64> {
+        self.live.subscribe()
+    }
+
+    // ---- status ----------------------------------------------------------------------------------------------
+
+    /// Publishes the status.
+    pub fn set_status(&self, snapshot: Snapshot) {
+        self.status.send_replace(Some(Arc::new(snapshot)));
+    }
+
+    /// The latest status; none before the driver began.
+    pub fn status(&self) -> Option<Arc<Snapshot>> {
+        self.status.borrow().clone()
+    }
+
+    /// Changes with the status.
+    pub fn status_changes(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        self.status.subscribe()
+    }
+}
+
+/// The frame that shows a change to a follower.
+pub fn frame_of(change: Change) -> Utf8Bytes {
+    let Change { entry, added_seq } = change;
+    let frame = if added_seq == entry.seq {
+        FollowFrame::EntryAdded { entry }
+    } else {
+        FollowFrame::EntryUpdated { entry }
+    };
+    serde_json::to_string(&frame).expect("an entry has string keys only").into()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

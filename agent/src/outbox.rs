@@ -1,0 +1,367 @@
+//! The outbox: makes ends durable, publishes responses and archives task files (SPEC 12, (c) to (g)).
+//!
+//! It is a thread of its own, so that the next turn starts while the last one is being synced. Whatever it does can
+//! be done again: a crash at any point leaves an unsettled item, for which the next life does all of it anew.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hive_shared::chat::TurnEvent;
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::paths::Hive;
+use hive_shared::response;
+
+use crate::hub::Hub;
+use crate::turn::Turn;
+
+/// How many commits may wait to be durable before the driver has to wait too.
+const UNSYNCED_COMMITS: usize = 256;
+/// How many published files are synced at a time.
+const SYNC_BATCH: usize = 512;
+/// How long published files wait for company before they are synced.
+const SYNC_DELAY: Duration = Duration::from_millis(200);
+/// Between two tries when the disk does not take something.
+const RETRY: Duration = Duration::from_millis(500);
+/// Up to so many files are synced one by one; more, with all of their file system.
+const FEW_FILES: usize = 4;
+
+/// All that one commit ended.
+pub struct Batch {
+    /// Its items.
+    pub jobs: Vec<Job>,
+}
+
+/// An ended item on its way to rest.
+pub struct Job {
+    /// The item's place in the ledger.
+    pub arrival: i64,
+    /// The item.
+    pub id: ItemId,
+    /// Its response document and the name to publish it under.
+    pub response: Option<(String, String)>,
+    /// The name of its file in the task directory.
+    pub file: Option<String>,
+    /// Whom to tell when its end is visible, and what.
+    pub complete: Option<(Arc<Turn>, TurnEvent)>,
+}
+
+/// An item that has come to rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The item's place in the ledger.
+    pub arrival: i64,
+    /// The item.
+    pub id: ItemId,
+    /// The name of its file in the archive, if it is there.
+    pub file: Option<String>,
+    /// The name of its response, if it is another than was meant.
+    pub response_file: Option<String>,
+}
+
+/// What the outbox tells the driver.
+#[derive(Debug)]
+pub enum Note {
+    /// These items have come to rest.
+    Settled(Vec<Settled>),
+    /// The disk does not take something; nothing once it does again.
+    Trouble(Option<String>),
+}
+
+/// The driver's end of the outbox.
+pub struct Outbox {
+    batches: Option<SyncSender<Batch>>,
+    give_up: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Outbox {
+    /// Starts the thread. `log` is the write-ahead log whose sync makes commits durable, `database` what it belongs
+    /// to.
+    pub fn start(
+        hive: Hive,
+        bot: BotId,
+        hub: Arc<Hub>,
+        log: &Path,
+        database: &Path,
+        tell: impl Fn(Note) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, batches) = sync_channel(UNSYNCED_COMMITS);
+        let give_up = Arc::new(AtomicBool::new(false));
+        let worker = Worker {
+            log: File::open(log)?,
+            database: rusqlite::Connection::open(database).map_err(io::Error::other)?,
+            hive,
+            bot,
+            hub,
+            tell: Box::new(tell),
+            give_up: Arc::clone(&give_up),
+            in_trouble: false,
+            unsynced: Vec::new(),
+            checkpoint_at: None,
+        };
+        let thread = std::thread::Builder::new().name("outbox".into()).spawn(move || worker.run(&batches))?;
+        Ok(Self { batches: Some(sender), give_up, thread: Some(thread) })
+    }
+
+    /// Hands over what a commit ended. Waits when too many commits are not durable yet.
+    pub fn send(&self, batch: Batch) {
+        if let Some(batches) = &self.batches {
+            // The thread ends only after this end is dropped.
+            let _ = batches.send(batch);
+        }
+    }
+
+    /// Finishes what was handed over, and ends. If the disk does not take it, it is left to the next life.
+    pub fn close(mut self) {
+        self.batches.take();
+        self.give_up.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Worker {
+    log: File,
+    database: rusqlite::Connection,
+    hive: Hive,
+    bot: BotId,
+    hub: Arc<Hub>,
+    tell: Box<dyn Fn(Note) + Send>,
+    give_up: Arc<AtomicBool>,
+    in_trouble: bool,
+    unsynced: Vec<Settled>,
+    checkpoint_at: Option<Instant>,
+}
+
+impl Worker {
+    fn run(mut self, batches: &Receiver<Batch>) {
+        let mut sync_at: Option<Instant> = None;
+        loop {
+            let deadline = [sync_at, self.checkpoint_at].into_iter().flatten().min();
+            let received = match deadline {
+                None => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => batches.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match received {
+                Ok(first) => {
+                    let mut group = vec![first];
+                    group.extend(batches.try_iter());
+                    if self.settle(group).is_none() {
+                        return;
+                    }
+                    sync_at.get_or_insert_with(|| Instant::now() + SYNC_DELAY);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.sync_published();
+                    return;
+                }
+            }
+            if self.unsynced.len() >= SYNC_BATCH || sync_at.is_some_and(|at| at <= Instant::now()) {
+                sync_at = None;
+                if self.sync_published().is_none() {
+                    return;
+                }
+            }
+            if self.checkpoint_at.is_some_and(|at| at <= Instant::now()) {
+                self.checkpoint_at = None;
+                self.checkpoint();
+            }
+        }
+    }
+
+    /// (c) to (f) for all that a group of commits ended: one sync for all of them.
+    fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
+        self.until_taken(|worker| worker.log.sync_data())?;
+        for batch in group {
+            let mut complete = Vec::new();
+            for job in batch.jobs {
+                let mut settled =
+                    Settled { arrival: job.arrival, id: job.id, file: None, response_file: None };
+                if let Some((name, document)) = &job.response {
+                    let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
+                    settled.response_file = (&published != name).then_some(published);
+                }
+                if let Some(file) = &job.file {
+                    let archive = self.hive.archive(&self.bot);
+                    let from = self.hive.tasks(&self.bot).join(file);
+                    settled.file = self.until_taken(|_| move_into(&from, &archive))?;
+                }
+                complete.extend(job.complete);
+                self.unsynced.push(settled);
+            }
+            self.hub.release();
+            for (turn, event) in complete {
+                turn.tell(event);
+            }
+        }
+        self.checkpoint_at.get_or_insert_with(|| Instant::now() + Duration::from_secs(2));
+        Some(())
+    }
+
+    /// (d): gives the response its name. Never replaces another's; what is there of an earlier try of ours, torn or
+    /// whole, is ours to replace.
+    fn publish(&self, id: &ItemId, name: &str, document: &str) -> io::Result<String> {
+        let directory = self.hive.responses();
+        let beside = Hive::response_name_beside_another(id, &self.bot);
+        for name in [name, &beside] {
+            let path = directory.join(name);
+            let mut file =
+                tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory)?;
+            file.write_all(document.as_bytes())?;
+            set_readable(file.as_file())?;
+            match file.persist_noclobber(&path) {
+                Ok(_) => return Ok(name.to_owned()),
+                Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
+                    let there = std::fs::read(&path)?;
+                    if there == document.as_bytes() {
+                        return Ok(name.to_owned());
+                    }
+                    if !is_of_another(&there, &self.bot) {
+                        refused.file.persist(&path).map_err(|e| e.error)?;
+                        return Ok(name.to_owned());
+                    }
+                }
+                Err(refused) => return Err(refused.error),
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{beside} is there already, and is not ours"),
+        ))
+    }
+
+    /// (g): syncs what was published and archived; after this the ledger need not keep the documents.
+    fn sync_published(&mut self) -> Option<()> {
+        if self.unsynced.is_empty() {
+            return Some(());
+        }
+        self.until_taken(|worker| {
+            let responses = worker.hive.responses();
+            if worker.unsynced.len() > FEW_FILES {
+                return Ok(nix::unistd::syncfs(File::open(&responses)?)?);
+            }
+            for settled in &worker.unsynced {
+                let usual = Hive::response_name(&settled.id);
+                let name = settled.response_file.as_deref().unwrap_or(&usual);
+                match File::open(responses.join(name)) {
+                    Ok(file) => file.sync_data()?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            for directory in [responses, worker.hive.tasks(&worker.bot), worker.hive.archive(&worker.bot)] {
+                match File::open(directory) {
+                    Ok(directory) => directory.sync_all()?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        })?;
+        (self.tell)(Note::Settled(std::mem::take(&mut self.unsynced)));
+        Some(())
+    }
+
+    /// Moves what the write-ahead log holds into the database, as far as no reader needs it there.
+    fn checkpoint(&self) {
+        if let Err(error) = self.database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(error = %error, "the database could not be checkpointed");
+        }
+    }
+
+    /// Tries until the disk takes it; nothing if that is given up because the bot stops.
+    fn until_taken<T>(&mut self, mut work: impl FnMut(&mut Self) -> io::Result<T>) -> Option<T> {
+        loop {
+            match work(self) {
+                Ok(value) => {
+                    if std::mem::take(&mut self.in_trouble) {
+                        (self.tell)(Note::Trouble(None));
+                    }
+                    return Some(value);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.in_trouble, true) {
+                        (self.tell)(Note::Trouble(Some(error.to_string())));
+                    }
+                    if self.give_up.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+}
+
+/// Moves a file into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing if
+/// the file is gone.
+pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
+    let Some(name) = from.file_name().and_then(|name| name.to_str()) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a task file has a name in UTF-8"));
+    };
+    let (stem, ending) =
+        name.rsplit_once('.').map_or((name, String::new()), |(stem, ending)| (stem, format!(".{ending}")));
+    let mut candidate = name.to_owned();
+    let mut number = 2_u64;
+    loop {
+        match rename_noreplace(from, &directory.join(&candidate)) {
+            Ok(()) => return Ok(Some(candidate)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                candidate = format!("{stem}.{number}{ending}");
+                number += 1;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => return Ok(None),
+            // The archive may have been tidied away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir_all(directory)?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        // Some file systems cannot do both in one step.
+        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Whether a document in the way is a response that is whole and not this bot's.
+fn is_of_another(document: &[u8], bot: &BotId) -> bool {
+    match std::str::from_utf8(document)
+        .ok()
+        .and_then(|text| response::read(text).ok().map(|(header, _)| header.bot_id))
+    {
+        Some(owner) => &owner != bot,
+        // No response of ours looks like this, unless the power went while it was written.
+        None => document.iter().any(|byte| *byte != 0) && !document.starts_with(b"---\nschema: 1\n"),
+    }
+}
+
+/// Responses are for everyone who may read the directory, as other new files are.
+fn set_readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// Where a task file that is no task goes, with the reason beside it. Returns its new name.
+pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<Option<String>> {
+    let rejected: PathBuf = hive.rejected(bot);
+    let moved = move_into(&hive.tasks(bot).join(name), &rejected)?;
+    if let Some(moved) = &moved {
+        std::fs::write(rejected.join(format!("{moved}.reason.txt")), format!("{reason}\n"))?;
+    }
+    Ok(moved)
+}

@@ -1,0 +1,221 @@
+//! The timeline: entries, pages of them, and what changed.
+
+use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
+use hive_shared::time::Stamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+
+use super::StoreError;
+
+/// The entries on a page that does not say how many it wants.
+const USUAL_PAGE: usize = 100;
+
+/// A page of the timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Oldest first; with `after_seq` in seq order.
+    pub entries: Vec<Entry>,
+    /// Whether there is more in the direction that was asked for.
+    pub has_more: bool,
+    /// The cursor of what is older than this page.
+    pub before: Option<String>,
+}
+
+/// An entry as it changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The entry as it is now; its `seq` is the change's number.
+    pub entry: Entry,
+    /// The number of the change that made it.
+    pub added_seq: u64,
+}
+
+/// Writes an entry under its `seq`. A new one gets the next key.
+pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
+    let json = serde_json::to_string(entry)?;
+    let changed = db
+        .prepare_cached("UPDATE entry SET seq = ?2, status = ?3, json = ?4 WHERE entry_id = ?1")?
+        .execute(params![entry.entry_id, entry.seq, entry.status.as_str(), json])?;
+    if changed == 0 {
+        db.prepare_cached(
+            "INSERT INTO entry (entry_id, seq, added_seq, timestamp, source, kind, status, json) \
+             VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            entry.entry_id,
+            entry.seq,
+            entry.timestamp.as_micros(),
+            entry.source.as_str(),
+            entry.kind.as_str(),
+            entry.status.as_str(),
+            json,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Makes an entry's words those that a search finds it by.
+pub(super) fn index(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
+    let key: i64 = db
+        .prepare_cached("SELECT key FROM entry WHERE entry_id = ?1")?
+        .query_row([&entry.entry_id], |row| row.get(0))?;
+    let text = [
+        entry.entry_id.as_str(),
+        entry.title.as_deref().unwrap_or(""),
+        entry.sender.as_deref().unwrap_or(""),
+        &entry.content,
+        entry.error.as_deref().unwrap_or(""),
+    ]
+    .join("\n");
+    db.prepare_cached("INSERT OR REPLACE INTO words (rowid, text) VALUES (?1, ?2)")?
+        .execute(params![key, text])?;
+    Ok(())
+}
+
+/// One entry.
+pub(super) fn get(db: &Connection, entry_id: &str) -> Result<Option<Entry>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT json FROM entry WHERE entry_id = ?1")?;
+    let json: Option<String> = statement.query_row([entry_id], |row| row.get(0)).optional()?;
+    Ok(json.as_deref().map(serde_json::from_str).transpose()?)
+}
+
+/// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+pub(super) fn changes(
+    db: &Connection,
+    after: u64,
+    until: u64,
+    limit: usize,
+) -> Result<Vec<Change>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT added_seq, json FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
+    )?;
+    let rows = statement.query_map(params![clamp(after), clamp(until), limit], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    rows.map(|row| {
+        let (added, json) = row?;
+        Ok(Change { entry: serde_json::from_str(&json)?, added_seq: u64::try_from(added).unwrap_or(0) })
+    })
+    .collect()
+}
+
+/// A page as the query wants it (SPEC 8). The cost does not depend on how long the timeline is.
+pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, StoreError> {
+    let limit = query.limit.unwrap_or(USUAL_PAGE).clamp(1, MAX_PAGE);
+    let mut wants = Wants::default();
+    for (column, word) in [
+        ("source", query.source.map(hive_shared::work::Source::as_str)),
+        ("kind", query.kind.map(hive_shared::work::Kind::as_str)),
+        ("status", query.status.map(hive_shared::work::Status::as_str)),
+    ] {
+        if let Some(word) = word {
+            wants.push(&format!("entry.{column} = ?"), Value::Text(word.to_owned()));
+        }
+    }
+    if let Some(since) = query.since {
+        let first = first_key_at(db, since)?.unwrap_or(i64::MAX);
+        wants.push("entry.key >= ?", Value::Integer(first));
+    }
+    if let Some(until) = query.until
+        && let Some(first_after) = first_key_at(db, until)?
+    {
+        wants.push("entry.key < ?", Value::Integer(first_after));
+    }
+    if let Some(cursor) = &query.before {
+        wants.push("entry.key < ?", Value::Integer(key_of(cursor)?));
+    }
+    let from = match query.q.as_deref().map(match_expression) {
+        None => "entry",
+        // All words in between were punctuation: nothing holds them.
+        Some(None) => return Ok(Page { entries: Vec::new(), has_more: false, before: None }),
+        Some(Some(expression)) => {
+            wants.push("words MATCH ?", Value::Text(expression));
+            "words CROSS JOIN entry ON entry.key = words.rowid"
+        }
+    };
+    let by_seq = query.after_seq.is_some();
+    let order = match (by_seq, from) {
+        (true, _) => "entry.seq",
+        (false, "entry") => "entry.key DESC",
+        (false, _) => "words.rowid DESC",
+    };
+    if let Some(after) = query.after_seq {
+        wants.push("entry.seq > ?", Value::Integer(clamp(after)));
+    }
+    let conditions =
+        if wants.conditions.is_empty() { "1".to_owned() } else { wants.conditions.join(" AND ") };
+    let sql = format!("SELECT entry.key, entry.json FROM {from} WHERE {conditions} ORDER BY {order} LIMIT ?");
+    wants.values.push(Value::Integer(i64::try_from(limit + 1).unwrap_or(i64::MAX)));
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params_from_iter(wants.values), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    if !by_seq {
+        found.reverse();
+    }
+    let before = found.first().filter(|_| !by_seq).map(|(key, _)| cursor_of(*key));
+    let entries = found.iter().map(|(_, json)| serde_json::from_str(json)).collect::<Result<_, _>>()?;
+    Ok(Page { entries, has_more, before })
+}
+
+/// How many entries there are: they are never taken away, and keys have no gaps.
+pub(super) fn count(db: &Connection) -> Result<u64, StoreError> {
+    let last: Option<i64> =
+        db.prepare_cached("SELECT max(key) FROM entry")?.query_row([], |row| row.get(0))?;
+    Ok(last.and_then(|key| u64::try_from(key).ok()).unwrap_or(0))
+}
+
+/// The latest seq and timestamp.
+pub(super) fn latest(db: &Connection) -> Result<(u64, Stamp), StoreError> {
+    let seq: Option<i64> = db.query_row("SELECT max(seq) FROM entry", [], |row| row.get(0))?;
+    let stamp: Option<i64> = db.query_row("SELECT max(timestamp) FROM entry", [], |row| row.get(0))?;
+    Ok((seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or(0), Stamp::from_micros(stamp.unwrap_or(0))))
+}
+
+#[derive(Default)]
+struct Wants {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Wants {
+    fn push(&mut self, condition: &str, value: Value) {
+        self.conditions.push(condition.to_owned());
+        self.values.push(value);
+    }
+}
+
+/// Timestamps rise with keys, so that a time is a key.
+fn first_key_at(db: &Connection, stamp: Stamp) -> Result<Option<i64>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT key FROM entry WHERE timestamp >= ?1 ORDER BY timestamp LIMIT 1")?;
+    Ok(statement.query_row([stamp.as_micros()], |row| row.get(0)).optional()?)
+}
+
+/// The words of a person's search as a query that means all of them and nothing else.
+fn match_expression(q: &str) -> Option<String> {
+    let words: Vec<String> = q
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn cursor_of(key: i64) -> String {
+    format!("k{key}")
+}
+
+fn key_of(cursor: &str) -> Result<i64, StoreError> {
+    cursor
+        .strip_prefix('k')
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| StoreError::Cursor(cursor.chars().take(40).collect()))
+}
+
+fn clamp(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Rows of the ledger: one a file task or chat prompt.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hive_shared::ids::ItemId;
+use hive_shared::time::Stamp;
+use hive_shared::work::{Priority, Source, Status, WhenBusy};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+
+/// A file task or chat prompt, from its arrival on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its place in the order of arrival; 0 until it is stored.
+    pub arrival: i64,
+    /// Its id.
+    pub id: ItemId,
+    /// Which kind of work it is.
+    pub source: Source,
+    /// How it stands.
+    pub status: Status,
+    /// Its priority; of chat, meaningless.
+    pub priority: Priority,
+    /// Its title, or the beginning of the prompt.
+    pub title: String,
+    /// When it arrived.
+    pub seen_at: Stamp,
+    /// The rest of what it came with.
+    pub detail: Detail,
+    /// The name of its file; once it ended the one in the archive.
+    pub file: Option<String>,
+    /// How its file looked when it was read.
+    pub fingerprint: Option<String>,
+    /// What makes two submissions the same.
+    pub digest: String,
+    /// How often it was started, stops and preemptions not counted.
+    pub attempts: u32,
+    /// How often it gave way to chat.
+    pub preemptions: u32,
+    /// `HIVE_RUN_ID` of its last run.
+    pub run: Option<String>,
+    /// When its last attempt started.
+    pub started_at: Option<Stamp>,
+    /// When it ended.
+    pub ended_at: Option<Stamp>,
+    /// The time it used in the slot.
+    pub used: Duration,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// The same for programs.
+    pub error_code: Option<String>,
+    /// Files that it changed.
+    pub files_modified: Vec<String>,
+    /// What it cost, as the adapter told.
+    pub usage: Option<serde_json::Value>,
+    /// The name of its response document.
+    pub response_file: Option<String>,
+    /// Whether its response is published and synced and its file archived.
+    pub settled: bool,
+}
+
+/// What an item came with and no rule asks for often.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// Who asked for a task.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// The bot that a task's document names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// When a task was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Stamp>,
+    /// The time it may use in the slot.
+    pub limit: Duration,
+    /// Whether chat may preempt a task.
+    pub interruptible: bool,
+    /// Tasks that must complete first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ItemId>,
+    /// Why a task is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_reason: Option<String>,
+    /// The task that this one repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<ItemId>,
+    /// Header fields that mean nothing to the hive.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// What had to be guessed or left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Who prompts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// The conversation of a prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What a prompt wants when the bot is busy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when_busy: Option<WhenBusy>,
+}
+
+const COLUMNS: &str = "arrival, id, source, status, priority, title, seen_at, detail, file, fingerprint, digest, \
+    attempts, preemptions, run, started_at, ended_at, used, error, error_code, files_modified, usage, response_file, \
+    settled";
+
+/// Writes an item; one that is new (`arrival` 0) gets its place, which is returned.
+pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
+    let sql = format!(
+        "INSERT OR REPLACE INTO item ({COLUMNS}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
+    );
+    db.prepare_cached(&sql)?.execute(params![
+        (item.arrival != 0).then_some(item.arrival),
+        item.id.as_str(),
+        item.source.as_str(),
+        item.status.as_str(),
+        item.priority.index(),
+        item.title,
+        item.seen_at.as_micros(),
+        serde_json::to_string(&item.detail)?,
+        item.file,
+        item.fingerprint,
+        item.digest,
+        item.attempts,
+        item.preemptions,
+        item.run,
+        item.started_at.map(Stamp::as_micros),
+        item.ended_at.map(Stamp::as_micros),
+        i64::try_from(item.used.as_micros()).unwrap_or(i64::MAX),
+        item.error,
+        item.error_code,
+        serde_json::to_string(&item.files_modified)?,
+        item.usage.as_ref().map(serde_json::Value::to_string),
+        item.response_file,
+        item.settled,
+    ])?;
+    Ok(if item.arrival == 0 { db.last_insert_rowid() } else { item.arrival })
+}
+
+/// The item of an id.
+pub(super) fn get(db: &Connection, id: &str) -> Result<Option<Item>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM item WHERE id = ?1");
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_row([id], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// Items that have not come to rest, in the order of their arrival.
+pub(super) fn unsettled(db: &Connection) -> Result<Vec<Item>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM item WHERE settled = 0 ORDER BY arrival");
+    let mut statement = db.prepare(&sql)?;
+    let rows = statement.query_map([], |row| Ok(read(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+/// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
+pub(super) fn finished_tasks(
+    db: &Connection,
+    after: Option<&Item>,
+    limit: usize,
+) -> Result<(Vec<Item>, usize), StoreError> {
+    let (ended, arrival) = after.map_or((i64::MAX, i64::MAX), |item| {
+        (item.ended_at.map_or(i64::MAX, Stamp::as_micros), item.arrival)
+    });
+    let sql = format!(
+        "SELECT {COLUMNS} FROM item WHERE source = 'file' AND ended_at IS NOT NULL \
+         AND (ended_at < ?1 OR (ended_at = ?1 AND arrival < ?2)) ORDER BY ended_at DESC, arrival DESC LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![ended, arrival, limit], |row| Ok(read(row)))?;
+    let items = rows.map(|row| row?).collect::<Result<_, StoreError>>()?;
+    let tally = "SELECT coalesce(sum(items), 0) FROM tally WHERE source = 'file'";
+    let total = db.prepare_cached(tally)?.query_row([], |row| row.get(0))?;
+    Ok((items, total))
+}
+
+/// How the last items ended, the latest first.
+pub(super) fn last_endings(db: &Connection, limit: usize) -> Result<Vec<Status>, StoreError> {
+    let of = |source| {
+        let filter = format!("ended_at IS NOT NULL AND source = '{source}'");
+        format!(
+            "SELECT * FROM (SELECT status, ended_at FROM item WHERE {filter} ORDER BY ended_at DESC LIMIT ?1)"
+        )
+    };
+    let both = format!("{} UNION ALL {} ORDER BY ended_at DESC LIMIT ?1", of("file"), of("chat"));
+    let mut statement = db.prepare(&both)?;
+    let rows = statement.query_map([limit], |row| row.get::<_, String>(0))?;
+    rows.map(|row| word(&row?)).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<Item, StoreError> {
+    let stamp = |index: usize| -> Result<Option<Stamp>, rusqlite::Error> {
+        Ok(row.get::<_, Option<i64>>(index)?.map(Stamp::from_micros))
+    };
+    Ok(Item {
+        arrival: row.get(0)?,
+        id: row.get::<_, String>(1)?.parse()?,
+        source: word(&row.get::<_, String>(2)?)?,
+        status: word(&row.get::<_, String>(3)?)?,
+        priority: Priority::from_index(row.get(4)?),
+        title: row.get(5)?,
+        seen_at: Stamp::from_micros(row.get(6)?),
+        detail: serde_json::from_str(&row.get::<_, String>(7)?)?,
+        file: row.get(8)?,
+        fingerprint: row.get(9)?,
+        digest: row.get(10)?,
+        attempts: row.get(11)?,
+        preemptions: row.get(12)?,
+        run: row.get(13)?,
+        started_at: stamp(14)?,
+        ended_at: stamp(15)?,
+        used: Duration::from_micros(u64::try_from(row.get::<_, i64>(16)?).unwrap_or(0)),
+        error: row.get(17)?,
+        error_code: row.get(18)?,
+        files_modified: serde_json::from_str(&row.get::<_, String>(19)?)?,
+        usage: row.get::<_, Option<String>>(20)?.as_deref().map(serde_json::from_str).transpose()?,
+        response_file: row.get(21)?,
+        settled: row.get(22)?,
+    })
+}
+
+pub(super) fn word<T: std::str::FromStr<Err = hive_shared::work::UnknownWord>>(
+    text: &str,
+) -> Result<T, StoreError> {
+    Ok(text.parse()?)
+}

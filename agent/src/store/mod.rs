@@ -1,0 +1,489 @@
+//! The ledger of work and the timeline, in one SQLite database a bot (SPEC 2, 8 and 12).
+//!
+//! The driver is the only writer. It opens a transaction when it begins to handle what has come in, and commits it
+//! before anything that follows from it becomes visible outside. A commit is not synced: it survives the end of this
+//! process and not that of the machine. What must survive that is synced by the outbox, many commits at a time.
+
+mod entries;
+mod item;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hive_shared::api::{Counts, Entry, TimelineQuery};
+use hive_shared::ids::{IdError, ItemId};
+use hive_shared::time::Stamp;
+use hive_shared::work::{Source, Status, UnknownWord};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite_migration::{M, Migrations};
+
+pub use entries::{Change, Page};
+pub use item::{Detail, Item};
+
+/// Between two tries of a write that the disk has no room for.
+const RETRY: Duration = Duration::from_millis(500);
+/// How large the write-ahead log may grow before what it holds is moved into the database.
+pub const CHECKPOINT_BYTES: u64 = 4 << 20;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite says so.
+    #[error("the database cannot do that")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The database is of a later version of hive-agent, or a migration failed.
+    #[error("the database cannot be brought to this version's form")]
+    Migration(#[from] rusqlite_migration::Error),
+    /// A stored JSON value cannot be read.
+    #[error("a stored value cannot be read")]
+    Json(#[from] serde_json::Error),
+    /// A stored id is none.
+    #[error("a stored id cannot be read")]
+    Id(#[from] IdError),
+    /// A stored word is none.
+    #[error("a stored word cannot be read")]
+    Word(#[from] UnknownWord),
+    /// A cursor that we did not give.
+    #[error("'{0}' is no cursor of this timeline")]
+    Cursor(String),
+    /// A write was given up, because the bot is to stop and the disk does not take it.
+    #[error("the disk does not take what is to be written")]
+    GivenUp(#[source] rusqlite::Error),
+}
+
+impl StoreError {
+    /// Whether the same write may succeed later, when there is room again or the disk can be written.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::OutOfMemory
+                    | ErrorCode::PermissionDenied
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// One change of the database. Kept until its transaction is committed, so that it can be made again.
+#[derive(Debug, Clone)]
+enum Write {
+    Item(Box<Item>),
+    Entry { entry: Box<Entry>, index: bool },
+    Instruction { arrival: i64, text: String },
+    Body { arrival: i64, document: String },
+    Partial { arrival: i64, start: usize, text: String },
+    ForgetPartial { arrival: i64 },
+    Tally { source: Source, status: Status },
+    Settle { arrival: i64, file: Option<String>, response_file: Option<String> },
+    Meta { key: &'static str, value: String },
+}
+
+/// Told when the disk does not take a write, and when it does again. Says whether to go on trying.
+pub type Trouble = Box<dyn FnMut(Option<&StoreError>) -> KeepTrying + Send>;
+
+/// Whether a write that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepTrying {
+    /// Yes.
+    Yes,
+    /// No: the bot is to stop.
+    No,
+}
+
+/// The writing side.
+pub struct Store {
+    db: Connection,
+    path: PathBuf,
+    epoch: String,
+    is_new: bool,
+    seq: u64,
+    last_stamp: Stamp,
+    uncommitted: Vec<Write>,
+    changes: Vec<Change>,
+    trouble: Trouble,
+}
+
+impl Store {
+    /// Opens a bot's database, and makes it where there is none.
+    pub fn open(path: &Path, trouble: Trouble) -> Result<Self, StoreError> {
+        let mut db = Connection::open(path)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        // The outbox syncs and checkpoints.
+        db.pragma_update(None, "synchronous", "NORMAL")?;
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        db.set_prepared_statement_cache_capacity(64);
+        Migrations::new(vec![M::up(include_str!("schema.sql"))]).to_latest(&mut db)?;
+        let known: Option<String> =
+            db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
+        let is_new = known.is_none();
+        let epoch = known.unwrap_or_else(|| ItemId::generate("E", jiff::Timestamp::now()).to_string());
+        if is_new {
+            db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [&epoch])?;
+        }
+        let (seq, last_stamp) = entries::latest(&db)?;
+        let path = path.to_owned();
+        Ok(Self {
+            db,
+            path,
+            epoch,
+            is_new,
+            seq,
+            last_stamp,
+            uncommitted: Vec::new(),
+            changes: Vec::new(),
+            trouble,
+        })
+    }
+
+    /// Which timeline this is.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Whether the first scan of the task directory has never been completed on this ledger.
+    pub fn is_new(&self) -> bool {
+        self.is_new || !matches!(self.meta("scanned"), Ok(Some(_)))
+    }
+
+    /// The file whose sync makes all commits durable.
+    pub fn log_path(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-wal");
+        name.into()
+    }
+
+    /// The latest seq.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    // ---- reading what is written, committed or not -----------------------------------------------------------
+
+    /// The item of an id.
+    pub fn item(&self, id: &ItemId) -> Result<Option<Item>, StoreError> {
+        item::get(&self.db, id.as_str())
+    }
+
+    /// Items that have not come to rest, in the order of their arrival.
+    pub fn unsettled(&self) -> Result<Vec<Item>, StoreError> {
+        item::unsettled(&self.db)
+    }
+
+    /// How the last items ended, the latest first.
+    pub fn last_endings(&self, limit: usize) -> Result<Vec<Status>, StoreError> {
+        item::last_endings(&self.db, limit)
+    }
+
+    /// One entry.
+    pub fn entry(&self, entry_id: &str) -> Result<Option<Entry>, StoreError> {
+        entries::get(&self.db, entry_id)
+    }
+
+    /// How many items ended how.
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        let mut statement = self.db.prepare("SELECT status, sum(items) FROM tally GROUP BY status")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        for row in rows {
+            let (status, items) = row?;
+            let items = u64::try_from(items).unwrap_or(0);
+            match item::word(&status)? {
+                Status::Completed => counts.completed = items,
+                Status::Failed => counts.failed = items,
+                Status::Cancelled => counts.cancelled = items,
+                Status::TimedOut => counts.timed_out = items,
+                Status::Incomplete => counts.incomplete = items,
+                Status::Queued | Status::Blocked | Status::Running | Status::Suspended => {}
+            }
+        }
+        Ok(counts)
+    }
+
+    /// What a started item was told to do.
+    pub fn instruction(&self, arrival: i64) -> Result<Option<String>, StoreError> {
+        let mut statement = self.db.prepare_cached("SELECT text FROM instruction WHERE arrival = ?1")?;
+        Ok(statement.query_row([arrival], |row| row.get(0)).optional()?)
+    }
+
+    /// The response document of an item that is not settled.
+    pub fn body(&self, arrival: i64) -> Result<Option<String>, StoreError> {
+        body(&self.db, arrival)
+    }
+
+    /// What an item had said when the daemon died.
+    pub fn partial(&self, arrival: i64) -> Result<String, StoreError> {
+        let mut statement = self.db.prepare("SELECT text FROM partial WHERE arrival = ?1 ORDER BY start")?;
+        let rows = statement.query_map([arrival], |row| row.get::<_, String>(0))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// A value of the ledger itself.
+    pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    // ---- writing ---------------------------------------------------------------------------------------------
+
+    /// Writes an item. One that is new gets its `arrival`.
+    pub fn put_item(&mut self, item: &mut Item) -> Result<(), StoreError> {
+        if item.arrival == 0 {
+            let last: Option<i64> =
+                self.db.prepare_cached("SELECT max(arrival) FROM item")?.query_row([], |r| r.get(0))?;
+            item.arrival = last.unwrap_or(0) + 1;
+        }
+        self.write(Write::Item(Box::new(item.clone())))
+    }
+
+    /// Puts an entry on the timeline, or changes the one that is there, under the next seq and at the present time.
+    /// With `index`, a search finds it by its words as they are now.
+    pub fn put_entry(&mut self, mut entry: Entry, index: bool) -> Result<(), StoreError> {
+        // Keys and timestamps rise together even if the clock is set back.
+        let now = Stamp::now().max(Stamp::from_micros(self.last_stamp.as_micros() + 1));
+        let known = self
+            .db
+            .prepare_cached("SELECT added_seq, timestamp FROM entry WHERE entry_id = ?1")?
+            .query_row([&entry.entry_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, i64>(1)?)))
+            .optional()?;
+        self.seq += 1;
+        entry.seq = self.seq;
+        entry.updated_at = now;
+        let added_seq = if let Some((added_seq, timestamp)) = known {
+            entry.timestamp = Stamp::from_micros(timestamp);
+            added_seq
+        } else {
+            entry.timestamp = now;
+            self.last_stamp = now;
+            self.seq
+        };
+        self.changes.push(Change { entry: entry.clone(), added_seq });
+        self.write(Write::Entry { entry: Box::new(entry), index })
+    }
+
+    /// Keeps what a started item was told to do.
+    pub fn put_instruction(&mut self, arrival: i64, text: String) -> Result<(), StoreError> {
+        self.write(Write::Instruction { arrival, text })
+    }
+
+    /// Keeps a response document until it is published.
+    pub fn put_body(&mut self, arrival: i64, document: String) -> Result<(), StoreError> {
+        self.write(Write::Body { arrival, document })
+    }
+
+    /// Keeps a piece of what a running item says.
+    pub fn put_partial(&mut self, arrival: i64, start: usize, text: String) -> Result<(), StoreError> {
+        self.write(Write::Partial { arrival, start, text })
+    }
+
+    /// Forgets what an item has said, because it starts over or has ended.
+    pub fn forget_partial(&mut self, arrival: i64) -> Result<(), StoreError> {
+        self.write(Write::ForgetPartial { arrival })
+    }
+
+    /// Counts an ended item.
+    pub fn tally(&mut self, source: Source, status: Status) -> Result<(), StoreError> {
+        self.write(Write::Tally { source, status })
+    }
+
+    /// An ended item's response is published and synced, and its file archived under `file`.
+    pub fn settle(
+        &mut self,
+        arrival: i64,
+        file: Option<String>,
+        response_file: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.write(Write::Settle { arrival, file, response_file })
+    }
+
+    /// Keeps a value of the ledger itself.
+    pub fn put_meta(&mut self, key: &'static str, value: &str) -> Result<(), StoreError> {
+        self.write(Write::Meta { key, value: value.to_owned() })
+    }
+
+    /// Makes what was written since the last commit part of the ledger: after this it survives the end of this
+    /// process. Returns the changes of the timeline, in seq order.
+    pub fn commit(&mut self) -> Result<Vec<Change>, StoreError> {
+        if !self.uncommitted.is_empty() {
+            if let Err(error) = self.db.execute_batch("COMMIT").map_err(StoreError::from) {
+                self.persist(error, true)?;
+            }
+            self.uncommitted.clear();
+        }
+        Ok(std::mem::take(&mut self.changes))
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), StoreError> {
+        let begin = self.uncommitted.is_empty();
+        self.uncommitted.push(write);
+        let done = (|| {
+            if begin {
+                self.db.execute_batch("BEGIN IMMEDIATE")?;
+            }
+            self.uncommitted.last().map_or(Ok(()), |write| apply(&self.db, write))
+        })();
+        done.or_else(|error| self.persist(error, false))
+    }
+
+    /// The disk did not take a write: tries again what is not committed yet, until it does.
+    fn persist(&mut self, error: StoreError, commit: bool) -> Result<(), StoreError> {
+        let mut error = error;
+        loop {
+            if !error.may_pass() {
+                return Err(error);
+            }
+            if (self.trouble)(Some(&error)) == KeepTrying::No {
+                return match error {
+                    StoreError::Sqlite(source) => Err(StoreError::GivenUp(source)),
+                    other => Err(other),
+                };
+            }
+            std::thread::sleep(RETRY);
+            // Fails where SQLite has rolled back by itself, which is as good.
+            let _ = self.db.execute_batch("ROLLBACK");
+            let again = (|| {
+                self.db.execute_batch("BEGIN IMMEDIATE")?;
+                self.uncommitted.iter().try_for_each(|write| apply(&self.db, write))?;
+                if commit { Ok(self.db.execute_batch("COMMIT")?) } else { Ok(()) }
+            })();
+            match again {
+                Ok(()) => {
+                    (self.trouble)(None);
+                    return Ok(());
+                }
+                Err(next) => error = next,
+            }
+        }
+    }
+}
+
+fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
+    match write {
+        Write::Item(item) => {
+            item::put(db, item)?;
+        }
+        Write::Entry { entry, index } => {
+            entries::put(db, entry)?;
+            if *index {
+                entries::index(db, entry)?;
+            }
+        }
+        Write::Instruction { arrival, text } => {
+            db.prepare_cached("INSERT OR REPLACE INTO instruction (arrival, text) VALUES (?1, ?2)")?
+                .execute(params![arrival, text])?;
+        }
+        Write::Body { arrival, document } => {
+            db.prepare_cached("INSERT OR REPLACE INTO body (arrival, document) VALUES (?1, ?2)")?
+                .execute(params![arrival, document])?;
+        }
+        Write::Partial { arrival, start, text } => {
+            db.prepare_cached("INSERT OR REPLACE INTO partial (arrival, start, text) VALUES (?1, ?2, ?3)")?
+                .execute(params![arrival, start, text])?;
+        }
+        Write::ForgetPartial { arrival } => {
+            db.prepare_cached("DELETE FROM partial WHERE arrival = ?1")?.execute([arrival])?;
+        }
+        Write::Tally { source, status } => {
+            db.prepare_cached(
+                "INSERT INTO tally (source, status, items) VALUES (?1, ?2, 1) \
+                 ON CONFLICT (source, status) DO UPDATE SET items = items + 1",
+            )?
+            .execute([source.as_str(), status.as_str()])?;
+        }
+        Write::Settle { arrival, file, response_file } => {
+            db.prepare_cached(
+                "UPDATE item SET settled = 1, file = coalesce(?2, file), response_file = coalesce(?3, response_file) \
+                 WHERE arrival = ?1",
+            )?
+            .execute(params![arrival, file, response_file])?;
+            for table in ["body", "instruction", "partial"] {
+                db.prepare_cached(&format!("DELETE FROM {table} WHERE arrival = ?1"))?.execute([arrival])?;
+            }
+        }
+        Write::Meta { key, value } => {
+            db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
+                .execute(params![key, value])?;
+        }
+    }
+    Ok(())
+}
+
+fn body(db: &Connection, arrival: i64) -> Result<Option<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT document FROM body WHERE arrival = ?1")?;
+    Ok(statement.query_row([arrival], |row| row.get(0)).optional()?)
+}
+
+/// A page of the timeline, and how long the timeline was at that moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The page.
+    pub page: Page,
+    /// The latest seq.
+    pub last_seq: u64,
+    /// How many entries there are.
+    pub total_entries: u64,
+}
+
+/// The reading side: sees what is committed. For requests that look and do not change.
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    /// Opens a database that a [`Store`] has made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        Ok(Self { db })
+    }
+
+    /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+    pub fn changes(&self, after: u64, until: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        entries::changes(&self.db, after, until, limit)
+    }
+
+    /// One entry.
+    pub fn entry(&self, entry_id: &str) -> Result<Option<Entry>, StoreError> {
+        entries::get(&self.db, entry_id)
+    }
+
+    /// The item of an id.
+    pub fn item(&self, id: &ItemId) -> Result<Option<Item>, StoreError> {
+        item::get(&self.db, id.as_str())
+    }
+
+    /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
+    pub fn finished_tasks(
+        &self,
+        after: Option<&Item>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, usize), StoreError> {
+        item::finished_tasks(&self.db, after, limit)
+    }
+
+    /// A page, the latest seq and the number of entries, all of one moment.
+    pub fn snapshot(&self, query: &TimelineQuery) -> Result<Snapshot, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let page = entries::page(&moment, query)?;
+        let (last_seq, _) = entries::latest(&moment)?;
+        let total_entries = entries::count(&moment)?;
+        Ok(Snapshot { page, last_seq, total_entries })
+    }
+
+    /// The response document of an item that is not settled.
+    pub fn body(&self, arrival: i64) -> Result<Option<String>, StoreError> {
+        body(&self.db, arrival)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! What tells one content from another.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256, in hexadecimal, of a value as JSON.
+pub fn digest(content: &serde_json::Value) -> String {
+    let hash = Sha256::digest(content.to_string());
+    hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // A String takes whatever is written to it.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

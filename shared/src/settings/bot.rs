@@ -1,0 +1,286 @@
+//! The settings of one bot, typed, with their defaults.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::values;
+use crate::work::{Mode, Priority, Source, UnknownWord, words};
+
+words! {
+    /// What drives the coding agent (SPEC 6).
+    AdapterKind, "echo, exec", {
+        /// Built in: streams the instruction back.
+        Echo = "echo",
+        /// Any command: the instruction on stdin, the response from stdout.
+        Exec = "exec",
+    }
+}
+
+words! {
+    /// What happens to the processes of a task that is preempted.
+    OnPreempt, "suspend, restart", {
+        /// They are suspended, and continued later.
+        Suspend = "suspend",
+        /// They are ended, and the task starts over.
+        Restart = "restart",
+    }
+}
+
+words! {
+    /// What becomes of the prompts of a client that is gone for good.
+    OnDisconnect, "cancel, finish", {
+        /// They are cancelled.
+        Cancel = "cancel",
+        /// They run on.
+        Finish = "finish",
+    }
+}
+
+words! {
+    /// How an agent's request for permission is answered (SPEC 7).
+    Approval, "ask, allow, deny", {
+        /// A person is asked.
+        Ask = "ask",
+        /// Yes.
+        Allow = "allow",
+        /// No.
+        Deny = "deny",
+    }
+}
+
+/// All settings of a bot (SPEC 11). [`Default`] is what is built in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct BotSettings {
+    /// Which kinds of work the bot takes.
+    pub mode: Mode,
+    /// What drives the coding agent.
+    pub adapter: AdapterKind,
+    /// Whether someone chose the adapter, rather than leaving it at the default.
+    #[serde(skip)]
+    pub adapter_configured: bool,
+    /// The program that the adapter runs, and its arguments. Empty: none.
+    #[serde(deserialize_with = "values::command")]
+    pub command: Vec<String>,
+    /// What is added to the environment of that program.
+    pub env: BTreeMap<String, String>,
+    /// Where it works; none: the root of the hive. Absolute once loaded.
+    #[serde(serialize_with = "values::lossy_path")]
+    pub workdir: Option<PathBuf>,
+    /// The address of the HTTP server; port 0 is a free one.
+    #[serde(with = "values::listen")]
+    pub listen: SocketAddr,
+    /// Names that a request's `Host` may have besides those that are always good (SPEC 9).
+    pub allowed_hosts: Vec<String>,
+    /// Origins, besides the server's own, from which browsers may connect (SPEC 9).
+    pub allowed_origins: Vec<String>,
+    /// The certificate chain of the server, PEM. Absolute once loaded.
+    #[serde(serialize_with = "values::lossy_path")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the server, PEM. Absolute once loaded.
+    #[serde(serialize_with = "values::lossy_path")]
+    pub tls_key: Option<PathBuf>,
+    /// The time limit of a file task that has none of its own; see [`BotSettings::limit`].
+    #[serde(with = "values::duration")]
+    pub task_limit: Duration,
+    /// The same for the tasks of one priority.
+    #[serde(with = "values::durations")]
+    pub priority_limits: BTreeMap<Priority, Duration>,
+    /// The time limit of a chat turn whose prompt has none of its own.
+    #[serde(with = "values::duration")]
+    pub chat_limit: Duration,
+    /// A task with less than this left of its limit is not preempted.
+    #[serde(with = "values::duration")]
+    pub preempt_grace: Duration,
+    /// A task that was preempted so often is not preempted again.
+    pub max_preemptions: u32,
+    /// What happens to the processes of a preempted task.
+    pub on_preempt: OnPreempt,
+    /// How long file work waits after a chat turn for the person's next word.
+    #[serde(with = "values::duration")]
+    pub chat_linger: Duration,
+    /// How long the bot rests between file tasks.
+    #[serde(with = "values::duration")]
+    pub task_cooldown: Duration,
+    /// How long a chat prompt waits for its client to come back.
+    #[serde(with = "values::duration")]
+    pub disconnect_grace: Duration,
+    /// What becomes of it after that.
+    pub on_disconnect: OnDisconnect,
+    /// How long a task waits for a dependency that is not known.
+    #[serde(with = "values::duration")]
+    pub dependency_timeout: Duration,
+    /// How often a task is started whose runs are cut short by crashes.
+    pub max_attempts: u32,
+    /// The most bytes of a response; what is beyond is cut.
+    #[serde(with = "values::bytes")]
+    pub max_output: u64,
+    /// How requests for permission are answered; see [`BotSettings::approval_of`].
+    pub approval: Approval,
+    /// The same for file tasks.
+    pub approval_file: Option<Approval>,
+    /// The same for chat turns.
+    pub approval_chat: Option<Approval>,
+    /// What needs no question, such as `read` or `edit:src/**` (SPEC 7).
+    pub approval_allow: Vec<String>,
+    /// After this a request that nobody answered is denied.
+    #[serde(with = "values::duration")]
+    pub approval_timeout: Duration,
+    /// The mode that an ACP agent is set to.
+    pub acp_mode: Option<String>,
+    /// What the echo adapter needs to know.
+    pub echo: EchoSettings,
+    /// What the OpenAI-compatible adapter needs to know.
+    pub openai: OpenAiSettings,
+    /// Where each setting that is not a default came from, by its dotted key.
+    #[serde(skip)]
+    pub sources: BTreeMap<String, String>,
+}
+
+/// `[bots.BOT-002.echo]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct EchoSettings {
+    /// The pause after each word, in milliseconds.
+    pub delay_ms: u64,
+}
+
+/// `[bots.BOT-002.openai]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct OpenAiSettings {
+    /// Where the API is, such as `http://127.0.0.1:11434/v1`.
+    pub base_url: Option<String>,
+    /// The model's name.
+    pub model: Option<String>,
+    /// The variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// The file that holds the key. Absolute once loaded.
+    #[serde(serialize_with = "values::lossy_path")]
+    pub api_key_file: Option<PathBuf>,
+    /// What the model is told before the instruction.
+    pub system_prompt: Option<String>,
+}
+
+impl Default for BotSettings {
+    fn default() -> Self {
+        const fn minutes(n: u64) -> Duration {
+            Duration::from_secs(n * 60)
+        }
+        Self {
+            mode: Mode::Hybrid,
+            adapter: AdapterKind::Echo,
+            adapter_configured: false,
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            workdir: None,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
+            task_limit: minutes(30),
+            priority_limits: BTreeMap::new(),
+            chat_limit: minutes(5),
+            preempt_grace: Duration::from_secs(30),
+            max_preemptions: 3,
+            on_preempt: OnPreempt::Suspend,
+            chat_linger: Duration::from_secs(1),
+            task_cooldown: Duration::ZERO,
+            disconnect_grace: Duration::from_secs(10),
+            on_disconnect: OnDisconnect::Cancel,
+            dependency_timeout: minutes(24 * 60),
+            max_attempts: 3,
+            max_output: 64 << 20,
+            approval: Approval::Ask,
+            approval_file: None,
+            approval_chat: None,
+            approval_allow: Vec::new(),
+            approval_timeout: minutes(5),
+            acp_mode: None,
+            echo: EchoSettings::default(),
+            openai: OpenAiSettings::default(),
+            sources: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for EchoSettings {
+    fn default() -> Self {
+        Self { delay_ms: 30 }
+    }
+}
+
+impl BotSettings {
+    /// The time limit of a file task of this priority that has none of its own (SPEC 3).
+    pub fn limit(&self, priority: Priority) -> Duration {
+        self.priority_limits.get(&priority).copied().unwrap_or(self.task_limit)
+    }
+
+    /// How requests for permission are answered in work from this source (SPEC 7).
+    pub fn approval_of(&self, source: Source) -> Approval {
+        match source {
+            Source::File => self.approval_file,
+            Source::Chat => self.approval_chat,
+            Source::Control => None,
+        }
+        .unwrap_or(self.approval)
+    }
+
+    pub(super) fn resolve_paths(&mut self, root: &Path) {
+        let paths = [&mut self.workdir, &mut self.tls_cert, &mut self.tls_key, &mut self.openai.api_key_file];
+        for path in paths.into_iter().flatten() {
+            *path = root.join(&*path);
+        }
+    }
+
+    /// Finds what cannot work, and says what would.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.adapter {
+            AdapterKind::Exec if self.command.is_empty() => {
+                return Err(
+                    "the exec adapter needs a command, such as command = [\"my-agent\", \"--quiet\"]"
+                        .to_owned(),
+                );
+            }
+            // Left unsaid it would run the echo, and the command never.
+            AdapterKind::Echo if !self.adapter_configured && !self.command.is_empty() => {
+                return Err(
+                    "there is a command and no adapter that would run it: add adapter = \"exec\"".to_owned()
+                );
+            }
+            AdapterKind::Echo | AdapterKind::Exec => {}
+        }
+        if self.command.first().is_some_and(String::is_empty) {
+            return Err("the command's first word is the program, and must not be empty".to_owned());
+        }
+        if let Some(name) = self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(format!(
+                "{name:?} in env is no name of a variable: it must not be empty or hold '='"
+            ));
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("tls_cert needs a tls_key beside it".to_owned()),
+            (None, Some(_)) => return Err("tls_key needs a tls_cert beside it".to_owned()),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let limits = [("task_limit", self.task_limit), ("chat_limit", self.chat_limit)];
+        let by_priority = self.priority_limits.values().map(|limit| ("priority_limits", *limit));
+        if let Some((key, _)) = limits.into_iter().chain(by_priority).find(|(_, limit)| limit.is_zero()) {
+            return Err(format!("{key} must be more than 0: nothing could run"));
+        }
+        if self.max_attempts == 0 {
+            return Err("max_attempts must be 1 or more: nothing could run".to_owned());
+        }
+        if self.max_output == 0 {
+            return Err("max_output must be more than 0: there could be no response".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! Who may write what a bot obeys (the end of SPEC 11): who can change its settings, or put files into its queue, runs
+//! code as its user.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::paths::MARK;
+
+const GROUP_WRITES: u32 = 0o020;
+const OTHERS_WRITE: u32 = 0o002;
+const ROOT: u32 = 0;
+
+/// Why something on disk must not be obeyed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// It belongs to someone else, who can change it at any time.
+    #[error("{path} belongs to user {owner}, who could run code as you through it: mend it with 'chown {user} {path}'", path = .path.display())]
+    Owner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        user: u32,
+    },
+    /// Others may write it.
+    #[error("{path} may be written by {who}, who could run code as you through it: mend it with 'chmod {mend} {path}'", path = .path.display())]
+    Writable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Who may.
+        who: &'static str,
+        /// The change of mode that mends it.
+        mend: &'static str,
+    },
+    /// The queue is a file.
+    #[error("{path} is no directory", path = .0.display())]
+    NotADirectory(PathBuf),
+    /// The file system would not tell.
+    #[error("cannot tell who may write {path}", path = .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What is not refused and should be known: the members of a group may write a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The directory.
+    pub path: PathBuf,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display();
+        write!(
+            f,
+            "the group may write {path}, and run code as you through it; if that is not meant: 'chmod g-w {path}'"
+        )
+    }
+}
+
+/// Checks the settings file: it is the effective user's or root's, and nobody else may write it.
+///
+/// The directories around it, up to `.deia`, must be as trusted, for who writes there can replace it; that the group
+/// may write them is [`check_task_dir`]'s to warn of. A missing file is fine.
+pub fn check_settings_file(path: &Path) -> Result<(), TrustError> {
+    let user = geteuid().as_raw();
+    for dir in surroundings(path) {
+        if let Some(found) = look(dir)? {
+            judge_directory(dir, Found::of(&found), user)?;
+        }
+    }
+    match look(path)? {
+        Some(found) => judge_file(path, Found::of(&found), user),
+        None => Ok(()),
+    }
+}
+
+/// Checks a bot's task directory, which must be there, and the directories around it up to `.deia`: each is the
+/// effective user's or root's and not everybody's to write. Gives those that a group may write.
+pub fn check_task_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
+    let user = geteuid().as_raw();
+    let mut warnings = Vec::new();
+    for dir in surroundings(path).into_iter().chain([path]) {
+        let found = look(dir)?
+            .ok_or_else(|| TrustError::Io { path: dir.to_owned(), source: io::ErrorKind::NotFound.into() })?;
+        if !found.is_dir() {
+            return Err(TrustError::NotADirectory(dir.to_owned()));
+        }
+        warnings.extend(judge_directory(dir, Found::of(&found), user)?);
+    }
+    Ok(warnings)
+}
+
+/// The directories between `.deia` (included) and `path` (not included), the outermost first.
+fn surroundings(path: &Path) -> Vec<&Path> {
+    let above: Vec<_> = path.ancestors().skip(1).collect();
+    let mark = above.iter().position(|dir| dir.file_name().is_some_and(|name| name == MARK));
+    mark.map_or_else(Vec::new, |mark| above[..=mark].iter().rev().copied().collect())
+}
+
+/// Links are followed: what counts is what is read in the end.
+fn look(path: &Path) -> Result<Option<Metadata>, TrustError> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TrustError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The part of the metadata that decides.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    owner: u32,
+    mode: u32,
+}
+
+impl Found {
+    fn of(metadata: &Metadata) -> Self {
+        Self { owner: metadata.uid(), mode: metadata.mode() }
+    }
+}
+
+fn judge_owner(path: &Path, found: Found, user: u32) -> Result<(), TrustError> {
+    if found.owner == user || found.owner == ROOT {
+        return Ok(());
+    }
+    Err(TrustError::Owner { path: path.to_owned(), owner: found.owner, user })
+}
+
+fn judge_file(path: &Path, found: Found, user: u32) -> Result<(), TrustError> {
+    judge_owner(path, found, user)?;
+    let (who, mend) = match (found.mode & OTHERS_WRITE != 0, found.mode & GROUP_WRITES != 0) {
+        (true, _) => ("everybody", "go-w"),
+        (false, true) => ("its group", "g-w"),
+        (false, false) => return Ok(()),
+    };
+    Err(TrustError::Writable { path: path.to_owned(), who, mend })
+}
+
+fn judge_directory(path: &Path, found: Found, user: u32) -> Result<Option<Warning>, TrustError> {
+    judge_owner(path, found, user)?;
+    if found.mode & OTHERS_WRITE != 0 {
+        return Err(TrustError::Writable { path: path.to_owned(), who: "everybody", mend: "o-w" });
+    }
+    Ok((found.mode & GROUP_WRITES != 0).then(|| Warning { path: path.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::ids::BotId;
+    use crate::paths::Hive;
+
+    const ME: u32 = 1_000;
+
+    fn hive() -> (tempfile::TempDir, Hive, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let hive = Hive::at(dir.path());
+        let bot = BotId::parse("BOT-002").unwrap();
+        hive.create(Some(&bot)).unwrap();
+        std::fs::write(hive.settings(), "").unwrap();
+        let tasks = hive.tasks(&bot);
+        for made in [tasks.as_path()].into_iter().chain(surroundings(&tasks)) {
+            chmod(made, 0o755);
+        }
+        chmod(&hive.settings(), 0o644);
+        (dir, hive, tasks)
+    }
+
+    fn chmod(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_is_mine_or_roots_is_obeyed_and_nobody_elses() {
+        let path = Path::new("x");
+        let found = |owner| Found { owner, mode: 0o600 };
+        assert!(judge_owner(path, found(ME), ME).is_ok());
+        assert!(judge_owner(path, found(ROOT), ME).is_ok());
+        assert!(judge_owner(path, found(ME + 1), ME).is_err());
+        let error = judge_owner(path, found(ME), ROOT).unwrap_err();
+        assert!(error.to_string().ends_with("mend it with 'chown 0 x'"), "{error}");
+    }
+
+    #[test]
+    fn a_fresh_hive_is_trusted_and_missing_settings_are_fine() {
+        let (_dir, hive, tasks) = hive();
+        check_settings_file(&hive.settings()).unwrap();
+        assert_eq!(check_task_dir(&tasks).unwrap(), []);
+        std::fs::remove_file(hive.settings()).unwrap();
+        check_settings_file(&hive.settings()).unwrap();
+        assert!(matches!(check_task_dir(&tasks.join("nowhere")), Err(TrustError::Io { .. })));
+    }
+
+    #[test]
+    fn settings_that_others_may_write_are_refused_with_what_mends_them() {
+        let (_dir, hive, _) = hive();
+        for (mode, mend) in [(0o646, "go-w"), (0o664, "g-w"), (0o666, "go-w")] {
+            chmod(&hive.settings(), mode);
+            let error = check_settings_file(&hive.settings()).unwrap_err().to_string();
+            assert!(error.contains(&format!("'chmod {mend} ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_all_may_write_is_refused_and_a_groups_is_a_warning() {
+        let (_dir, hive, tasks) = hive();
+        chmod(&tasks, 0o775);
+        assert_eq!(check_task_dir(&tasks).unwrap(), [Warning { path: tasks.clone() }]);
+        chmod(&tasks, 0o757);
+        let error = check_task_dir(&tasks).unwrap_err().to_string();
+        assert!(error.contains("'chmod o-w "), "{error}");
+        assert!(check_settings_file(&hive.settings()).is_ok());
+    }
+
+    #[test]
+    fn the_directories_around_count_too() {
+        let (_dir, hive, tasks) = hive();
+        chmod(&hive.all_tasks(), 0o777);
+        assert!(check_task_dir(&tasks).is_err());
+        chmod(&hive.all_tasks(), 0o755);
+        chmod(&hive.root().join(MARK), 0o1777);
+        assert!(check_task_dir(&tasks).is_err());
+        assert!(check_settings_file(&hive.settings()).is_err());
+    }
+}
