@@ -250,9 +250,12 @@ impl Watcher for Stream {
             Followed::Chunk { entry_id, offset, content }
                 if self.ids.iter().any(|id| id.as_str() == entry_id) =>
             {
-                if usize::try_from(*offset).is_ok_and(|offset| offset < self.said.len()) {
+                // What is void stays on the screen: what still counts is said again below it.
+                let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+                if offset < self.said.len() {
                     out.notice("the task started over; what was said before is void");
-                    self.said.clear();
+                    self.said.truncate(self.said.floor_char_boundary(offset));
+                    out.foreign(&self.said);
                 }
                 out.foreign(content);
                 self.said.push_str(content);
