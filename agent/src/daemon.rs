@@ -81,7 +81,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    may_listen(&settings, args.insecure)?;
+    if !settings.listen.ip().is_loopback() {
+        tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
+    }
     Bot { hive, id: bot, settings, known_bots: all_settings.bots() }.live()
 }
 
@@ -122,11 +124,7 @@ fn may_listen(settings: &BotSettings, insecure: bool) -> anyhow::Result<()> {
             "tls_cert is set, and this version cannot encrypt; listen on 127.0.0.1, and let ssh or a proxy do that"
         );
     }
-    if settings.listen.ip().is_loopback() {
-        return Ok(());
-    }
-    if insecure {
-        tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
+    if settings.listen.ip().is_loopback() || insecure {
         return Ok(());
     }
     bail!(

@@ -201,3 +201,59 @@ pub fn frame_of(change: Change) -> Utf8Bytes {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(seq: u64) -> Change {
+        let entry = serde_json::json!({
+            "seq": seq, "entry_id": format!("CTL-{seq}"), "bot_id": "BOT-1", "timestamp": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z", "source": "control", "kind": "control", "status": "completed",
+        });
+        Change { entry: serde_json::from_value(entry).unwrap(), added_seq: seq }
+    }
+
+    fn shown(hub: &Hub, after: u64) -> Option<Vec<u64>> {
+        hub.recent_after(after).map(|shown| shown.iter().map(|shown| shown.seq).collect())
+    }
+
+    #[test]
+    fn nothing_after_an_end_is_visible_before_that_end_is_durable() {
+        let hub = Hub::new(10);
+        hub.committed(vec![change(11)], false);
+        assert_eq!(shown(&hub, 10), Some(vec![11]));
+        hub.committed(vec![change(12), change(13)], true);
+        hub.committed(vec![change(14)], false);
+        hub.committed(vec![change(15)], true);
+        assert_eq!((*hub.visible().borrow(), shown(&hub, 10)), (11, Some(vec![11])));
+        hub.release();
+        assert_eq!((*hub.visible().borrow(), shown(&hub, 11)), (14, Some(vec![12, 13, 14])));
+        hub.release();
+        assert_eq!(shown(&hub, 14), Some(vec![15]));
+        assert_eq!(shown(&hub, 15), Some(vec![]));
+    }
+
+    #[test]
+    fn who_lags_too_far_is_sent_to_the_store() {
+        let hub = Hub::new(0);
+        let many = RECENT_CHANGES as u64 + 10;
+        hub.committed((1..=many).map(change).collect(), false);
+        assert_eq!(shown(&hub, 0), None);
+        assert_eq!(shown(&hub, 9), None);
+        assert_eq!(shown(&hub, 10).unwrap().len(), RECENT_CHANGES);
+        assert_eq!(Hub::new(5).recent_after(4).map(|shown| shown.len()), None);
+    }
+
+    #[test]
+    fn finished_chat_turns_are_kept_for_a_while() {
+        let hub = Hub::new(0);
+        let id = |n: usize| ItemId::parse(&format!("CHAT-{n}")).unwrap();
+        for n in 0..=RECENT_TURNS {
+            hub.add_turn(Turn::of_chat(id(n), 10));
+            hub.end_turn(&id(n), true);
+        }
+        assert!(hub.turn(&id(0)).is_none());
+        assert!(hub.turn(&id(1)).is_some());
+    }
+}

@@ -365,3 +365,37 @@ pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<
     }
     Ok(moved)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moving_never_overwrites_and_makes_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("archive");
+        let from = dir.path().join("a.b.md");
+        for (content, name) in [("1", "a.b.md"), ("2", "a.b.2.md"), ("3", "a.b.3.md")] {
+            std::fs::write(&from, content).unwrap();
+            assert_eq!(move_into(&from, &archive).unwrap().as_deref(), Some(name));
+            assert_eq!(std::fs::read_to_string(archive.join(name)).unwrap(), content);
+        }
+        assert_eq!(move_into(&from, &archive).unwrap(), None);
+    }
+
+    #[test]
+    fn only_a_whole_response_of_another_bot_keeps_its_name() {
+        let bot = BotId::parse("BOT-1").unwrap();
+        let theirs =
+            b"---\nschema: 1\ntask_id: T\nbot_id: BOT-2\nsource: file\ntimestamp: \"2026-01-01T00:00:00Z\"\n\
+            status: completed\nsuccess: true\nduration_seconds: 1\nattempts: 1\npreemptions: 0\n---\nhi";
+        let ours = String::from_utf8_lossy(theirs).replace("BOT-2", "BOT-1");
+        assert!(is_of_another(theirs, &bot));
+        assert!(!is_of_another(ours.as_bytes(), &bot));
+        // Torn by a power cut.
+        assert!(!is_of_another(&ours.as_bytes()[..60], &bot));
+        assert!(!is_of_another(&[0; 200], &bot));
+        // Somebody's notes.
+        assert!(is_of_another(b"# Response\n", &bot));
+    }
+}

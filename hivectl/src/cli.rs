@@ -15,7 +15,7 @@ use crate::output::{Format, Options, Printer};
 ///
 /// The hive is the one named by --hive or HIVE_DIR, else the nearest directory above that holds .deia/.
 #[derive(Debug, Parser)]
-#[command(name = "hivectl", version, disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_HELP)]
+#[command(name = "hivectl", version, max_term_width = 100, after_help = EXIT_HELP)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -64,42 +64,26 @@ impl Global {
     }
 }
 
-/// The commands.
+/// The commands. What each does is told by the type of its arguments, whose doc comment is its help.
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "a comment here would take the place of the help")]
 pub enum Command {
-    /// Make a hive here
     Init(commands::init::Args),
-    /// Hand a task to a bot
     Submit(commands::submit::Args),
-    /// Wait until tasks are final
     Wait(commands::wait::Args),
-    /// List a bot's queue
     Tasks(commands::tasks::Args),
-    /// Show a task, its state and its response
     Show(commands::show::Args),
-    /// Print the response to a task or prompt
     Response(commands::response::Args),
-    /// End or remove a task or prompt
     Cancel(commands::cancel::Args),
-    /// Run a finished task again, as a new one
     Retry(commands::retry::Args),
-    /// Change the priority of a waiting task
     Prioritize(commands::prioritize::Args),
-    /// Ask a bot something and print its answer
     Ask(commands::ask::Args),
-    /// Talk with a bot
     Chat(commands::chat::Args),
-    /// Let nothing new start
     Pause(commands::pause::Args),
-    /// Lift a pause
     Resume(commands::resume::Args),
-    /// End what a bot is doing right now; its queue goes on
     Interrupt(commands::interrupt::Args),
-    /// Halt bots; their work is kept for the next start
     Stop(commands::stop::Args),
-    /// Show how the bots are
     Status(commands::status::Args),
-    /// Show what happened
     Timeline(commands::timeline::Args),
 }
 

@@ -57,6 +57,8 @@ pub struct Located {
     pub reach: Reach,
     /// How the item stands.
     pub detail: TaskDetail,
+    /// Whether that is from a task file alone, which its bot may not have seen yet.
+    pub from_file: bool,
 }
 
 impl Located {
@@ -177,15 +179,19 @@ impl Fleet {
 
     async fn look(&self, bot: &BotId, id: &ItemId) -> Result<Option<Located>, Failure> {
         let reach = self.reach(bot).await?;
-        let detail = match &reach {
-            Reach::Up(client) => match client.task(id).await {
-                Ok(detail) => Some(detail),
-                Err(ClientError::NotFound { .. }) => None,
-                Err(error) => return Err(error.into()),
+        let (detail, from_file) = match (&reach, &self.locator) {
+            (Reach::Down(files), _) => (files.detail(id)?, true),
+            (Reach::Up(client), locator) => match (client.task(id).await, locator) {
+                (Ok(detail), _) => (Some(detail), false),
+                // A file that was dropped this very moment.
+                (Err(ClientError::NotFound { .. }), Locator::Hive(hive)) => {
+                    (Files::new(hive.clone(), bot.clone(), Vec::new()).dropped(id), true)
+                }
+                (Err(ClientError::NotFound { .. }), Locator::Remote(_)) => (None, false),
+                (Err(error), _) => return Err(error.into()),
             },
-            Reach::Down(files) => files.detail(id)?,
         };
-        Ok(detail.map(|detail| Located { bot: bot.clone(), reach, detail }))
+        Ok(detail.map(|detail| Located { bot: bot.clone(), reach, detail, from_file }))
     }
 }
 

@@ -59,8 +59,9 @@ pub async fn until_final(
         };
         by_bot.entry(item.bot.clone()).or_insert((client, Vec::new())).1.push(index);
     }
-    let board =
-        RefCell::new(Board { details: items.into_iter().map(|item| item.detail).collect(), watcher, out });
+    let unseen = items.iter().map(|item| item.from_file).collect();
+    let details = items.into_iter().map(|item| item.detail).collect();
+    let board = RefCell::new(Board { details, unseen, watcher, out });
     let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
         let watch = BotWatch { fleet, bot, open: indices, board: &board };
         watch.run(client)
@@ -85,6 +86,8 @@ pub async fn until_final(
 /// What the watches of several bots share.
 struct Board<'a> {
     details: Vec<TaskDetail>,
+    /// Which of them are known from their files alone: their bot may still have to find them.
+    unseen: Vec<bool>,
     watcher: &'a mut dyn Watcher,
     out: &'a mut Printer,
 }
@@ -180,9 +183,14 @@ impl BotWatch<'_, '_> {
                     if !detail.task.status.is_final() {
                         still_open.push(index);
                     }
-                    self.board.borrow_mut().details[index] = detail;
+                    let mut board = self.board.borrow_mut();
+                    board.details[index] = detail;
+                    board.unseen[index] = false;
                 }
                 Err(error) if error.is_down() => still_open.push(index),
+                Err(ClientError::NotFound { .. }) if self.board.borrow().unseen[index] => {
+                    still_open.push(index);
+                }
                 Err(ClientError::NotFound { .. }) => {
                     return Err(Failure::new(Exit::NotFound, format!("{} has no {id} any more", self.bot)));
                 }

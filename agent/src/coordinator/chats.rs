@@ -25,7 +25,7 @@ pub(super) struct WaitingChat {
     when_busy: WhenBusy,
     /// False for a prompt of an earlier life, until its client comes back.
     eligible: bool,
-    /// Whether what holds the slot is still to be interrupted for it.
+    /// Whether what holds the slot is to be interrupted for it; false once that has made room.
     interrupts: bool,
 }
 
@@ -73,8 +73,7 @@ impl Chats {
         self.waiting.iter().find(|w| w.eligible && w.interrupts).map(|w| w.id.clone())
     }
 
-    /// What held the slot when these prompts came is gone or on its way out: they interrupt nothing that comes after
-    /// it.
+    /// What held the slot when these prompts came is gone: they interrupt nothing that comes after it.
     pub(super) fn interruption_done(&mut self) {
         for waiting in self.waiting.iter_mut().filter(|w| w.eligible) {
             waiting.interrupts = false;

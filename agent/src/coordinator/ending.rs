@@ -7,11 +7,18 @@ use hive_shared::work::Source;
 
 use super::queue::{Expired, Release};
 use super::slot::{Held, Ladder, Phase, Suspended, Task, Work};
-use super::{
-    Action, Cause, Coordinator, DependencyFault, Ended, Moment, Reply, RunId, Rung, StopMode, Verdict,
-};
+use super::{Action, Cause, Coordinator, DependencyFault, Ended, Moment, Reply, RunId, Rung, Stop, Verdict};
 
 impl Coordinator {
+    /// Asks what holds the slot to yield, for a prompt or for a pause.
+    pub(super) fn ask_to_yield(&mut self, now: Moment, to_chat: Option<ItemId>) {
+        if let Some(held) = &mut self.slot {
+            held.phase = Phase::Yielding { to_chat, ladder: Ladder::gentle(now) };
+            let run = held.run;
+            self.actions.push(Action::Suspend { run });
+        }
+    }
+
     /// Sets out to end what holds the slot, unless that is under way.
     pub(super) fn end_slot(&mut self, now: Moment, cause: Cause) {
         let Some(held) = &mut self.slot else { return };
@@ -66,8 +73,8 @@ impl Coordinator {
             return;
         }
         self.kill_suspended(Cause::Stopped);
-        if self.suspended.is_none() && self.stop != Some(StopMode::Halted) {
-            self.stop = Some(StopMode::Halted);
+        if self.suspended.is_none() && self.stop != Some(Stop::Halted) {
+            self.stop = Some(Stop::Halted);
             self.actions.push(Action::Halt);
         }
     }
@@ -111,6 +118,8 @@ impl Coordinator {
                 }
             };
             self.finish_waiting(&task, verdict);
+            // Or those who wait for it would take it for one that nobody knows.
+            self.release_dependents();
         }
     }
 

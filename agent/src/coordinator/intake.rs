@@ -7,10 +7,10 @@ use hive_shared::work::{Priority, Scope, WhenBusy};
 
 use super::ending::lives_outside_the_queue;
 use super::queue::{self, Admission};
-use super::slot::{Held, Ladder, Phase, Suspended, Task, Work};
+use super::slot::{Held, Phase, Suspended, Task, Work};
 use super::{
     Action, Cause, ChatSpec, Coordinator, Ended, Event, MAX_WAITING_CHATS, Moment, PauseCause, Refusal,
-    Reply, RunId, Rung, StopMode, TaskSpec, Verdict,
+    Reply, RunId, Rung, Stop, TaskSpec, Verdict,
 };
 
 impl Coordinator {
@@ -253,15 +253,11 @@ impl Coordinator {
     pub(super) fn pause(&mut self, now: Moment, cause: PauseCause, scope: Scope, at_once: bool) {
         self.pauses.insert(cause, scope);
         if at_once
-            && let Some(held) = &mut self.slot
+            && let Some(held) = &self.slot
             && held.phase == Phase::Running
         {
             match (&held.work, scope) {
-                (Work::Task(_), Scope::All | Scope::Tasks) => {
-                    held.phase = Phase::Yielding { to_chat: None, ladder: Ladder::gentle(now) };
-                    let run = held.run;
-                    self.actions.push(Action::Suspend { run });
-                }
+                (Work::Task(_), Scope::All | Scope::Tasks) => self.ask_to_yield(now, None),
                 (Work::Chat(_), Scope::All) => self.end_slot(now, Cause::PausedNow),
                 (Work::Chat(_), Scope::Tasks) => {}
             }
@@ -270,13 +266,10 @@ impl Coordinator {
     }
 
     pub(super) fn begin_stop(&mut self, now: Moment, drain: bool) {
-        let mode = if drain { StopMode::Drain } else { StopMode::Now };
-        if self.stop.is_none_or(|already| already == StopMode::Drain) {
-            self.stop = Some(mode);
-            if mode == StopMode::Now {
-                self.end_slot_hastily(now);
-                self.kill_suspended(Cause::Stopped);
-            }
+        self.stop.get_or_insert(Stop::UnderWay);
+        if !drain {
+            self.end_slot_hastily(now);
+            self.kill_suspended(Cause::Stopped);
         }
         self.reply(Reply::Done);
     }

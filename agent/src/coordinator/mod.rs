@@ -128,7 +128,7 @@ pub struct Coordinator {
     chats: Chats,
     queue: Queue,
     pauses: BTreeMap<PauseCause, Scope>,
-    stop: Option<StopMode>,
+    stop: Option<Stop>,
     scanned: bool,
     /// File work does not start before this.
     quiet_until: Moment,
@@ -142,11 +142,9 @@ pub struct Coordinator {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopMode {
-    /// The current turn finishes.
-    Drain,
-    /// Nothing does.
-    Now,
+enum Stop {
+    /// Nothing starts any more.
+    UnderWay,
     /// `Action::Halt` was given.
     Halted,
 }
@@ -189,10 +187,10 @@ impl Coordinator {
                 Phase::Yielding { ladder, .. } | Phase::Ending { ladder, .. } => ladder.next,
             };
             let chat = match &held.work {
-                Work::Chat(chat) if held.phase == Phase::Running => {
+                Work::Chat(chat) => {
                     [chat.slow_at, chat.detached_since.map(|at| at + self.rules.disconnect_grace)]
                 }
-                Work::Chat(_) | Work::Task(_) => [None, None],
+                Work::Task(_) => [None, None],
             };
             [held.limit_at(), ladder, chat[0], chat[1]].into_iter().flatten()
         });

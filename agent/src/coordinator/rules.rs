@@ -6,7 +6,7 @@ use hive_shared::chat::WaitReason;
 use hive_shared::ids::ItemId;
 use hive_shared::work::{Scope, Source};
 
-use super::slot::{Chat, Held, Ladder, Phase, Suspended, Task, Work};
+use super::slot::{Chat, Held, Phase, Suspended, Task, Work};
 use super::{Action, CONVERSATION, Cause, Coordinator, Moment, SLOW};
 
 impl Coordinator {
@@ -63,32 +63,21 @@ impl Coordinator {
         if self.holds_all() || self.chats.first_eligible().is_none() {
             return;
         }
+        let Some(held) = self.slot.as_ref().filter(|held| held.phase == Phase::Running) else { return };
         let interrupter = self.chats.interrupter();
-        let Some(held) = &self.slot else { return };
-        if held.phase != Phase::Running {
-            self.chats.interruption_done();
-            return;
-        }
         match &held.work {
-            Work::Chat(_) if interrupter.is_some() => {
-                self.chats.interruption_done();
-                self.end_slot(now, Cause::Superseded);
-            }
+            Work::Chat(_) if interrupter.is_some() => self.end_slot(now, Cause::Superseded),
             Work::Chat(_) => {}
             Work::Task(task) => {
-                let spared = self.spares(now, held, task).is_some();
+                let is_spared = self.spares(now, held, task).is_some();
                 let to_chat = match interrupter {
                     Some(chat) => Some(chat),
-                    None if spared => None,
+                    None if is_spared => None,
                     None => self.chats.first_preempting(),
                 };
-                let Some(to_chat) = to_chat else { return };
-                self.chats.interruption_done();
-                self.converse(now);
-                if let Some(held) = &mut self.slot {
-                    held.phase = Phase::Yielding { to_chat: Some(to_chat), ladder: Ladder::gentle(now) };
-                    let run = held.run;
-                    self.actions.push(Action::Suspend { run });
+                if to_chat.is_some() {
+                    self.converse(now);
+                    self.ask_to_yield(now, to_chat);
                 }
             }
         }

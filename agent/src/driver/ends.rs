@@ -63,7 +63,16 @@ impl Driver {
         }
         let live = run.and_then(|run| self.runs.get(&run));
         let text = match (live, source) {
-            (Some(live), _) => live.turn.text().0,
+            (Some(live), _) => {
+                let (mut text, is_cut) = live.turn.text();
+                if is_cut {
+                    let bound = self.settings.max_output;
+                    let warning = format!("the output is cut at {bound} bytes (max_output)");
+                    text.extend(["\n\n[", &warning, "]\n"]);
+                    item.detail.warnings.push(warning);
+                }
+                text
+            }
             (None, Source::Chat) => String::new(),
             // It ran in an earlier life.
             (None, Source::File | Source::Control) => self.store.partial(item.arrival)?,

@@ -184,7 +184,8 @@ impl Driver {
     fn spec_of(&self, item: &Item) -> Result<TaskSpec, StoreError> {
         let mut depends_on = Vec::new();
         for id in &item.detail.depends_on {
-            let ended = self.store.item(id)?.filter(|on| on.status.is_final()).map(|on| match on.status {
+            let known = self.store.item(id)?.filter(|on| on.source == Source::File && on.status.is_final());
+            let ended = known.map(|on| match on.status {
                 Status::Completed => Ended::Well,
                 Status::Queued
                 | Status::Blocked

@@ -237,9 +237,11 @@ impl Driver {
     }
 
     fn run_reports(&mut self, run: RunId, report: Report) -> Result<(), StoreError> {
-        self.keep_text_of(run)?;
         match report {
-            Report::Suspended => self.feed(Event::RunSuspended(run))?,
+            Report::Suspended => {
+                self.keep_text_of(run)?;
+                self.feed(Event::RunSuspended(run))?
+            }
             Report::Ended(outcome) => {
                 let how = match outcome.result {
                     Ok(()) => crate::coordinator::Ended::Well,

@@ -364,8 +364,12 @@ fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(code::TOO_LARGE, "the body is too large"),
         _ => Problem::bad_request(rejection.body_text()),
     })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::bad_request(format!("the body cannot be read: {error}")))
+    let unreadable =
+        |error: serde_json::Error| Problem::bad_request(format!("the body cannot be read: {error}"));
+    // A type of ours would read an array too, by position.
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&bytes).map_err(unreadable)?;
+    serde_json::from_value(object.into()).map_err(unreadable)
 }
 
 fn read_optional<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem> {

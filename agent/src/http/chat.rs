@@ -125,13 +125,15 @@ impl Client {
     }
 
     async fn take(&mut self, text: &str) -> Result<(), Gone> {
-        let frame = match serde_json::from_str(text) {
+        let value: Result<serde_json::Value, _> = serde_json::from_str(text);
+        // What the id was meant to be helps the client to know which of its frames is refused.
+        let id = value
+            .as_ref()
+            .ok()
+            .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
+        let frame = match value.and_then(serde_json::from_value) {
             Ok(frame) => frame,
             Err(error) => {
-                // What the id was meant to be helps the client to know which of its frames this is about.
-                let id = serde_json::from_str::<serde_json::Value>(text)
-                    .ok()
-                    .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
                 return self
                     .refuse(id, code::BAD_REQUEST, &format!("the frame cannot be read: {error}"))
                     .await;

@@ -22,8 +22,6 @@ pub use item::{Detail, Item};
 
 /// Between two tries of a write that the disk has no room for.
 const RETRY: Duration = Duration::from_millis(500);
-/// How large the write-ahead log may grow before what it holds is moved into the database.
-pub const CHECKPOINT_BYTES: u64 = 4 << 20;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]

@@ -1,1 +1,248 @@
+use std::sync::{Arc, Mutex};
 
+use hive_shared::ids::BotId;
+use hive_shared::work::{Kind, Priority, SenderType, Source};
+
+use super::*;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Store,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    Bench { dir, store }
+}
+
+fn entry(id: &str, source: Source, status: Status, content: &str) -> Entry {
+    let kind = match source {
+        Source::File => Kind::Task,
+        Source::Chat => Kind::Prompt,
+        Source::Control => Kind::Control,
+    };
+    Entry {
+        seq: 0,
+        entry_id: id.to_owned(),
+        bot_id: BotId::parse("BOT-1").unwrap(),
+        timestamp: Stamp::from_micros(0),
+        updated_at: Stamp::from_micros(0),
+        source,
+        kind,
+        status,
+        task_id: None,
+        title: None,
+        priority: Some(Priority::P1),
+        sender: None,
+        sender_type: Some(SenderType::User),
+        content: content.to_owned(),
+        content_truncated: false,
+        success: None,
+        error: None,
+        error_code: None,
+        duration_seconds: None,
+        files_modified: Vec::new(),
+        preemptions: None,
+        usage: None,
+        response_file: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn item(id: &str) -> Item {
+    Item {
+        arrival: 0,
+        id: ItemId::parse(id).unwrap(),
+        source: Source::File,
+        status: Status::Queued,
+        priority: Priority::P1,
+        title: "Title".into(),
+        seen_at: Stamp::from_micros(7),
+        detail: Detail { from: "me".into(), limit: Duration::from_millis(1_500), ..Detail::default() },
+        file: Some("T.md".into()),
+        fingerprint: Some("1:2:3:4".into()),
+        digest: "d".into(),
+        attempts: 1,
+        preemptions: 2,
+        run: Some("RUN-1".into()),
+        started_at: Some(Stamp::from_micros(8)),
+        ended_at: None,
+        used: Duration::from_micros(1_234_567),
+        error: None,
+        error_code: None,
+        files_modified: vec!["a.rs".into()],
+        usage: Some(serde_json::json!({"tokens": 3})),
+        response_file: None,
+        settled: false,
+    }
+}
+
+impl Bench {
+    fn put(&mut self, id: &str, source: Source, status: Status, content: &str) {
+        self.store.put_entry(entry(id, source, status, content), true).unwrap();
+    }
+
+    fn reader(&mut self) -> Reader {
+        self.store.commit().unwrap();
+        Reader::open(&self.dir.path().join("B.db")).unwrap()
+    }
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.entries.iter().map(|entry| entry.entry_id.as_str()).collect()
+}
+
+#[test]
+fn an_item_is_read_back_as_it_was_written() {
+    let mut bench = bench();
+    let mut written = item("T");
+    bench.store.put_item(&mut written).unwrap();
+    assert_eq!(written.arrival, 1);
+    assert_eq!(bench.store.item(&written.id).unwrap(), Some(written.clone()));
+    written.status = Status::Completed;
+    written.ended_at = Some(Stamp::from_micros(9));
+    bench.store.put_item(&mut written).unwrap();
+    assert_eq!(bench.store.unsettled().unwrap(), [written.clone()]);
+    bench.store.settle(1, Some("T.2.md".into()), None).unwrap();
+    assert!(bench.store.unsettled().unwrap().is_empty());
+    assert_eq!(bench.store.last_endings(5).unwrap(), [Status::Completed]);
+    let mut next = item("U");
+    bench.store.put_item(&mut next).unwrap();
+    assert_eq!(next.arrival, 2);
+}
+
+#[test]
+fn entries_are_paged_back_without_a_gap_or_a_repeat() {
+    let mut bench = bench();
+    for n in 0..25 {
+        bench.put(&format!("T-{n:02}"), Source::File, Status::Queued, "");
+    }
+    // A change moves an entry's seq and not its place.
+    bench.put("T-03", Source::File, Status::Completed, "");
+    let reader = bench.reader();
+    let mut query = TimelineQuery { limit: Some(10), ..TimelineQuery::default() };
+    let mut all = Vec::new();
+    loop {
+        let Snapshot { page, last_seq, total_entries } = reader.snapshot(&query).unwrap();
+        assert_eq!((last_seq, total_entries), (26, 25));
+        all.splice(0..0, page.entries.iter().map(|entry| entry.entry_id.clone()));
+        if !page.has_more {
+            break;
+        }
+        query.before = page.before;
+    }
+    assert_eq!(all, (0..25).map(|n| format!("T-{n:02}")).collect::<Vec<_>>());
+    query.before = Some("yesterday".into());
+    assert!(matches!(reader.snapshot(&query), Err(StoreError::Cursor(_))));
+}
+
+#[test]
+fn what_changed_comes_in_seq_order_in_its_latest_state() {
+    let mut bench = bench();
+    for id in ["A", "B", "C"] {
+        bench.put(id, Source::File, Status::Queued, "");
+    }
+    bench.put("A", Source::File, Status::Completed, "");
+    let reader = bench.reader();
+    let query = TimelineQuery { after_seq: Some(1), ..TimelineQuery::default() };
+    let page = reader.snapshot(&query).unwrap().page;
+    assert_eq!(ids(&page), ["B", "C", "A"]);
+    let changes = reader.changes(2, 4, 10).unwrap();
+    let told: Vec<_> =
+        changes.iter().map(|c| (c.entry.entry_id.as_str(), c.entry.seq, c.added_seq)).collect();
+    assert_eq!(told, [("C", 3, 3), ("A", 4, 1)]);
+    assert!(reader.changes(3, 3, 10).unwrap().is_empty());
+}
+
+#[test]
+fn filters_and_words() {
+    let mut bench = bench();
+    bench.put("A", Source::File, Status::Failed, "the Parser broke: unexpected 'end'");
+    bench.put("B", Source::Chat, Status::Completed, "how is the parser?");
+    bench.put("C", Source::Control, Status::Completed, "paused");
+    bench.put("C", Source::Control, Status::Completed, "not paused but stopped");
+    let reader = bench.reader();
+    let found = |query: TimelineQuery| -> Vec<String> {
+        reader.snapshot(&query).unwrap().page.entries.into_iter().map(|entry| entry.entry_id).collect()
+    };
+    let all = TimelineQuery::default;
+    assert_eq!(found(TimelineQuery { source: Some(Source::Chat), ..all() }), ["B"]);
+    assert_eq!(found(TimelineQuery { kind: Some(Kind::Control), ..all() }), ["C"]);
+    assert_eq!(found(TimelineQuery { status: Some(Status::Completed), ..all() }), ["B", "C"]);
+    let words = |q: &str| found(TimelineQuery { q: Some(q.into()), ..all() });
+    assert_eq!(words("parser"), ["A", "B"]);
+    assert_eq!(words("parser broke"), ["A"]);
+    assert_eq!(words("stopped"), ["C"]);
+    // What is no word, or is syntax to the index, is looked for or not, and never an error.
+    for q in ["\"", "NEAR(", "a* OR", "'; DROP TABLE entry; --", "…", "parser AND NOT x"] {
+        let _ = words(q);
+    }
+    assert_eq!(words("…"), Vec::<String>::new());
+    assert_eq!(found(TimelineQuery { q: Some("parser".into()), source: Some(Source::File), ..all() }), ["A"]);
+    let stamps: Vec<Stamp> =
+        reader.snapshot(&all()).unwrap().page.entries.into_iter().map(|entry| entry.timestamp).collect();
+    assert_eq!(found(TimelineQuery { since: Some(stamps[1]), ..all() }), ["B", "C"]);
+    assert_eq!(found(TimelineQuery { until: Some(stamps[1]), ..all() }), ["A"]);
+    let later = Stamp::from_micros(stamps[2].as_micros() + 1);
+    assert_eq!(found(TimelineQuery { since: Some(later), ..all() }), Vec::<String>::new());
+}
+
+#[test]
+fn a_ledger_knows_whether_it_is_new_and_keeps_its_epoch() {
+    let bench = bench();
+    assert!(bench.store.is_new());
+    let epoch = bench.store.epoch().to_owned();
+    let Bench { dir, mut store } = bench;
+    store.put_meta("scanned", "1").unwrap();
+    store.commit().unwrap();
+    drop(store);
+    let mut again = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    assert!(!again.is_new());
+    assert_eq!(again.epoch(), epoch);
+    again.put_partial(1, 0, "so ".into()).unwrap();
+    again.put_partial(1, 3, "far".into()).unwrap();
+    assert_eq!(again.partial(1).unwrap(), "so far");
+    again.forget_partial(1).unwrap();
+    assert_eq!(again.partial(1).unwrap(), "");
+}
+
+#[test]
+fn a_write_that_the_disk_refuses_is_made_when_it_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("B.db");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let trouble = {
+        let told = Arc::clone(&told);
+        move |error: Option<&StoreError>| {
+            told.lock().unwrap().push(error.is_some());
+            KeepTrying::Yes
+        }
+    };
+    let mut store = Store::open(&path, Box::new(trouble)).unwrap();
+    store.put_meta("a", "1").unwrap();
+    store.commit().unwrap();
+    store.db.busy_timeout(Duration::ZERO).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let release = std::thread::spawn({
+        let told = Arc::clone(&told);
+        move || {
+            while told.lock().unwrap().is_empty() {
+                std::thread::yield_now();
+            }
+            other.execute_batch("ROLLBACK").unwrap();
+        }
+    });
+    store.put_meta("b", "2").unwrap();
+    store.put_meta("c", "3").unwrap();
+    store.commit().unwrap();
+    release.join().unwrap();
+    let told = told.lock().unwrap();
+    assert!(
+        told.len() >= 2 && told[..told.len() - 1].iter().all(|t| *t) && !told[told.len() - 1],
+        "{told:?}"
+    );
+    assert_eq!(store.meta("b").unwrap().as_deref(), Some("2"));
+    assert_eq!(store.meta("c").unwrap().as_deref(), Some("3"));
+}

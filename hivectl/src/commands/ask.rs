@@ -17,7 +17,9 @@ use crate::output::answer::Answer;
 use crate::output::{Format, Printer};
 use crate::waiting::PATIENCE;
 
-/// Ask a bot something and print its answer as it comes. Ctrl-C cancels it.
+/// Ask a bot something and print its answer as it comes
+///
+/// Ctrl-C cancels the answer. The exit status tells how it ended.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bot

@@ -5,7 +5,9 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
-/// End a running task or prompt, or take a waiting or suspended one out of the queue. The queue goes on.
+/// End a task or prompt, or take it out of the queue
+///
+/// The queue goes on; 'hivectl interrupt' ends whatever runs.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID

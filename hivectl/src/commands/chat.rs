@@ -26,7 +26,9 @@ const HELP: &str = "\
 /quit     leave (as Ctrl-D does)
 ";
 
-/// Talk with a bot, line by line. Ctrl-C cancels the answer that comes; once more leaves.
+/// Talk with a bot, line by line
+///
+/// Ctrl-C cancels the answer that comes; once more leaves. /help lists the commands.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bot

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hive_shared::paths::{Hive, MARK};
+use hive_shared::settings::TEMPLATE;
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -11,19 +12,9 @@ use crate::error::{Exit, Failure};
 use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 
-/// What a new hive's settings say: nothing, and where to begin.
-const SETTINGS: &str = "\
-# The settings of this hive. 'hive-agent BOT-ID --check' shows those in force.
-#
-# [defaults]
-# adapter = \"exec\"
-# command = [\"my-agent\", \"{prompt}\"]
-#
-# [bots.BOT-001]
-# task_limit = \"30m\"
-";
-
-/// Make a hive here, or in the directory that --hive names. What is there already stays as it is.
+/// Make a hive here
+///
+/// Or in DIR, or where --hive says. What is there already stays as it is.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The directory, instead of this one
@@ -60,7 +51,7 @@ pub fn run(args: &Args, global: &Global, out: &mut Printer) -> Result<Exit, Fail
 
 fn write_settings(path: &Path) -> Result<(), Failure> {
     match std::fs::File::create_new(path) {
-        Ok(mut file) => file.write_all(SETTINGS.as_bytes()).map_err(|e| Failure::io("written", path, &e)),
+        Ok(mut file) => file.write_all(TEMPLATE.as_bytes()).map_err(|e| Failure::io("written", path, &e)),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(Failure::io("written", path, &e)),
     }

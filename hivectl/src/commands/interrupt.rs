@@ -12,7 +12,9 @@ use crate::output::Printer;
 
 const IDLE_HINT: &str = "'hivectl cancel ID' ends an item that waits";
 
-/// End what a bot is doing right now, as cancelled; its queue and a suspended task go on.
+/// End what a bot is doing right now
+///
+/// It ends as cancelled; the queue and a suspended task go on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which bots.

@@ -11,7 +11,9 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
-/// Let nothing new start: the current turn finishes, then the bot rests until 'hivectl resume'.
+/// Let nothing new start
+///
+/// The current turn finishes, then the bot rests until 'hivectl resume'.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which bots.

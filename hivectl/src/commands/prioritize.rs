@@ -7,7 +7,7 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
-/// Change the priority of a waiting task.
+/// Change the priority of a waiting task
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task, as ID or BOT/ID

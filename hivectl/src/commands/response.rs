@@ -7,7 +7,7 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef, Reach};
 use crate::output::{Format, Printer};
 
-/// Print the response to a task or prompt, as the agent gave it.
+/// Print the response to a task or prompt
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID

@@ -10,7 +10,7 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
-/// Lift a pause made by 'hivectl pause' or a PAUSE file.
+/// Lift a pause made by 'hivectl pause' or a PAUSE file
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which bots.

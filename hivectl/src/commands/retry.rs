@@ -5,7 +5,7 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
-/// Run a finished task again, as a new task.
+/// Run a finished task again, as a new one
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task, as ID or BOT/ID

@@ -10,7 +10,7 @@ use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 use crate::output::text::{local_time, seconds};
 
-/// Show a task or prompt: its state, what is known about it, and its response.
+/// Show a task or prompt: its state and its response
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID

@@ -12,14 +12,14 @@ use serde::Serialize;
 use crate::error::{Exit, Failure};
 use crate::files::Files;
 use crate::fleet::{Fleet, Reach};
-use crate::output::table::{Cell, Paint, Table};
+use crate::output::table::{Cell, Paint, Table, cut};
 use crate::output::text::{ago, health_cell, seconds};
 use crate::output::{Format, Printer};
 
 /// How often `--watch` looks.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Show how the bots are: what each does, what waits, and its health.
+/// Show how the bots are: what each does, what waits, and its health
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bots; all of the hive if none is named
@@ -185,7 +185,8 @@ fn up_cells(status: &BotStatus, now: Stamp) -> Vec<Cell> {
             let what = if status.pause_scope == Some(Scope::Tasks) { "tasks paused" } else { "pausing" };
             Cell::painted(format!("{}, {what}", status.state.as_str()), Paint::Yellow)
         }
-        (BotState::Paused | BotState::Stopping, _) => Cell::painted(status.state.as_str(), Paint::Yellow),
+        (BotState::Paused, _) => Cell::painted(format!("paused{}", why_paused(status)), Paint::Yellow),
+        (BotState::Stopping, _) => Cell::painted("stopping", Paint::Yellow),
         (BotState::Idle | BotState::Working, false) => status.state.as_str().into(),
     };
     let (mut what, time) = match &status.current {
@@ -201,13 +202,23 @@ fn up_cells(status: &BotStatus, now: Stamp) -> Vec<Cell> {
     vec![
         status.bot_id.as_str().into(),
         state,
-        crate::output::table::cut(what.trim(), 40).into(),
+        cut(what.trim(), 40).into(),
         time.into(),
         queue(status).into(),
         status.chat_clients.to_string().into(),
         ago(status.last_activity, now).into(),
         health_cell(&status.health),
     ]
+}
+
+/// What the bot itself found in the way, or what the user said.
+fn why_paused(status: &BotStatus) -> String {
+    let by_itself: Vec<_> = status.paused_by.iter().map(String::as_str).filter(|by| *by != "user").collect();
+    match (by_itself.as_slice(), &status.pause_reason) {
+        ([], None) => String::new(),
+        ([], Some(reason)) => format!(" ({})", cut(reason, 24)),
+        (by, _) => format!(" by {}", by.join(", ")),
+    }
 }
 
 fn queue(status: &BotStatus) -> String {

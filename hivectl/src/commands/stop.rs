@@ -10,7 +10,9 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
-/// Halt bots at once: what runs goes back to the queue, for the next start.
+/// Halt bots at once
+///
+/// What runs goes back to the queue, for the next start.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which bots.

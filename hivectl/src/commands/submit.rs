@@ -18,7 +18,10 @@ use crate::fleet::{Fleet, Located, Reach};
 use crate::output::{Format, Printer};
 use crate::waiting::{ShowProgress, Watcher, until_final};
 
-/// Hand a task to a bot: a text, or task documents (Markdown with a header, YAML front matter or JSON).
+/// Hand a task to a bot
+///
+/// It is a text, or task documents: Markdown with a header, YAML front matter or JSON. Flags count over what a
+/// document says itself. Where stdout is no terminal, the id alone is printed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bot
@@ -227,11 +230,11 @@ fn report_submitted(args: &Args, tasks: &[TaskView], waits: bool, out: &mut Prin
 }
 
 async fn located(bot: &BotId, reach: &Reach, task: &TaskView) -> Result<Located, Failure> {
-    let detail = match reach {
-        Reach::Up(client) => client.task(&task.task_id).await?,
-        Reach::Down(files) => files.waiting(task.clone()),
+    let (detail, from_file) = match reach {
+        Reach::Up(client) => (client.task(&task.task_id).await?, false),
+        Reach::Down(files) => (files.waiting(task.clone()), true),
     };
-    Ok(Located { bot: bot.clone(), reach: reach.clone(), detail })
+    Ok(Located { bot: bot.clone(), reach: reach.clone(), detail, from_file })
 }
 
 /// Prints what the agent says about the tasks, which a bot runs one after the other.
@@ -247,9 +250,12 @@ impl Watcher for Stream {
             Followed::Chunk { entry_id, offset, content }
                 if self.ids.iter().any(|id| id.as_str() == entry_id) =>
             {
-                if usize::try_from(*offset).is_ok_and(|offset| offset < self.said.len()) {
+                // What is void stays on the screen: what still counts is said again below it.
+                let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+                if offset < self.said.len() {
                     out.notice("the task started over; what was said before is void");
-                    self.said.clear();
+                    self.said.truncate(self.said.floor_char_boundary(offset));
+                    out.foreign(&self.said);
                 }
                 out.foreign(content);
                 self.said.push_str(content);

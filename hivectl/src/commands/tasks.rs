@@ -10,7 +10,7 @@ use crate::output::Printer;
 use crate::output::table::Table;
 use crate::output::text::{seconds, status_cell};
 
-/// List a bot's queue in the order in which it will run.
+/// List a bot's queue in the order in which it will run
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bot

@@ -18,7 +18,7 @@ use crate::output::{Format, Printer};
 /// How many entries are shown if neither a number nor a time is asked for.
 const DEFAULT_COUNT: usize = 50;
 
-/// Show what happened: tasks, prompts, replies and control acts, oldest first.
+/// Show what happened: tasks, prompts, replies and control acts, oldest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bots; all of the hive if none is named

@@ -10,7 +10,9 @@ use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 use crate::waiting::{ShowProgress, Waited, until_final};
 
-/// Wait until all tasks are final. Fails when one failed, also if it had failed before.
+/// Wait until tasks are final
+///
+/// Fails when one failed, also if it had failed before. Ctrl-C leaves; the work goes on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Tasks or prompts, as ID or BOT/ID

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hive_shared::api::{SubmitRequest, TaskView};
+use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
 use hive_shared::ids::ItemId;
 use hive_shared::task::{self, MAX_TASK_BYTES, NewTask, Reading, TaskDocument};
 use hive_shared::time::Stamp;
@@ -42,11 +42,20 @@ impl Files {
         Ok(waiting)
     }
 
+    /// A task whose file lies in the queue under its own name, whatever the bot makes of it.
+    pub fn dropped(&self, id: &ItemId) -> Option<TaskDetail> {
+        self.named_as(id).map(|queued| self.waiting(queued.view))
+    }
+
+    fn named_as(&self, id: &ItemId) -> Option<Queued> {
+        let path = self.hive.tasks(&self.bot).join(format!("{id}.md"));
+        self.read_task(&path).filter(|queued| queued.view.task_id == *id)
+    }
+
     /// One task that waits.
     pub(super) fn queued(&self, id: &ItemId) -> Result<Option<Queued>, Failure> {
         // Most files are called as their task is; the others cost a look at all of them.
-        let usual = self.hive.tasks(&self.bot).join(format!("{id}.md"));
-        if let Some(queued) = self.read_task(&usual).filter(|queued| queued.view.task_id == *id) {
+        if let Some(queued) = self.named_as(id) {
             return Ok(Some(queued));
         }
         Ok(self.queue()?.into_iter().find(|queued| queued.view.task_id == *id))

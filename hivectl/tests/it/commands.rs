@@ -405,3 +405,29 @@ async fn a_bot_elsewhere_is_reached_by_its_url_and_a_token() {
     assert_eq!(exit(&run("c2VjcmV0", &["status", "BOT-7"]).await), 4);
     assert_eq!(exit(&run("", &["status"]).await), 8);
 }
+
+#[tokio::test]
+async fn a_file_that_was_dropped_this_moment_can_be_waited_for() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    std::fs::write(home.hive.tasks(&fake.bot).join("A-1.md"), "Mend it.\n").unwrap();
+    fake.script(ended(&fake.bot, "A-1", "completed"));
+    let waited = home.run(&["wait", "A-1", "-o", "json"]).await;
+    assert_eq!((exit(&waited), &json_of(&waited)[0]["status"]), (0, &json!("completed")));
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_over_a_restart_of_its_bot() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.answer("GET /tasks/A-1", 200, detail(&fake.bot, "A-1", "running"));
+    fake.script(vec![Step::Say(snapshot(&fake.bot, "E1", &[])), Step::Hold]);
+    let child = home.command(&["wait", "A-1"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    fake.wait_for("GET /ws/").await;
+    fake.kill().await;
+    let again = home.start("BOT-1").await;
+    again.answer("GET /tasks/A-1", 200, detail(&again.bot, "A-1", "running"));
+    again.script(ended(&again.bot, "A-1", "failed"));
+    assert_eq!(exit(&child.wait_with_output().await.unwrap()), 1);
+    again.wait_for("GET /ws/bot/BOT-1/timeline?after_seq=0&epoch=E1").await;
+}

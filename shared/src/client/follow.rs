@@ -54,8 +54,8 @@ struct Seen {
     /// Where `text` begins.
     base: usize,
     text: String,
-    /// Whether a chunk of it came by the connection that stands.
-    live: bool,
+    /// Up to where the connection that stands has told it; `None` before its first chunk.
+    told: Option<usize>,
 }
 
 impl Follower {
@@ -98,7 +98,7 @@ impl Follower {
             let position = self.position.clone();
             match self.link.next(|bot| route(bot, position.as_ref())).await? {
                 Linked::Joined => {
-                    self.contents.values_mut().for_each(|seen| seen.live = false);
+                    self.contents.values_mut().for_each(|seen| seen.told = None);
                     return Ok(Followed::Connected);
                 }
                 Linked::Parted(reason) => return Ok(Followed::Disconnected(reason)),
@@ -148,7 +148,7 @@ impl Follower {
         } else if !entry.content.is_empty() {
             let seen = self.contents.entry(entry.entry_id.clone()).or_default();
             if seen.base > 0 || !seen.text.starts_with(&entry.content) {
-                *seen = Seen { base: 0, text: entry.content.clone(), live: seen.live };
+                *seen = Seen { base: 0, text: entry.content.clone(), told: None };
             }
         }
         self.ready.push_back(Followed::Entry(Box::new(entry)));
@@ -168,27 +168,28 @@ impl Seen {
     /// Adds a chunk; gives the part of it that is new, and where it belongs.
     fn add<'c>(&mut self, offset: usize, chunk: &'c str) -> (usize, &'c str) {
         let end = self.base + self.text.len();
-        // A new connection may begin with what an earlier one brought. On one that stands, going back means that the
-        // work started over.
-        let repeats = !std::mem::replace(&mut self.live, true) && offset < end;
-        let known = offset.checked_sub(self.base).and_then(|from| self.text.get(from..));
-        let new = match known {
-            Some(known) if repeats && known.starts_with(chunk) => "",
-            Some(known) if repeats => match chunk.strip_prefix(known) {
-                Some(new) => new,
-                None => return self.start_over(offset, chunk),
+        let goes_on = self.told.is_none_or(|told| told == offset);
+        self.told = Some(offset + chunk.len());
+        // A new connection begins with what an earlier one brought, as does work that starts over and comes to the
+        // same; on one that stands, going back means that the work started over.
+        let known = offset.checked_sub(self.base).and_then(|from| self.text.get(from..)).filter(|_| goes_on);
+        match known {
+            Some(known) if known.starts_with(chunk) => (end, ""),
+            Some(known) => match chunk.strip_prefix(known) {
+                Some(new) => {
+                    self.text.push_str(new);
+                    (end, new)
+                }
+                None => self.start_over(offset, chunk),
             },
-            _ if offset == end => chunk,
-            _ => return self.start_over(offset, chunk),
-        };
-        self.text.push_str(new);
-        (end, new)
+            None => self.start_over(offset, chunk),
+        }
     }
 
     fn start_over<'c>(&mut self, offset: usize, chunk: &'c str) -> (usize, &'c str) {
         match offset.checked_sub(self.base) {
             Some(keep) if self.text.is_char_boundary(keep) => self.text.truncate(keep),
-            _ => {
+            Some(_) | None => {
                 self.text.clear();
                 self.base = offset;
             }
@@ -227,17 +228,32 @@ mod tests {
         assert_eq!(seen.add(0, "one "), (0, "one "));
         assert_eq!(seen.add(4, "two "), (4, "two "));
         // A new connection begins with what is known, and more.
-        seen.live = false;
+        seen.told = None;
         assert_eq!(seen.add(0, "one two three"), (8, "three"));
         // Another one with a part of it.
-        seen.live = false;
+        seen.told = None;
         assert_eq!(seen.add(4, "two "), (13, ""));
-        assert_eq!(seen.add(13, "!"), (13, "!"));
+        assert_eq!(seen.add(8, "three!"), (13, "!"));
         // The work started over, seen live and after a reconnect.
         assert_eq!(seen.add(0, "on"), (0, "on"));
-        seen.live = false;
+        seen.told = None;
         assert_eq!(seen.add(0, "off"), (0, "off"));
         assert_eq!(seen.text, "off");
+    }
+
+    #[test]
+    fn work_that_starts_over_and_comes_to_the_same_is_told_once() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.add(0, "one two thr"), (0, "one two thr"));
+        seen.told = None;
+        assert_eq!(seen.add(0, "one "), (11, ""));
+        assert_eq!(seen.add(4, "two "), (11, ""));
+        assert_eq!(seen.add(8, "three"), (11, "ee"));
+        // And where it comes to something else, from there on.
+        seen.told = None;
+        assert_eq!(seen.add(0, "one "), (13, ""));
+        assert_eq!(seen.add(4, "more"), (4, "more"));
+        assert_eq!(seen.text, "one more");
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Bench {
             id: id(name),
             priority: Priority::P2,
             arrival: self.arrivals,
-            limit: Duration::from_secs(1_800),
+            limit: Duration::from_mins(30),
             interruptible: true,
             depends_on: Vec::new(),
             waited: Duration::ZERO,
@@ -97,7 +97,7 @@ impl Bench {
     pub(super) fn chat(&mut self, name: &str) -> ChatOnBench<'_> {
         let spec = ChatSpec {
             id: id(name),
-            limit: Duration::from_secs(300),
+            limit: Duration::from_mins(5),
             when_busy: WhenBusy::Auto,
             detached: false,
         };
@@ -292,7 +292,7 @@ impl TaskOnBench<'_> {
         self.bench.tell(Event::TaskArrived(self.spec));
     }
 
-    pub(super) fn is_edited(self) {
+    pub(super) fn edited(self) {
         self.bench.tell(Event::TaskEdited(self.spec));
     }
 }

@@ -1,16 +1,21 @@
 //! The proof of SPEC section 5.
 //!
-//! Every rule has a short test that reads as the rule (`slot`, `people`, `time`, `waiting`), told to a [`bench`].
-//! Random worlds (`properties`) then look for what nobody thought of: a `world` performs the actions as adapters
-//! would, and a `model`, written as plainly as can be, says what the rules allow.
+//! Every rule has a short test that reads as the rule (`slot`, `when_busy`, `pause`, `people`, `stop`, `time`,
+//! `waiting`), told to a `bench`. Random worlds (`properties`) then look for what nobody thought of: a `world`
+//! performs the actions as adapters would, a `model` says as plainly as can be what the rules allow, and a `witness`
+//! holds every action, and every omission, against it.
 
 mod bench;
 mod model;
+mod pause;
 mod people;
 mod properties;
 mod slot;
+mod stop;
 mod time;
 mod waiting;
+mod when_busy;
+mod witness;
 mod world;
 
 use std::time::Duration;
@@ -32,7 +37,7 @@ fn rules() -> Rules {
         task_cooldown: Duration::ZERO,
         disconnect_grace: Duration::from_secs(10),
         finish_on_disconnect: false,
-        dependency_timeout: Duration::from_secs(24 * 3_600),
+        dependency_timeout: Duration::from_hours(24),
         max_attempts: 3,
     }
 }

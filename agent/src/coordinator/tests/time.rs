@@ -51,7 +51,7 @@ fn the_slot_is_free_only_when_the_run_is_over() {
 fn a_driver_that_is_late_still_takes_one_rung_after_the_other() {
     let mut bench = Bench::in_task();
     bench.tell(Event::Interrupt);
-    bench.now = bench.now + Duration::from_secs(60);
+    bench.now = bench.now + Duration::from_mins(1);
     bench.tell(Event::Tick);
     bench.tell(Event::Tick);
     bench.expect(["cancel T1", "done", "terminate T1"]);

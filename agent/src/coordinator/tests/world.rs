@@ -76,9 +76,11 @@ impl World {
     }
 
     /// Tells the coordinator, shows it to the model, and does what is to be done.
+    #[allow(clippy::needless_pass_by_value, reason = "an event is told once")]
     pub(super) fn tell(&mut self, event: Event) {
-        let actions = self.core.handle(self.now, event.clone());
-        self.model.sees(self.now, &event, &actions, &self.core);
+        let seen = event.clone();
+        let actions = self.core.handle(self.now, event);
+        self.model.sees(self.now, &seen, &actions, &self.core);
         for action in &actions {
             self.perform(action);
         }

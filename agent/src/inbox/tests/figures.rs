@@ -1,5 +1,5 @@
 //! Figures, not rules: `cargo test --release -p hive-agent inbox -- --ignored --nocapture figures`.
-#![expect(clippy::print_stderr, reason = "the figures are what these are run for")]
+#![allow(clippy::print_stderr, reason = "the figures are what these are run for")]
 
 use std::time::Instant;
 
