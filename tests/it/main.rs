@@ -1,6 +1,7 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
 mod chat;
+mod clients;
 mod crash;
 mod documents;
 mod door;
@@ -10,5 +11,6 @@ mod pause;
 mod responses;
 mod running;
 mod scripts;
+mod slot;
 mod stop;
 mod timeline;

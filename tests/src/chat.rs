@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use futures::{SinkExt as _, StreamExt as _};
+use futures::SinkExt as _;
 use hive_shared::ids::BotId;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -129,18 +129,9 @@ impl ChatSocket {
     pub fn cut(self) {}
 
     async fn receive(&mut self) -> Option<Value> {
-        loop {
-            match timeout(DEADLINE, self.socket.next()).await {
-                Err(elapsed) => {
-                    panic!("no frame came in {DEADLINE:?} ({elapsed}); there were {:#?}", self.kept)
-                }
-                Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
-                Ok(Some(Ok(message))) => {
-                    if let Some(text) = upgrade::text_of(&message) {
-                        return Some(serde_json::from_str(text).expect("frames are JSON"));
-                    }
-                }
-            }
+        match timeout(DEADLINE, upgrade::receive(&mut self.socket)).await {
+            Ok(frame) => frame,
+            Err(elapsed) => panic!("no frame came in {DEADLINE:?} ({elapsed}); there were {:#?}", self.kept),
         }
     }
 }

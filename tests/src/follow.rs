@@ -1,10 +1,8 @@
 //! The timeline socket.
 
-use futures::StreamExt as _;
 use hive_shared::ids::BotId;
 use serde_json::Value;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::upgrade::{self, Socket};
 use crate::wait::DEADLINE;
@@ -28,16 +26,9 @@ impl Follow {
 
     /// The next frame; none when the bot has closed the connection.
     pub async fn next(&mut self) -> Option<Value> {
-        loop {
-            match timeout(DEADLINE, self.socket.next()).await {
-                Err(elapsed) => panic!("no frame came in {DEADLINE:?} ({elapsed})"),
-                Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
-                Ok(Some(Ok(message))) => {
-                    if let Some(text) = upgrade::text_of(&message) {
-                        return Some(serde_json::from_str(text).expect("frames are JSON"));
-                    }
-                }
-            }
+        match timeout(DEADLINE, upgrade::receive(&mut self.socket)).await {
+            Ok(frame) => frame,
+            Err(elapsed) => panic!("no frame came in {DEADLINE:?} ({elapsed})"),
         }
     }
 

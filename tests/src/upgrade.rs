@@ -1,5 +1,7 @@
 //! WebSocket connections.
 
+use futures::StreamExt as _;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -43,12 +45,14 @@ pub(crate) async fn open(address: &str, path: &str, token: &str) -> Socket {
     }
 }
 
-/// The text of a message that is one; pings and the like are none.
-pub(crate) fn text_of(message: &Message) -> Option<&str> {
-    match message {
-        Message::Text(text) => Some(text.as_str()),
-        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
-            None
+/// The next frame; none when the connection is closed. Pings are no frames.
+pub(crate) async fn receive(socket: &mut Socket) -> Option<Value> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("frames are JSON")),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Binary(_) | Message::Frame(_))) => panic!("the bot sends text alone"),
+            None | Some(Err(_) | Ok(Message::Close(_))) => return None,
         }
     }
 }
