@@ -1,3 +1,14 @@
-//! x
-#[test]
-fn t() {}
+//! What a hive promises its users, tried on the real daemon from outside.
+
+mod chat;
+mod crash;
+mod documents;
+mod door;
+mod exec;
+mod files;
+mod pause;
+mod responses;
+mod running;
+mod scripts;
+mod stop;
+mod timeline;
