@@ -73,6 +73,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(io::stderr(), "{bot} is told to stop by {}; remove that file to start it", path.display())?;
         return Ok(());
     }
+    may_listen(&settings, args.insecure)?;
     hive.create(Some(&bot))
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
     let warnings = trust::check_task_dir(&hive.tasks(&bot))?;

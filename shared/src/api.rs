@@ -519,6 +519,45 @@ pub struct Entry {
     pub warnings: Vec<String>,
 }
 
+impl Entry {
+    /// An entry with nothing but what all have.
+    pub fn new(
+        bot_id: BotId,
+        entry_id: String,
+        source: Source,
+        kind: Kind,
+        status: Status,
+        timestamp: Stamp,
+    ) -> Self {
+        Self {
+            seq: 0,
+            entry_id,
+            bot_id,
+            timestamp,
+            updated_at: timestamp,
+            source,
+            kind,
+            status,
+            task_id: None,
+            title: None,
+            priority: None,
+            sender: None,
+            sender_type: None,
+            content: String::new(),
+            content_truncated: false,
+            success: None,
+            error: None,
+            error_code: None,
+            duration_seconds: None,
+            files_modified: Vec::new(),
+            preemptions: None,
+            usage: None,
+            response_file: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// The query of GET `…/timeline`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

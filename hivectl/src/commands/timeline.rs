@@ -12,13 +12,15 @@ use hive_shared::work::{Kind, Source, Status};
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Reach, down};
 use crate::output::table::Table;
-use crate::output::text::{first_line, local_time, status_cell};
+use crate::output::text::{first_line, local_time, seconds, status_cell};
 use crate::output::{Format, Printer};
 
 /// How many entries are shown if neither a number nor a time is asked for.
 const DEFAULT_COUNT: usize = 50;
 
 /// Show what happened: tasks, prompts, replies and control acts, oldest first
+///
+/// The time is when an entry came; with --follow, a line is added for each change, with the time of the change.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bots; all of the hive if none is named
@@ -161,18 +163,14 @@ fn updates(followers: Vec<Follower>) -> Updates {
 }
 
 async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &mut Printer) -> Exit {
-    let mut table = columns().at_least(&[19, 8, 7, 9, 26]);
+    let mut table = table(&past).at_least(&[19, 8, 7, 9, 6, 26]);
     let in_lines = out.format() == Format::Ndjson;
-    for entry in &past {
-        if in_lines {
+    if in_lines {
+        for entry in &past {
             out.json_line(entry);
-        } else {
-            row(&mut table, entry);
         }
-    }
-    if !in_lines {
-        out.header(&table);
-        table.clear();
+    } else {
+        out.begin(&mut table);
     }
     let mut exit = Exit::Done;
     let mut updates = updates(followers);
@@ -185,7 +183,7 @@ async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &m
                 if in_lines {
                     out.json_line(&entry);
                 } else {
-                    row(&mut table, &entry);
+                    row(&mut table, entry.updated_at, &entry);
                     out.rows(&mut table);
                 }
             }
@@ -232,24 +230,22 @@ fn holds_all(entry: &Entry, words: &str) -> bool {
     words.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
 }
 
+/// The entries by the time at which they came, which is the order they are in.
 fn table(entries: &[Entry]) -> Table {
-    let mut table = columns();
+    let mut table = Table::new(&["TIME", "BOT", "SOURCE", "STATUS", "TOOK", "ID", "WHAT"]);
     for entry in entries {
-        row(&mut table, entry);
+        row(&mut table, entry.timestamp, entry);
     }
     table
 }
 
-fn columns() -> Table {
-    Table::new(&["TIME", "BOT", "KIND", "STATUS", "ID", "WHAT"])
-}
-
-fn row(table: &mut Table, entry: &Entry) {
+fn row(table: &mut Table, time: Stamp, entry: &Entry) {
     table.row(vec![
-        local_time(entry.updated_at).into(),
+        local_time(time).into(),
         entry.bot_id.as_str().into(),
-        entry.kind.as_str().into(),
+        entry.source.as_str().into(),
         status_cell(entry.status),
+        entry.duration_seconds.map(seconds).unwrap_or_default().into(),
         entry.entry_id.as_str().into(),
         what(entry).into(),
     ]);
