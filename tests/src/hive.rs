@@ -105,7 +105,7 @@ impl Hive {
 
     /// Drops a task file as a careful program does: written aside, then renamed in.
     pub fn drop_task(&self, name: &str, text: impl AsRef<[u8]>) {
-        let aside = self.root().join(format!("{name}.aside"));
+        let aside = self.root().join(format!("aside-{name}"));
         fs::write(&aside, text).expect("a file can be written");
         fs::rename(&aside, self.tasks().join(name)).expect("a file can be renamed in");
     }
