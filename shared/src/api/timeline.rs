@@ -40,7 +40,7 @@ pub struct Entry {
     /// Whether a user or a bot said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_type: Option<SenderType>,
-    /// What was said; a task's is its response. At most [`MAX_CONTENT`] bytes.
+    /// What was said; a task's is its response. At most [`MAX_CONTENT`](super::MAX_CONTENT) bytes.
     #[serde(default)]
     pub content: String,
     /// Whether `content` was cut.
@@ -142,7 +142,7 @@ pub struct TimelineQuery {
     /// Entries that hold all these words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
-    /// At most so many entries, up to [`MAX_PAGE`]; 100 unless given.
+    /// At most so many entries, up to [`MAX_PAGE`](super::MAX_PAGE); 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
