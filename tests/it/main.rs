@@ -1,3 +1,16 @@
-//! x
-#[test]
-fn t() {}
+//! What a hive promises its users, tried on the real daemon from outside.
+
+mod chat;
+mod clients;
+mod crash;
+mod documents;
+mod door;
+mod exec;
+mod files;
+mod pause;
+mod responses;
+mod running;
+mod scripts;
+mod slot;
+mod stop;
+mod timeline;

@@ -1,1 +1,24 @@
-//! x
+//! Drives the real binaries from outside, as users do: through files, HTTP, `WebSockets` and processes.
+//!
+//! Each test has a [`Hive`] in a temporary directory of its own and starts an [`Agent`] in it. Everything is waited for
+//! by looking at it ([`until`]); a condition that does not come true ends the test with what the daemon had to say.
+
+mod agent;
+mod api;
+mod binaries;
+mod chat;
+mod follow;
+mod hive;
+mod process;
+mod upgrade;
+mod wait;
+
+pub use agent::{Agent, Exit};
+pub use api::{Api, Reply};
+pub use binaries::binary;
+pub use chat::{ChatSocket, Turn};
+pub use follow::Follow;
+pub use hive::{BOT, Hive, Response};
+pub use process::Process;
+pub use upgrade::upgrade;
+pub use wait::{DEADLINE, LOOK_EVERY, until};
