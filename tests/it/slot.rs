@@ -112,7 +112,8 @@ async fn a_conversation_preempts_once() {
     hive.touch("go");
     assert_eq!(hive.answer("TASK-1").await.header.preemptions, 1);
     assert_eq!(hive.work_file("ran.txt"), "TASK-1\nCHAT-1\nCHAT-2\nCHAT-3\n");
-    let preempted = api.entries("source=control").await.into_iter().filter(|e| e["title"] == "preempted").count();
+    let preempted =
+        api.entries("source=control").await.into_iter().filter(|e| e["title"] == "preempted").count();
     assert_eq!(preempted, 3);
 }
 

@@ -49,7 +49,9 @@ pub(crate) async fn open(address: &str, path: &str, token: &str) -> Socket {
 pub(crate) async fn receive(socket: &mut Socket) -> Option<Value> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("frames are JSON")),
+            Some(Ok(Message::Text(text))) => {
+                return Some(serde_json::from_str(&text).expect("frames are JSON"));
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => panic!("the bot sends text alone"),
             None | Some(Err(_) | Ok(Message::Close(_))) => return None,
