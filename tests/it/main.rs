@@ -7,6 +7,7 @@ mod documents;
 mod door;
 mod exec;
 mod files;
+mod followed;
 mod pause;
 mod responses;
 mod running;

@@ -26,7 +26,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a database that a [`Store`] has made.
+    /// Opens a database that a [`Store`](super::Store) has made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
