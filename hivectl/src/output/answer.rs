@@ -36,10 +36,12 @@ impl Answer {
                 self.notice(&format!("the agent asks: {title} [{approval_id}: {}]", options.join(", ")), out);
             }
             TurnEvent::Notice { message, .. } => self.notice(message, out),
-            TurnEvent::ResponseComplete { status, error, .. } => {
+            TurnEvent::ResponseComplete { status, error, error_code, .. } => {
                 self.end(out);
                 if *status != Status::Completed {
-                    let why = error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+                    // That what was cancelled was cancelled is no news.
+                    let error = error.as_ref().filter(|_| error_code.as_deref() != Some(status.as_str()));
+                    let why = error.map(|e| format!(": {e}")).unwrap_or_default();
                     out.notice(&format!("the answer is {status}{why}"));
                 }
             }
