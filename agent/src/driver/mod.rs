@@ -312,6 +312,8 @@ impl Driver {
             self.last_activity = Stamp::now();
             self.hub.committed(changes, !jobs.is_empty());
         }
+        // Before the answers: whoever is answered may look at it at once.
+        self.publish_status();
         for effect in std::mem::take(&mut self.effects) {
             self.have(effect);
         }
@@ -320,7 +322,6 @@ impl Driver {
         {
             outbox.send(Batch { jobs });
         }
-        self.publish_status();
         Ok(())
     }
 
