@@ -92,7 +92,7 @@ pub fn explain(error: &clap::Error, out: &mut Printer) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
-            out.result(&if out.may_redraw() { text.ansi().to_string() } else { text.to_string() });
+            out.result(&if out.may_color() { text.ansi().to_string() } else { text.to_string() });
             Exit::Done
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {

@@ -6,20 +6,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hive_shared::api::{Entry, TaskDetail, TimelineQuery};
+use hive_shared::api::{Current, Entry, TaskDetail, TimelineQuery};
 use hive_shared::client::{Client, ClientError, Followed, Follower, Position};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::show_duration;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Located, Reach, down};
 use crate::output::Printer;
+use crate::output::progress::{Clock, Count, Standing};
 
 /// How long a wait puts up with a bot that is down (SPEC 10).
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a bot that is down is looked for meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often at most the bot is asked how the wait stands, where there is somebody to see it.
+const STANDING: Duration = Duration::from_secs(1);
 
 /// What a wait came to.
 #[derive(Debug)]
@@ -41,6 +44,9 @@ impl Waited {
 pub trait Watcher {
     /// A bot's timeline moved on; the items of the wait may or may not be concerned.
     fn watch(&mut self, bot: &BotId, followed: &Followed, out: &mut Printer);
+
+    /// Whether it shows how the wait stands.
+    fn shows_standing(&self) -> bool;
 }
 
 /// Waits until all items are final, for at most `limit`.
@@ -105,25 +111,42 @@ impl BotWatch<'_, '_> {
     async fn run(mut self, client: Option<Client>) -> Result<(), Failure> {
         let (client, position) = self.begin(client).await?;
         let mut follower = Follower::new(client, Some(position));
-        let mut give_up = None;
+        let mut give_up: Option<Instant> = None;
+        let mut tick = interval(STANDING);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shows_standing = {
+            let board = self.board.borrow();
+            board.watcher.shows_standing() && board.out.shows_progress()
+        };
+        let mut is_stale = shows_standing;
         // The position was taken first: what ends from here on is told by the timeline.
         self.look_at(&mut follower, |_| true).await?;
         while !self.open.is_empty() {
-            let next = match give_up {
-                None => follower.next().await,
-                Some(at) => timeout_at(at, follower.next()).await.map_err(|_| down(&self.bot))?,
+            let news = tokio::select! {
+                next = follower.next() => next?,
+                () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+                    return Err(down(&self.bot));
+                }
+                _ = tick.tick(), if is_stale => {
+                    is_stale = false;
+                    self.show_standing(&follower).await;
+                    continue;
+                }
             };
-            let news = next?;
+            // Anything that moves on may move what is waited for.
+            is_stale = shows_standing && give_up.is_none();
             {
                 let board = &mut *self.board.borrow_mut();
                 board.watcher.watch(&self.bot, &news, board.out);
             }
             match news {
                 Followed::Disconnected(reason) => {
+                    is_stale = false;
                     give_up = Some(Instant::now() + PATIENCE);
                     self.board.borrow_mut().out.detail(&format!("{} does not answer: {reason}", self.bot));
                 }
                 Followed::Connected | Followed::Restarted => {
+                    is_stale = shows_standing;
                     give_up = None;
                     self.look_at(&mut follower, |_| true).await?;
                 }
@@ -161,6 +184,16 @@ impl BotWatch<'_, '_> {
             }
             sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Shows how the first open item stands, as far as the bot says.
+    async fn show_standing(&self, follower: &Follower) {
+        let (Some(client), Some(first)) = (follower.client(), self.open.first()) else { return };
+        let id = self.board.borrow().details[*first].task.task_id.clone();
+        let (Ok(detail), Ok(status)) = (client.task(&id).await, client.status().await) else { return };
+        let board = &mut *self.board.borrow_mut();
+        let standing = standing(&detail, status.current.as_ref(), &board.details);
+        board.out.progress(&standing);
     }
 
     /// Asks the bot how the open items stand that `which` names. If it is gone, they are asked about again when it is
@@ -208,21 +241,76 @@ fn concerns(entry: &Entry, id: &ItemId) -> bool {
         || entry.entry_id == id.as_str()
 }
 
+/// How a wait stands that is for `item` next, in words and figures. `current` is what its bot does.
+fn standing(item: &TaskDetail, current: Option<&Current>, all: &[TaskDetail]) -> Standing {
+    let task = &item.task;
+    let about = match (&task.blocked_reason, task.position) {
+        (Some(reason), _) => format!(" ({reason})"),
+        (None, Some(place)) => format!(" (place {place})"),
+        (None, None) => String::new(),
+    };
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    let done = all.iter().filter(|detail| detail.task.status.is_final()).count();
+    Standing {
+        text: format!("{}: {} is {}{about}", item.bot_id, task.task_id, task.status),
+        count: (all.len() > 1).then_some(Count { done, total: all.len() }),
+        clock: current.filter(|current| current.id == task.task_id).map(|current| Clock {
+            elapsed: seconds(current.elapsed_seconds),
+            limit: seconds(current.limit_seconds),
+        }),
+    }
+}
+
 /// Shows a line of progress on a terminal.
 #[derive(Debug)]
-pub struct ShowProgress {
-    /// The items that are waited for.
-    pub ids: Vec<ItemId>,
-}
+pub struct ShowProgress;
 
 impl Watcher for ShowProgress {
     fn watch(&mut self, bot: &BotId, followed: &Followed, out: &mut Printer) {
         match followed {
-            Followed::Entry(entry) if self.ids.iter().any(|id| concerns(entry, id)) => {
-                out.progress(&format!("{bot}: {} is {}", entry.entry_id, entry.status));
-            }
-            Followed::Disconnected(reason) => out.progress(&format!("{bot} does not answer: {reason}")),
+            Followed::Disconnected(reason) => out.progress(&Standing {
+                text: format!("{bot} does not answer: {reason}"),
+                ..Standing::default()
+            }),
             Followed::Connected | Followed::Restarted | Followed::Entry(_) | Followed::Chunk { .. } => {}
         }
+    }
+
+    fn shows_standing(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DETAIL: &str = r#"{"bot_id":"BOT-1","task_id":"TASK-2","title":"","priority":"P2","status":"queued",
+        "position":3,"from":"","created":"2026-11-22T18:05:27Z","limit_seconds":60,"interruptible":true,
+        "depends_on":[],"file":"","attempts":0,"preemptions":0,"source":"file"}"#;
+
+    #[test]
+    fn a_wait_stands_by_place_or_by_clock() {
+        let mut detail: TaskDetail = serde_json::from_str(DETAIL).unwrap();
+        let waits = standing(&detail, None, std::slice::from_ref(&detail));
+        assert_eq!(
+            (waits.text.as_str(), waits.count, waits.clock),
+            ("BOT-1: TASK-2 is queued (place 3)", None, None)
+        );
+        detail.task.blocked_reason = Some("waits for TASK-1".into());
+        let mut done = detail.clone();
+        done.task.status = hive_shared::work::Status::Completed;
+        let many = standing(&detail, None, &[done, detail.clone()]);
+        assert_eq!(many.text, "BOT-1: TASK-2 is queued (waits for TASK-1)");
+        assert_eq!(many.count, Some(Count { done: 1, total: 2 }));
+        let current: Current = serde_json::from_str(
+            r#"{"id":"TASK-2","title":"","source":"file","started_at":"2026-11-22T18:05:27Z",
+                "elapsed_seconds":1.5,"limit_seconds":60}"#,
+        )
+        .unwrap();
+        let runs = standing(&detail, Some(&current), &[]);
+        assert_eq!(runs.clock.map(|clock| clock.elapsed), Some(Duration::from_millis(1500)));
+        detail.task.task_id = ItemId::parse("TASK-3").unwrap();
+        assert_eq!(standing(&detail, Some(&current), &[]).clock, None);
     }
 }

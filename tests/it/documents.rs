@@ -83,7 +83,7 @@ async fn an_id_with_a_way_out_stays_in_the_hive() {
     }
     assert!(!fs::exists("/tmp/evil-absolute-response.md").unwrap());
     let mut after = hive.names_in(hive.home());
-    after.retain(|name| !name.starts_with("stderr-") && !name.ends_with(".aside"));
+    after.retain(|name| !name.starts_with("stderr-") && !name.contains(".aside"));
     assert_eq!(after, before, "something was written beside .deia");
 }
 

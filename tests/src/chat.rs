@@ -56,6 +56,12 @@ impl ChatSocket {
         self.socket.send(message).await.expect("the socket is open");
     }
 
+    /// Sends a message that the bot may not want to take.
+    pub async fn send_lost(&mut self, message: Message) {
+        // It may have closed the connection before it has read all of it.
+        let _ = self.socket.send(message).await;
+    }
+
     /// Sends a prompt of the user `dave`.
     pub async fn prompt(&mut self, id: &str, message: &str) {
         self.prompt_with(id, message, json!({})).await;

@@ -135,11 +135,13 @@ impl Hive {
         fs::read_to_string(self.paths.archive(&self.bot).join(name)).ok()
     }
 
-    /// The names of the files in one of the hive's directories, sorted.
+    /// The names of the files in one of the hive's directories, sorted, less those that begin with a dot, which are not
+    /// for others to see.
     pub fn names_in(&self, directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).expect("a directory of the hive");
         let mut names: Vec<String> =
             entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| !name.starts_with('.'));
         names.sort();
         names
     }

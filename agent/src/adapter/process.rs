@@ -2,7 +2,7 @@
 //! that have moved to a process group or session of their own (SPEC 6).
 //!
 //! The daemon is a subreaper: a process whose parent has died becomes the daemon's child, so that every process of a
-//! run stays below the daemon and can be found there. Whose such an orphan is, [`registry`] works out.
+//! run stays below the daemon and can be found there. Whose such an orphan is, `registry` works out.
 //!
 //! The daemon's other children (git, …) are left alone as long as they stay in the daemon's own process group, which is
 //! where a child is unless it was asked to be elsewhere.

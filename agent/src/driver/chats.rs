@@ -8,7 +8,7 @@ use hive_shared::chat::{AcceptedState, Channel, Prompt, TurnEvent};
 use hive_shared::ids::ItemId;
 use hive_shared::response;
 use hive_shared::time::Stamp;
-use hive_shared::work::{Mode, Priority, Source, Status};
+use hive_shared::work::{Mode, Source};
 
 use super::{Driver, Effect};
 use crate::coordinator::{ChatSpec, Event, Reply};
@@ -71,38 +71,14 @@ impl Driver {
             Some(id) => id,
             None => self.fresh_id("CHAT", now)?,
         };
-        let mut item = Item {
-            arrival: 0,
-            id: id.clone(),
-            source: Source::Chat,
-            status: Status::Queued,
-            priority: Priority::default(),
-            title: first_line(&prompt.message),
-            seen_at: now,
-            detail: Detail {
-                limit,
-                interruptible: false,
-                sender: Some(prompt.user),
-                session: Some(session),
-                when_busy: Some(prompt.when_busy),
-                ..Detail::default()
-            },
-            file: None,
-            fingerprint: None,
-            digest,
-            attempts: 0,
-            preemptions: 0,
-            run: None,
-            started_at: None,
-            ended_at: None,
-            used: Duration::ZERO,
-            error: None,
-            error_code: None,
-            files_modified: Vec::new(),
-            usage: None,
-            response_file: None,
-            settled: false,
+        let detail = Detail {
+            limit,
+            sender: Some(prompt.user),
+            session: Some(session),
+            when_busy: Some(prompt.when_busy),
+            ..Detail::default()
         };
+        let mut item = Item::new(id.clone(), Source::Chat, first_line(&prompt.message), digest, detail);
         self.store.put_item(&mut item)?;
         self.store.put_entry(self.prompt_entry(&item, &prompt.message), true)?;
         self.store.put_instruction(item.arrival, prompt.message)?;
@@ -155,16 +131,7 @@ impl Driver {
                 events.push(TurnEvent::ResponseChunk { content, channel: Channel::Text });
             }
         }
-        events.push(TurnEvent::ResponseComplete {
-            status: item.status,
-            success: item.status == Status::Completed,
-            duration_seconds: item.used.as_secs_f64(),
-            files_modified: item.files_modified.clone(),
-            usage: item.usage.clone(),
-            error: item.error.clone(),
-            error_code: item.error_code.clone(),
-            response_file: item.response_file.clone(),
-        });
+        events.push(item.completion());
         Ok(Ok(Turn::replay(item.id.clone(), after, events)))
     }
 

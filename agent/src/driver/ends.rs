@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use hive_shared::api::code;
-use hive_shared::chat::TurnEvent;
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
 use hive_shared::response::{self, ResponseHeader, SCHEMA};
@@ -151,19 +150,7 @@ impl Driver {
         }
         self.count(item.status);
         tracing::info!(item = %item.id, status = %item.status, code = item.error_code, error = item.error, "ended");
-        let complete = self.hub.turn(&item.id).map(|turn| {
-            let event = TurnEvent::ResponseComplete {
-                status: item.status,
-                success: item.status == Status::Completed,
-                duration_seconds: item.used.as_secs_f64(),
-                files_modified: item.files_modified.clone(),
-                usage: item.usage.clone(),
-                error: item.error.clone(),
-                error_code: item.error_code.clone(),
-                response_file: Some(name.clone()),
-            };
-            (turn, event)
-        });
+        let complete = self.hub.turn(&item.id).map(|turn| (turn, item.completion()));
         self.hub.end_turn(&item.id, item.source == Source::Chat);
         self.attached.remove(&item.id);
         let file = item.file.clone().filter(|_| item.source == Source::File);

@@ -1,13 +1,11 @@
 //! What the inbox sees, and which task each file is.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use hive_shared::ids::{BotId, ItemId};
-use hive_shared::response;
+use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
 use hive_shared::time::Stamp;
-use hive_shared::work::{Mode, Source, Status};
+use hive_shared::work::{Source, Status};
 
 use super::{Driver, FirstScan};
 use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
@@ -15,24 +13,6 @@ use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
 use crate::outbox;
 use crate::store::{Detail, Item, StoreError};
-
-/// What an earlier hive's response says of how its task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EarlierEnd {
-    Completed,
-    Failed,
-    Untold,
-}
-
-impl EarlierEnd {
-    fn of(failed: Option<bool>) -> Self {
-        match failed {
-            Some(true) => Self::Failed,
-            Some(false) => Self::Completed,
-            None => Self::Untold,
-        }
-    }
-}
 
 /// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
 /// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
@@ -211,43 +191,24 @@ impl Driver {
         })
     }
 
-    fn item_of(&self, id: &ItemId, name: &str, head: TaskHead) -> Item {
+    pub(super) fn item_of(&self, id: &ItemId, name: &str, head: TaskHead) -> Item {
         let TaskHead { document, digest } = head;
+        let detail = Detail {
+            from: document.from,
+            to: document.to,
+            created: Some(document.created),
+            limit: document.limit.unwrap_or_else(|| self.settings.limit(document.priority)),
+            interruptible: document.interruptible,
+            depends_on: document.depends_on,
+            retry_of: document.retry_of,
+            fields: document.fields,
+            warnings: document.warnings,
+            ..Detail::default()
+        };
         Item {
-            arrival: 0,
-            id: id.clone(),
-            source: Source::File,
-            status: Status::Queued,
             priority: document.priority,
-            title: document.title,
-            seen_at: Stamp::now(),
-            detail: Detail {
-                from: document.from,
-                to: document.to,
-                created: Some(document.created),
-                limit: document.limit.unwrap_or_else(|| self.settings.limit(document.priority)),
-                interruptible: document.interruptible,
-                depends_on: document.depends_on,
-                retry_of: document.retry_of,
-                fields: document.fields,
-                warnings: document.warnings,
-                ..Detail::default()
-            },
             file: Some(name.to_owned()),
-            fingerprint: None,
-            digest,
-            attempts: 0,
-            preemptions: 0,
-            run: None,
-            started_at: None,
-            ended_at: None,
-            used: std::time::Duration::ZERO,
-            error: None,
-            error_code: None,
-            files_modified: Vec::new(),
-            usage: None,
-            response_file: None,
-            settled: false,
+            ..Item::new(id.clone(), Source::File, document.title, digest, detail)
         }
     }
 
@@ -369,95 +330,4 @@ impl Driver {
             }
         }
     }
-
-    // ---- old hives -------------------------------------------------------------------------------------------
-
-    /// How a task ended that an earlier hive has answered.
-    fn answered_before(&self, id: &ItemId, name: &str) -> Option<EarlierEnd> {
-        let FirstScan::Answered(names) = &self.first_scan else { return None };
-        let stem = name.strip_suffix(".md").unwrap_or(name);
-        names.get(id.as_str()).or_else(|| names.get(stem)).copied()
-    }
-
-    fn archive_answered(&mut self, name: &str, head: TaskHead, end: EarlierEnd) -> Result<(), StoreError> {
-        let id = match self.store.item(&head.document.id)? {
-            None => head.document.id.clone(),
-            Some(_) => self.free_variant(&head.document.id)?,
-        };
-        let mut item = self.item_of(&id, name, head);
-        let (status, how) = match end {
-            EarlierEnd::Failed => (Status::Failed, "which says that it had failed"),
-            EarlierEnd::Completed => (Status::Completed, "which says that it had completed"),
-            EarlierEnd::Untold => (Status::Completed, "which does not say how it ended"),
-        };
-        item.status = status;
-        item.ended_at = Some(Stamp::now());
-        item.settled = true;
-        item.detail.warnings.push(format!("answered by an earlier response, {how}; it is not run again"));
-        if status == Status::Failed {
-            item.error = Some("an earlier response says that it failed".to_owned());
-            item.error_code = Some(hive_shared::api::code::ANSWERED.to_owned());
-        }
-        match outbox::move_into(
-            &self.identity.hive.tasks(&self.identity.bot).join(name),
-            &self.identity.hive.archive(&self.identity.bot),
-        ) {
-            Ok(moved) => item.file = moved,
-            Err(error) => tracing::error!(name, error = %error, "an answered task cannot be archived"),
-        }
-        tracing::warn!(task = %id, how, "answered before: archived, not run");
-        self.store.put_item(&mut item)?;
-        self.store.tally(item.source, item.status)?;
-        self.store.put_entry(self.task_entry(&item, None), true)
-    }
-
-    /// Whether there is a response under an item's usual name that is this bot's.
-    pub(super) fn has_response(&self, id: &ItemId) -> bool {
-        let path = self.identity.hive.responses().join(hive_shared::paths::Hive::response_name(id));
-        match head_of(&path) {
-            Some(head) => {
-                let answers = response::answers(&head);
-                answers.bot_id.as_deref() == Some(self.identity.bot.as_str())
-            }
-            None => false,
-        }
-    }
-
-    /// The names that responses of an earlier hive answer, for a ledger that is new.
-    pub(super) fn names_answered(&self) -> HashMap<String, EarlierEnd> {
-        if self.settings.mode == Mode::CommanderOnly {
-            return HashMap::new();
-        }
-        names_answered(&self.identity.hive.responses(), &self.identity.bot)
-    }
-}
-
-fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {
-    let mut names = HashMap::new();
-    let Ok(entries) = std::fs::read_dir(responses) else { return names };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|ending| ending != "md")
-            || !entry.file_type().is_ok_and(|t| t.is_file())
-        {
-            continue;
-        }
-        let Some(head) = head_of(&path) else { continue };
-        let answers = response::answers(&head);
-        if answers.bot_id.as_deref().is_some_and(|owner| owner != bot.as_str()) {
-            continue;
-        }
-        for name in answers.names {
-            names.insert(name, EarlierEnd::of(answers.failed));
-        }
-    }
-    names
-}
-
-/// The beginning of a document, as much as its header may take.
-fn head_of(path: &Path) -> Option<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(response::MAX_HEAD_BYTES as u64).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -5,6 +5,7 @@
 //! The text that an agent streams does not pass through here.
 
 mod chats;
+mod earlier;
 mod ends;
 mod files;
 mod perform;
@@ -116,7 +117,7 @@ struct LiveRun {
 /// Whether files may turn out to be answered by an earlier hive.
 enum FirstScan {
     /// The ledger is new: these names have responses.
-    Answered(HashMap<String, files::EarlierEnd>),
+    Answered(HashMap<String, earlier::EarlierEnd>),
     /// The ledger knows what it has seen.
     Done,
 }

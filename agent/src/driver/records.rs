@@ -68,9 +68,8 @@ impl Driver {
     /// What all entries of an item have; seq and times are the store's to set.
     fn entry_of(&self, item: &Item, entry_id: String, kind: Kind) -> Entry {
         let ended = item.ended_at.is_some();
+        let bot = self.identity.bot.clone();
         Entry {
-            source: item.source,
-            status: item.status,
             success: ended.then_some(item.status == Status::Completed),
             error: item.error.clone(),
             error_code: item.error_code.clone(),
@@ -78,37 +77,7 @@ impl Driver {
             files_modified: item.files_modified.clone(),
             usage: item.usage.clone(),
             response_file: item.response_file.clone(),
-            ..self.blank_entry(entry_id, kind)
-        }
-    }
-
-    fn blank_entry(&self, entry_id: String, kind: Kind) -> Entry {
-        let now = Stamp::now();
-        Entry {
-            seq: 0,
-            entry_id,
-            bot_id: self.identity.bot.clone(),
-            timestamp: now,
-            updated_at: now,
-            source: Source::Control,
-            kind,
-            status: Status::Completed,
-            task_id: None,
-            title: None,
-            priority: None,
-            sender: None,
-            sender_type: None,
-            content: String::new(),
-            content_truncated: false,
-            success: None,
-            error: None,
-            error_code: None,
-            duration_seconds: None,
-            files_modified: Vec::new(),
-            preemptions: None,
-            usage: None,
-            response_file: None,
-            warnings: Vec::new(),
+            ..Entry::new(bot, entry_id, item.source, kind, item.status, item.seen_at)
         }
     }
 
@@ -120,11 +89,12 @@ impl Driver {
         task: Option<&ItemId>,
     ) -> Result<(), StoreError> {
         let entry_id = format!("CTL-{}", self.store.seq() + 1);
+        let bot = self.identity.bot.clone();
         let entry = Entry {
             title: Some(act.to_owned()),
             content: content.to_owned(),
             task_id: task.cloned(),
-            ..self.blank_entry(entry_id, Kind::Control)
+            ..Entry::new(bot, entry_id, Source::Control, Kind::Control, Status::Completed, Stamp::now())
         };
         self.store.put_entry(entry, true)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hive_shared::chat::TurnEvent;
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
 use hive_shared::work::{Priority, Source, Status, WhenBusy};
@@ -60,6 +61,51 @@ pub struct Item {
     pub response_file: Option<String>,
     /// Whether its response is published and synced and its file archived.
     pub settled: bool,
+}
+
+impl Item {
+    /// An item that has just arrived.
+    pub fn new(id: ItemId, source: Source, title: String, digest: String, detail: Detail) -> Self {
+        Self {
+            arrival: 0,
+            id,
+            source,
+            status: Status::Queued,
+            priority: Priority::default(),
+            title,
+            seen_at: Stamp::now(),
+            detail,
+            file: None,
+            fingerprint: None,
+            digest,
+            attempts: 0,
+            preemptions: 0,
+            run: None,
+            started_at: None,
+            ended_at: None,
+            used: Duration::ZERO,
+            error: None,
+            error_code: None,
+            files_modified: Vec::new(),
+            usage: None,
+            response_file: None,
+            settled: false,
+        }
+    }
+
+    /// What a client is told when the item is over.
+    pub fn completion(&self) -> TurnEvent {
+        TurnEvent::ResponseComplete {
+            status: self.status,
+            success: self.status == Status::Completed,
+            duration_seconds: self.used.as_secs_f64(),
+            files_modified: self.files_modified.clone(),
+            usage: self.usage.clone(),
+            error: self.error.clone(),
+            error_code: self.error_code.clone(),
+            response_file: self.response_file.clone(),
+        }
+    }
 }
 
 /// What an item came with and no rule asks for often.

@@ -6,19 +6,21 @@
 
 mod entries;
 mod item;
+mod reader;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hive_shared::api::{Counts, Entry, TimelineQuery};
+use hive_shared::api::{Counts, Entry};
 use hive_shared::ids::{IdError, ItemId};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status, UnknownWord};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 pub use entries::{Change, Page};
 pub use item::{Detail, Item};
+pub use reader::{Reader, Snapshot};
 
 /// Between two tries of a write that the disk has no room for.
 const RETRY: Duration = Duration::from_millis(500);
@@ -417,70 +419,6 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
 fn body(db: &Connection, arrival: i64) -> Result<Option<String>, StoreError> {
     let mut statement = db.prepare_cached("SELECT document FROM body WHERE arrival = ?1")?;
     Ok(statement.query_row([arrival], |row| row.get(0)).optional()?)
-}
-
-/// A page of the timeline, and how long the timeline was at that moment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
-    /// The page.
-    pub page: Page,
-    /// The latest seq.
-    pub last_seq: u64,
-    /// How many entries there are.
-    pub total_entries: u64,
-}
-
-/// The reading side: sees what is committed. For requests that look and do not change.
-pub struct Reader {
-    db: Connection,
-}
-
-impl Reader {
-    /// Opens a database that a [`Store`] has made.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(Duration::from_secs(5))?;
-        Ok(Self { db })
-    }
-
-    /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
-    pub fn changes(&self, after: u64, until: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        entries::changes(&self.db, after, until, limit)
-    }
-
-    /// One entry.
-    pub fn entry(&self, entry_id: &str) -> Result<Option<Entry>, StoreError> {
-        entries::get(&self.db, entry_id)
-    }
-
-    /// The item of an id.
-    pub fn item(&self, id: &ItemId) -> Result<Option<Item>, StoreError> {
-        item::get(&self.db, id.as_str())
-    }
-
-    /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
-    pub fn finished_tasks(
-        &self,
-        after: Option<&Item>,
-        limit: usize,
-    ) -> Result<(Vec<Item>, usize), StoreError> {
-        item::finished_tasks(&self.db, after, limit)
-    }
-
-    /// A page, the latest seq and the number of entries, all of one moment.
-    pub fn snapshot(&self, query: &TimelineQuery) -> Result<Snapshot, StoreError> {
-        let moment = self.db.unchecked_transaction()?;
-        let page = entries::page(&moment, query)?;
-        let (last_seq, _) = entries::latest(&moment)?;
-        let total_entries = entries::count(&moment)?;
-        Ok(Snapshot { page, last_seq, total_entries })
-    }
-
-    /// The response document of an item that is not settled.
-    pub fn body(&self, arrival: i64) -> Result<Option<String>, StoreError> {
-        body(&self.db, arrival)
-    }
 }
 
 #[cfg(test)]

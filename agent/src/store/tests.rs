@@ -1,7 +1,8 @@
+use hive_shared::api::TimelineQuery;
 use std::sync::{Arc, Mutex};
 
 use hive_shared::ids::BotId;
-use hive_shared::work::{Kind, Priority, SenderType, Source};
+use hive_shared::work::{Kind, Priority, Source};
 
 use super::*;
 
@@ -22,59 +23,28 @@ fn entry(id: &str, source: Source, status: Status, content: &str) -> Entry {
         Source::Chat => Kind::Prompt,
         Source::Control => Kind::Control,
     };
+    let bot = BotId::parse("BOT-1").unwrap();
     Entry {
-        seq: 0,
-        entry_id: id.to_owned(),
-        bot_id: BotId::parse("BOT-1").unwrap(),
-        timestamp: Stamp::from_micros(0),
-        updated_at: Stamp::from_micros(0),
-        source,
-        kind,
-        status,
-        task_id: None,
-        title: None,
-        priority: Some(Priority::P1),
-        sender: None,
-        sender_type: Some(SenderType::User),
         content: content.to_owned(),
-        content_truncated: false,
-        success: None,
-        error: None,
-        error_code: None,
-        duration_seconds: None,
-        files_modified: Vec::new(),
-        preemptions: None,
-        usage: None,
-        response_file: None,
-        warnings: Vec::new(),
+        ..Entry::new(bot, id.to_owned(), source, kind, status, Stamp::from_micros(0))
     }
 }
 
 fn item(id: &str) -> Item {
+    let detail = Detail { from: "me".into(), limit: Duration::from_millis(1_500), ..Detail::default() };
     Item {
-        arrival: 0,
-        id: ItemId::parse(id).unwrap(),
-        source: Source::File,
-        status: Status::Queued,
-        priority: Priority::P1,
-        title: "Title".into(),
         seen_at: Stamp::from_micros(7),
-        detail: Detail { from: "me".into(), limit: Duration::from_millis(1_500), ..Detail::default() },
+        priority: Priority::P1,
         file: Some("T.md".into()),
         fingerprint: Some("1:2:3:4".into()),
-        digest: "d".into(),
         attempts: 1,
         preemptions: 2,
         run: Some("RUN-1".into()),
         started_at: Some(Stamp::from_micros(8)),
-        ended_at: None,
         used: Duration::from_micros(1_234_567),
-        error: None,
-        error_code: None,
         files_modified: vec!["a.rs".into()],
         usage: Some(serde_json::json!({"tokens": 3})),
-        response_file: None,
-        settled: false,
+        ..Item::new(ItemId::parse(id).unwrap(), Source::File, "Title".into(), "d".into(), detail)
     }
 }
 

@@ -74,6 +74,7 @@ pub async fn run(
             event = chat.next() => event.map_err(|error| spoken::socket_failure(&args.bot, error))?,
             () = interrupts.next() => {
                 if cancelled {
+                    answer.end(out);
                     return Ok(Exit::Interrupted);
                 }
                 cancelled = true;
@@ -82,6 +83,7 @@ pub async fn run(
                 continue;
             }
             () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+                answer.end(out);
                 return Err(down(&args.bot));
             }
         };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::{Exit, Failure};
 use crate::files::Files;
 use crate::fleet::{Fleet, Reach};
-use crate::output::table::{Cell, Paint, Table, cut};
+use crate::output::table::{Cell, Paint, Table};
 use crate::output::text::{ago, health_cell, seconds};
 use crate::output::{Format, Printer};
 
@@ -159,7 +159,9 @@ async fn look(bots: &[BotId], fleet: &Fleet) -> Vec<Row> {
 
 /// The fleet as a table.
 pub fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["BOT", "STATE", "NOW", "TIME", "QUEUE", "CHAT", "LAST", "HEALTH"]);
+    let mut table = Table::new(&["BOT", "STATE", "NOW", "TIME", "QUEUE", "CHAT", "LAST", "HEALTH"])
+        .at_most("STATE", 33)
+        .at_most("NOW", 40);
     let now = Stamp::now();
     for row in rows {
         table.row(match row {
@@ -202,7 +204,7 @@ fn up_cells(status: &BotStatus, now: Stamp) -> Vec<Cell> {
     vec![
         status.bot_id.as_str().into(),
         state,
-        cut(what.trim(), 40).into(),
+        what.trim().into(),
         time.into(),
         queue(status).into(),
         status.chat_clients.to_string().into(),
@@ -216,7 +218,7 @@ fn why_paused(status: &BotStatus) -> String {
     let by_itself: Vec<_> = status.paused_by.iter().map(String::as_str).filter(|by| *by != "user").collect();
     match (by_itself.as_slice(), &status.pause_reason) {
         ([], None) => String::new(),
-        ([], Some(reason)) => format!(" ({})", cut(reason, 24)),
+        ([], Some(reason)) => format!(" ({reason})"),
         (by, _) => format!(" by {}", by.join(", ")),
     }
 }

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use super::view::{self, Owned};
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Located, Reach};
+use crate::output::progress::{Count, Standing};
 use crate::output::{Format, Printer};
 use crate::waiting::{ShowProgress, Watcher, until_final};
 
@@ -70,7 +71,12 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     let reach = fleet.reach(&args.bot).await?;
     let requests = requests(&args, out)?;
     let mut tasks = Vec::new();
+    let total = requests.len();
     for request in requests {
+        if total > 1 {
+            let count = Some(Count { done: tasks.len(), total });
+            out.progress(&Standing { text: format!("submitting to {}", args.bot), count, clock: None });
+        }
         let task = match &reach {
             Reach::Up(client) => match client.submit(&request).await? {
                 Submitted::New(task) => task,
@@ -91,6 +97,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         }
         tasks.push(task);
     }
+    out.settle();
     let waits = args.wait || args.follow;
     report_submitted(&args, &tasks, waits, out);
     if !waits {
@@ -102,7 +109,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     }
     let ids: Vec<_> = tasks.iter().map(|task| task.task_id.clone()).collect();
     let streams = args.follow && out.format() == Format::Table;
-    let mut progress = ShowProgress { ids: ids.clone() };
+    let mut progress = ShowProgress;
     let mut stream = Stream { ids, said: String::new() };
     let watcher: &mut dyn Watcher = if streams { &mut stream } else { &mut progress };
     let waited = until_final(fleet, items, args.timeout, watcher, out).await;
@@ -265,6 +272,11 @@ impl Watcher for Stream {
             }
             Followed::Connected | Followed::Restarted | Followed::Entry(_) | Followed::Chunk { .. } => {}
         }
+    }
+
+    /// What the agent says shows how it stands.
+    fn shows_standing(&self) -> bool {
+        false
     }
 }
 

@@ -11,14 +11,16 @@ use hive_shared::work::{Kind, Source, Status};
 
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Reach, down};
-use crate::output::table::Table;
-use crate::output::text::{first_line, local_time, status_cell};
+use crate::output::table::{Cell, Table};
+use crate::output::text::{first_line, seconds, short_time, status_cell};
 use crate::output::{Format, Printer};
 
 /// How many entries are shown if neither a number nor a time is asked for.
 const DEFAULT_COUNT: usize = 50;
 
 /// Show what happened: tasks, prompts, replies and control acts, oldest first
+///
+/// The time is when an entry came; with --follow, a line is added for each change, with the time of the change.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The bots; all of the hive if none is named
@@ -82,9 +84,9 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     entries.sort_by_key(|entry| entry.timestamp);
     entries.drain(..entries.len().saturating_sub(count));
     if args.follow {
-        exits.push(follow(&args, entries, followers, out).await);
+        exits.push(follow(&args, &entries, followers, bots.len() > 1, out).await);
     } else {
-        out.many(&entries, table);
+        out.many(&entries, |entries| table(entries, bots.len() > 1));
     }
     Ok(Exit::of_many(exits))
 }
@@ -160,19 +162,21 @@ fn updates(followers: Vec<Follower>) -> Updates {
     }))
 }
 
-async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &mut Printer) -> Exit {
-    let mut table = columns().at_least(&[19, 8, 7, 9, 26]);
+async fn follow(
+    args: &Args,
+    past: &[Entry],
+    followers: Vec<Follower>,
+    of_many: bool,
+    out: &mut Printer,
+) -> Exit {
+    let mut table = table(past, of_many);
     let in_lines = out.format() == Format::Ndjson;
-    for entry in &past {
-        if in_lines {
+    if in_lines {
+        for entry in past {
             out.json_line(entry);
-        } else {
-            row(&mut table, entry);
         }
-    }
-    if !in_lines {
-        out.header(&table);
-        table.clear();
+    } else {
+        out.begin(&mut table);
     }
     let mut exit = Exit::Done;
     let mut updates = updates(followers);
@@ -185,7 +189,7 @@ async fn follow(args: &Args, past: Vec<Entry>, followers: Vec<Follower>, out: &m
                 if in_lines {
                     out.json_line(&entry);
                 } else {
-                    row(&mut table, &entry);
+                    table.row(row(&entry, entry.updated_at, of_many));
                     out.rows(&mut table);
                 }
             }
@@ -232,31 +236,48 @@ fn holds_all(entry: &Entry, words: &str) -> bool {
     words.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
 }
 
-fn table(entries: &[Entry]) -> Table {
-    let mut table = columns();
+/// The columns, with the widths that entries to come will need.
+const COLUMNS: [(&str, u16); 7] =
+    [("TIME", 8), ("BOT", 8), ("SOURCE", 7), ("STATUS", 9), ("TOOK", 6), ("ID", 10), ("WHAT", 0)];
+/// Which of them is left out where all entries are of one bot.
+const BOT_COLUMN: usize = 1;
+
+/// The entries by the time at which they came, which is the order they are in.
+fn table(entries: &[Entry], of_many: bool) -> Table {
+    let mut columns = COLUMNS.to_vec();
+    if !of_many {
+        columns.remove(BOT_COLUMN);
+    }
+    let (names, widths): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let mut table = Table::new(&names).at_least(&widths);
     for entry in entries {
-        row(&mut table, entry);
+        table.row(row(entry, entry.timestamp, of_many));
     }
     table
 }
 
-fn columns() -> Table {
-    Table::new(&["TIME", "BOT", "KIND", "STATUS", "ID", "WHAT"])
-}
-
-fn row(table: &mut Table, entry: &Entry) {
-    table.row(vec![
-        local_time(entry.updated_at).into(),
+fn row(entry: &Entry, time: Stamp, of_many: bool) -> Vec<Cell> {
+    // A reply is shown under its prompt's id, which other commands take; who speaks tells it apart.
+    let id = entry.entry_id.strip_suffix("-reply").filter(|_| entry.kind == Kind::Reply);
+    let mut cells = vec![
+        short_time(time, Stamp::now()).into(),
         entry.bot_id.as_str().into(),
-        entry.kind.as_str().into(),
+        entry.source.as_str().into(),
         status_cell(entry.status),
-        entry.entry_id.as_str().into(),
+        entry.duration_seconds.map(seconds).unwrap_or_default().into(),
+        id.unwrap_or(&entry.entry_id).into(),
         what(entry).into(),
-    ]);
+    ];
+    if !of_many {
+        cells.remove(BOT_COLUMN);
+    }
+    cells
 }
 
 fn what(entry: &Entry) -> String {
-    let said = entry.error.as_deref().unwrap_or_else(|| first_line(&entry.content));
+    // A prompt is what was asked, however it went: that is the reply's to tell.
+    let error = entry.error.as_deref().filter(|_| entry.kind != Kind::Prompt);
+    let said = error.unwrap_or_else(|| first_line(&entry.content));
     let about = match entry.kind {
         Kind::Task | Kind::Control => entry.title.as_deref(),
         Kind::Prompt | Kind::Reply => entry.sender.as_deref(),
@@ -319,7 +340,9 @@ mod tests {
         assert_eq!(what(&entry(r#"{"title":"Mend it","content":"\n\nfirst\nsecond"}"#)), "Mend it: first");
         assert_eq!(what(&entry(r#"{"title":"Mend it","error":"exit status 3"}"#)), "Mend it: exit status 3");
         assert_eq!(
-            what(&entry(r#"{"kind":"prompt","source":"chat","sender":"dave","content":"hi"}"#)),
+            what(&entry(
+                r#"{"kind":"prompt","source":"chat","sender":"dave","content":"hi","error":"it was cancelled"}"#
+            )),
             "dave: hi"
         );
         assert_eq!(what(&entry(r#"{"kind":"control","source":"control","title":"paused"}"#)), "paused");

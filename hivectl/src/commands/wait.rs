@@ -29,8 +29,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     for item in &args.items {
         located.push(fleet.locate(item, out).await?);
     }
-    let ids = located.iter().map(|item| item.detail.task.task_id.clone()).collect();
-    let waited = until_final(fleet, located, args.timeout, &mut ShowProgress { ids }, out).await;
+    let waited = until_final(fleet, located, args.timeout, &mut ShowProgress, out).await;
     report(&waited, out)
 }
 

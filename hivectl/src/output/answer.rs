@@ -36,10 +36,12 @@ impl Answer {
                 self.notice(&format!("the agent asks: {title} [{approval_id}: {}]", options.join(", ")), out);
             }
             TurnEvent::Notice { message, .. } => self.notice(message, out),
-            TurnEvent::ResponseComplete { status, error, .. } => {
-                self.end_line(out);
+            TurnEvent::ResponseComplete { status, error, error_code, .. } => {
+                self.end(out);
                 if *status != Status::Completed {
-                    let why = error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+                    // That what was cancelled was cancelled is no news.
+                    let error = error.as_ref().filter(|_| error_code.as_deref() != Some(status.as_str()));
+                    let why = error.map(|e| format!(": {e}")).unwrap_or_default();
                     out.notice(&format!("the answer is {status}{why}"));
                 }
             }
@@ -52,7 +54,14 @@ impl Answer {
         out.notice(text);
     }
 
-    /// Where people look, the answer's last line ends before anything else follows; a file gets the answer alone.
+    /// Ends the answer: its last line ends in a newline, whoever reads it.
+    pub fn end(&mut self, out: &mut Printer) {
+        if std::mem::take(&mut self.mid_line) {
+            out.result("\n");
+        }
+    }
+
+    /// Where people look, the line ends before anything else follows; a file gets the answer alone.
     pub fn end_line(&mut self, out: &mut Printer) {
         if std::mem::take(&mut self.mid_line) && out.is_terminal() {
             out.result("\n");
@@ -93,13 +102,13 @@ mod tests {
     #[test]
     fn a_file_gets_the_answer_alone_and_a_person_whole_lines() {
         let notice = TurnEvent::Notice { code: "slow".into(), message: "still thinking".into() };
-        for (terminal, expected) in [(false, "one\ntwo \x1b!"), (true, "one\ntwo \n\\x1b!\n")] {
+        for (terminal, expected) in [(false, "one\ntwo \x1b!\n"), (true, "one\ntwo \n\\x1b!\n")] {
             let (mut out, stdout, stderr) = printer(None, terminal);
             let mut answer = Answer::default();
             for event in [&chunk("one\ntwo "), &notice, &chunk("\x1b!")] {
                 answer.show(event, &mut out);
             }
-            answer.end_line(&mut out);
+            answer.end(&mut out);
             assert_eq!(stdout.text(), expected);
             assert_eq!(stderr.text(), "hivectl: still thinking\n");
         }

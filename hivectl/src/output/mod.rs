@@ -4,7 +4,7 @@
 pub mod answer;
 pub mod escape;
 pub mod json;
-mod progress;
+pub mod progress;
 pub mod table;
 pub mod text;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Exit, Failure};
 use escape::{Place, escape};
-use progress::Progress;
+use progress::{Progress, Standing};
 use table::{Paint, Table};
 
 /// How results are shown.
@@ -50,24 +50,32 @@ pub struct Printer {
 
 struct Stream {
     to: Box<dyn Write + Send>,
-    terminal: bool,
-    /// Whether colours and redrawing are welcome.
-    lively: bool,
+    screen: Screen,
     closed: bool,
+}
+
+/// What a stream is good for.
+#[derive(Debug, Clone, Copy)]
+struct Screen {
+    terminal: bool,
+    /// Whether colours are welcome.
+    color: bool,
+    /// Whether lines may be drawn over each other.
+    redraws: bool,
 }
 
 impl Printer {
     /// A printer to the process's own streams.
     pub fn new(options: &Options) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let plain =
-            set("NO_COLOR") || set("CI") || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let redraws = !set("CI") && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let color = redraws && !set("NO_COLOR");
         let (out, err) = (io::stdout(), io::stderr());
         let (out_terminal, err_terminal) = (out.is_terminal(), err.is_terminal());
         Self {
             options: *options,
-            out: Stream::new(Box::new(out), out_terminal, !plain),
-            err: Stream::new(Box::new(err), err_terminal, !plain),
+            out: Stream::new(Box::new(out), Screen { terminal: out_terminal, color, redraws }),
+            err: Stream::new(Box::new(err), Screen { terminal: err_terminal, color, redraws }),
             progress: Progress::default(),
             trouble: None,
         }
@@ -85,10 +93,11 @@ impl Printer {
         err: Box<dyn Write + Send>,
         terminal: bool,
     ) -> Self {
+        let screen = Screen { terminal, color: true, redraws: true };
         Self {
             options: *options,
-            out: Stream::new(out, terminal, true),
-            err: Stream::new(err, terminal, true),
+            out: Stream::new(out, screen),
+            err: Stream::new(err, screen),
             progress: Progress::default(),
             trouble: None,
         }
@@ -106,12 +115,17 @@ impl Printer {
 
     /// Whether stdout is a terminal.
     pub fn is_terminal(&self) -> bool {
-        self.out.terminal
+        self.out.screen.terminal
     }
 
     /// Whether stdout may be redrawn.
     pub fn may_redraw(&self) -> bool {
-        self.out.lively
+        self.out.screen.redraws
+    }
+
+    /// Whether colours are welcome on stdout.
+    pub fn may_color(&self) -> bool {
+        self.out.screen.color
     }
 
     /// Whether the reader of stdout is gone, so that there is nothing left to say.
@@ -122,9 +136,9 @@ impl Printer {
     /// Prints items: a table, one array, or one object a line.
     pub fn many<T: Serialize>(&mut self, items: &[T], table: impl FnOnce(&[T]) -> Table) {
         let text = match self.format() {
-            Format::Table => table(items).render(self.edge(), self.out.lively),
-            Format::Json => json::pretty(&items, self.out.terminal),
-            Format::Ndjson => items.iter().map(|item| json::line(item, self.out.terminal)).collect(),
+            Format::Table => table(items).render(self.edge(), self.out.screen.color),
+            Format::Json => json::pretty(&items, self.out.screen.terminal),
+            Format::Ndjson => items.iter().map(|item| json::line(item, self.out.screen.terminal)).collect(),
         };
         self.result(&text);
     }
@@ -134,33 +148,35 @@ impl Printer {
     pub fn one<T: Serialize>(&mut self, item: &T, words: impl FnOnce(&T) -> String) {
         let text = match self.format() {
             Format::Table => words(item),
-            Format::Json => json::pretty(item, self.out.terminal),
-            Format::Ndjson => json::line(item, self.out.terminal),
+            Format::Json => json::pretty(item, self.out.screen.terminal),
+            Format::Ndjson => json::line(item, self.out.screen.terminal),
         };
         self.result(&text);
     }
 
     /// Prints one of many objects that come one at a time: a line of JSON.
     pub fn json_line<T: Serialize>(&mut self, item: &T) {
-        let line = json::line(item, self.out.terminal);
+        let line = json::line(item, self.out.screen.terminal);
         self.result(&line);
     }
 
-    /// Prints the header of a table whose rows come one at a time.
-    pub fn header(&mut self, table: &Table) {
-        let text = table.render(self.edge(), self.out.lively);
+    /// Prints a table to which more rows come one at a time.
+    pub fn begin(&mut self, table: &mut Table) {
+        let text = table.render(self.edge(), self.out.screen.color);
+        // What was just printed is no longer among the rows, but is as wide.
+        let _printed = table.take_rows(None, false);
         self.result(&text);
     }
 
     /// Prints the rows that a table has by now.
     pub fn rows(&mut self, table: &mut Table) {
-        let text = table.take_rows(self.edge(), self.out.lively);
+        let text = table.take_rows(self.edge(), self.out.screen.color);
         self.result(&text);
     }
 
     /// Prints a table over the one before it.
     pub fn redraw(&mut self, table: &Table) {
-        let text = table.render(self.edge(), self.out.lively).replace('\n', "\x1b[K\n");
+        let text = table.render(self.edge(), self.out.screen.color).replace('\n', "\x1b[K\n");
         self.result(&format!("\x1b[H{text}\x1b[J"));
     }
 
@@ -171,7 +187,7 @@ impl Printer {
 
     /// Prints foreign text as it stands; on a terminal, what would deceive is escaped.
     pub fn foreign(&mut self, text: &str) {
-        if self.out.terminal {
+        if self.out.screen.terminal {
             let text = escape(text, Place::Block);
             self.result(&text);
         } else {
@@ -200,27 +216,27 @@ impl Printer {
         }
     }
 
-    /// Shows how a wait goes: a line that the next one replaces. Without a terminal nothing is shown.
-    pub fn progress(&mut self, text: &str) {
-        if !self.options.quiet && self.err.lively {
-            let text = self.progress.show(text, self.edge());
-            let wrote = self.err.write(&text);
-            self.note(wrote);
+    /// Shows how a wait goes: a line that the next one replaces. See [`Printer::shows_progress`].
+    pub fn progress(&mut self, standing: &Standing) {
+        if self.shows_progress() {
+            self.progress.show(standing);
         }
+    }
+
+    /// Whether there is somebody who could see how a wait goes.
+    pub fn shows_progress(&self) -> bool {
+        !self.options.quiet && self.err.screen.redraws
     }
 
     /// Takes the line of progress away.
     pub fn settle(&mut self) {
-        if let Some(text) = self.progress.take_away() {
-            let wrote = self.err.write(text);
-            self.note(wrote);
-        }
+        self.progress.take_away();
     }
 
     /// Says why a command failed and how to mend it, and gives its exit status.
     pub fn failure(&mut self, failure: &Failure) -> Exit {
-        let lively = self.err.lively;
-        let paint = |text: &str, paint: Paint| if lively { paint.wrap(text) } else { text.to_owned() };
+        let color = self.err.screen.color;
+        let paint = |text: &str, paint: Paint| if color { paint.wrap(text) } else { text.to_owned() };
         let head = paint("hivectl:", Paint::Red);
         self.settle();
         let hint_head = paint("hint:", Paint::Dim);
@@ -244,8 +260,7 @@ impl Printer {
     }
 
     fn say(&mut self, line: &str) {
-        self.settle();
-        let wrote = self.err.write(&format!("{}\n", escape(line, Place::Line)));
+        let wrote = self.progress.beside(|| self.err.write(&format!("{}\n", escape(line, Place::Line))));
         self.note(wrote);
     }
 
@@ -255,15 +270,19 @@ impl Printer {
         }
     }
 
-    fn edge(&self) -> Option<usize> {
-        let size = self.out.terminal.then(terminal_size::terminal_size).flatten();
-        size.map(|(terminal_size::Width(columns), _)| usize::from(columns))
+    /// How wide the terminal is, where stdout is one.
+    fn edge(&self) -> Option<u16> {
+        let width = self.out.screen.terminal.then(|| comfy_table::Table::new().width()).flatten();
+        // Terminals of programs often do not know.
+        width.filter(|columns| *columns > 0)
     }
 }
 
 impl Stream {
-    fn new(to: Box<dyn Write + Send>, terminal: bool, welcome: bool) -> Self {
-        Self { to, terminal, lively: terminal && welcome, closed: false }
+    fn new(to: Box<dyn Write + Send>, screen: Screen) -> Self {
+        let Screen { terminal, color, redraws } = screen;
+        let screen = Screen { terminal, color: terminal && color, redraws: terminal && redraws };
+        Self { to, screen, closed: false }
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {

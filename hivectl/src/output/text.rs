@@ -14,6 +14,14 @@ pub fn local_time(stamp: Stamp) -> String {
     stamp.timestamp().to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The same in less room: of today the time of day, of other days no seconds.
+pub fn short_time(stamp: Stamp, now: Stamp) -> String {
+    let local = |stamp: Stamp| stamp.timestamp().to_zoned(TimeZone::system());
+    let (then, now) = (local(stamp), local(now));
+    let format = if then.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+    then.strftime(format).to_string()
+}
+
 /// How long ago something was.
 pub fn ago(then: Stamp, now: Stamp) -> String {
     let passed = now.since(then);
@@ -54,4 +62,17 @@ pub fn health_cell(health: &Health) -> Cell {
 /// The first line that says anything.
 pub fn first_line(text: &str) -> &str {
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_today_needs_no_date() {
+        let now = Stamp::now();
+        assert_eq!(short_time(now, now), local_time(now)[11..]);
+        let then = Stamp::from_micros(now.as_micros() - 86_400_000_000);
+        assert_eq!(short_time(then, now), local_time(then)[..16]);
+    }
 }

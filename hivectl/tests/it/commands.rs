@@ -295,7 +295,7 @@ async fn ask_prints_the_answer_alone_and_ends_as_it_did() {
     for (end, code) in [("completed", 0), ("failed", 1), ("cancelled", 6), ("incomplete", 1)] {
         fake.script(spoken(end));
         let asked = home.run(&["ask", "BOT-1", "What?", "--session", "s"]).await;
-        assert_eq!((exit(&asked), out(&asked).as_str()), (code, "The answer\u{1b}."));
+        assert_eq!((exit(&asked), out(&asked).as_str()), (code, "The answer\u{1b}.\n"));
         assert!(err(&asked).contains("the running task is giving way"), "{}", err(&asked));
     }
     fake.wait_for(r#""message":"What?","user":"dave""#).await;
@@ -346,7 +346,7 @@ async fn chat_answers_line_by_line_and_leaves_at_the_end() {
     child.stdin.take().unwrap().write_all(b"What?\n/status\n/nonsense\n").await.unwrap();
     let ended = child.wait_with_output().await.unwrap();
     let text = out(&ended);
-    assert!(text.starts_with("The answer\u{1b}.BOT") && text.contains("healthy"), "{text}");
+    assert!(text.starts_with("The answer\u{1b}.\nBOT") && text.contains("healthy"), "{text}");
     assert_eq!(exit(&ended), 0);
     fake.wait_for(r#""session":"session-"#).await;
 }

@@ -1,0 +1,128 @@
+//! Old hives: a ledger that is new finds tasks that an earlier one has answered, and runs none of them again (SPEC 2).
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::response;
+use hive_shared::time::Stamp;
+use hive_shared::work::{Mode, Status};
+
+use super::{Driver, FirstScan};
+use crate::inbox::documents::TaskHead;
+use crate::outbox;
+use crate::store::StoreError;
+
+/// What an earlier hive's response says of how its task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EarlierEnd {
+    Completed,
+    Failed,
+    Untold,
+}
+
+impl EarlierEnd {
+    fn of(failed: Option<bool>) -> Self {
+        match failed {
+            Some(true) => Self::Failed,
+            Some(false) => Self::Completed,
+            None => Self::Untold,
+        }
+    }
+}
+
+impl Driver {
+    /// How a task ended that an earlier hive has answered.
+    pub(super) fn answered_before(&self, id: &ItemId, name: &str) -> Option<EarlierEnd> {
+        let FirstScan::Answered(names) = &self.first_scan else { return None };
+        let stem = name.strip_suffix(".md").unwrap_or(name);
+        names.get(id.as_str()).or_else(|| names.get(stem)).copied()
+    }
+
+    pub(super) fn archive_answered(
+        &mut self,
+        name: &str,
+        head: TaskHead,
+        end: EarlierEnd,
+    ) -> Result<(), StoreError> {
+        let id = match self.store.item(&head.document.id)? {
+            None => head.document.id.clone(),
+            Some(_) => self.free_variant(&head.document.id)?,
+        };
+        let mut item = self.item_of(&id, name, head);
+        let (status, how) = match end {
+            EarlierEnd::Failed => (Status::Failed, "which says that it had failed"),
+            EarlierEnd::Completed => (Status::Completed, "which says that it had completed"),
+            EarlierEnd::Untold => (Status::Completed, "which does not say how it ended"),
+        };
+        item.status = status;
+        item.ended_at = Some(Stamp::now());
+        item.settled = true;
+        item.detail.warnings.push(format!("answered by an earlier response, {how}; it is not run again"));
+        if status == Status::Failed {
+            item.error = Some("an earlier response says that it failed".to_owned());
+            item.error_code = Some(hive_shared::api::code::ANSWERED.to_owned());
+        }
+        match outbox::move_into(
+            &self.identity.hive.tasks(&self.identity.bot).join(name),
+            &self.identity.hive.archive(&self.identity.bot),
+        ) {
+            Ok(moved) => item.file = moved,
+            Err(error) => tracing::error!(name, error = %error, "an answered task cannot be archived"),
+        }
+        tracing::warn!(task = %id, how, "answered before: archived, not run");
+        self.store.put_item(&mut item)?;
+        self.store.tally(item.source, item.status)?;
+        self.store.put_entry(self.task_entry(&item, None), true)
+    }
+
+    /// Whether there is a response under an item's usual name that is this bot's.
+    pub(super) fn has_response(&self, id: &ItemId) -> bool {
+        let path = self.identity.hive.responses().join(hive_shared::paths::Hive::response_name(id));
+        match head_of(&path) {
+            Some(head) => {
+                let answers = response::answers(&head);
+                answers.bot_id.as_deref() == Some(self.identity.bot.as_str())
+            }
+            None => false,
+        }
+    }
+
+    /// The names that responses of an earlier hive answer, for a ledger that is new.
+    pub(super) fn names_answered(&self) -> HashMap<String, EarlierEnd> {
+        if self.settings.mode == Mode::CommanderOnly {
+            return HashMap::new();
+        }
+        names_answered(&self.identity.hive.responses(), &self.identity.bot)
+    }
+}
+
+fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {
+    let mut names = HashMap::new();
+    let Ok(entries) = std::fs::read_dir(responses) else { return names };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|ending| ending != "md")
+            || !entry.file_type().is_ok_and(|t| t.is_file())
+        {
+            continue;
+        }
+        let Some(head) = head_of(&path) else { continue };
+        let answers = response::answers(&head);
+        if answers.bot_id.as_deref().is_some_and(|owner| owner != bot.as_str()) {
+            continue;
+        }
+        for name in answers.names {
+            names.insert(name, EarlierEnd::of(answers.failed));
+        }
+    }
+    names
+}
+
+/// The beginning of a document, as much as its header may take.
+fn head_of(path: &Path) -> Option<String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(response::MAX_HEAD_BYTES as u64).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

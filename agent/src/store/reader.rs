@@ -1,0 +1,74 @@
+//! The reading side of the store, for requests that look and do not change.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hive_shared::api::{Entry, TimelineQuery};
+use hive_shared::ids::ItemId;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Change, Item, Page, StoreError, body, entries, item};
+
+/// A page of the timeline, and how long the timeline was at that moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The page.
+    pub page: Page,
+    /// The latest seq.
+    pub last_seq: u64,
+    /// How many entries there are.
+    pub total_entries: u64,
+}
+
+/// The reading side: sees what is committed. For requests that look and do not change.
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
+    /// Opens a database that a [`Store`](super::Store) has made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        Ok(Self { db })
+    }
+
+    /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+    pub fn changes(&self, after: u64, until: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        entries::changes(&self.db, after, until, limit)
+    }
+
+    /// One entry.
+    pub fn entry(&self, entry_id: &str) -> Result<Option<Entry>, StoreError> {
+        entries::get(&self.db, entry_id)
+    }
+
+    /// The item of an id.
+    pub fn item(&self, id: &ItemId) -> Result<Option<Item>, StoreError> {
+        item::get(&self.db, id.as_str())
+    }
+
+    /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
+    pub fn finished_tasks(
+        &self,
+        after: Option<&Item>,
+        limit: usize,
+    ) -> Result<(Vec<Item>, usize), StoreError> {
+        item::finished_tasks(&self.db, after, limit)
+    }
+
+    /// A page, the latest seq and the number of entries, all of one moment.
+    pub fn snapshot(&self, query: &TimelineQuery) -> Result<Snapshot, StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let page = entries::page(&moment, query)?;
+        let (last_seq, _) = entries::latest(&moment)?;
+        let total_entries = entries::count(&moment)?;
+        Ok(Snapshot { page, last_seq, total_entries })
+    }
+
+    /// The response document of an item that is not settled.
+    pub fn body(&self, arrival: i64) -> Result<Option<String>, StoreError> {
+        body(&self.db, arrival)
+    }
+}

@@ -1,0 +1,114 @@
+//! Chat: how soon a person sees the first words of an answer.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use hive_shared::api::SubmitRequest;
+use hive_shared::chat::{Prompt, TurnEvent};
+use hive_shared::client::{Chat, ChatEvent, Client};
+use hive_shared::work::{Source, WhenBusy};
+use tokio::time::sleep;
+
+use crate::Bench;
+use crate::bot::{ECHO, Nest, exec, until};
+use crate::report::Figure;
+
+/// An agent that works for ever on a task that begins with "work", and answers anything else at once.
+const WORKER: &[&str] =
+    &["sh", "-c", "read -r line; case $line in work*) while :; do sleep 1; done;; *) echo \"$line\";; esac"];
+
+/// Measures this section.
+pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let [first, complete] = idle(bench, ECHO, bench.times(200)).await?;
+    let mut figures = vec![
+        Figure::times("prompt → first chunk, idle bot, echo", first).at_most(2.0),
+        Figure::times("prompt → complete, idle bot, echo", complete),
+    ];
+    let [first, _] = idle(bench, &exec(WORKER), bench.times(50)).await?;
+    figures.push(Figure::times("prompt → first chunk, idle bot, exec of sh", first));
+    let first = preempting(bench, bench.times(20)).await?;
+    figures.push(Figure::times("prompt → first chunk, preempting a task, exec of sh", first).at_most(50.0));
+    Ok(figures)
+}
+
+async fn idle(bench: &Bench, settings: &str, n: usize) -> anyhow::Result<[Vec<Duration>; 2]> {
+    let nest = Nest::new(bench, settings)?;
+    let agent = nest.start().await?;
+    let mut chat = connected(&agent.client).await?;
+    let (mut first, mut complete) = (Vec::new(), Vec::new());
+    for _ in 0..n {
+        let answered = ask(&mut chat).await?;
+        first.push(answered.first);
+        complete.push(answered.complete);
+        sleep(Duration::from_millis(5)).await;
+    }
+    Ok([first, complete])
+}
+
+async fn preempting(bench: &Bench, n: usize) -> anyhow::Result<Vec<Duration>> {
+    let settings = "preempt_grace = 0\nmax_preemptions = 1000000\nchat_linger = 0\n";
+    let nest = Nest::new(bench, &format!("{settings}{}", exec(WORKER)))?;
+    let agent = nest.start().await?;
+    let request = SubmitRequest { instruction: "work".to_owned(), ..SubmitRequest::default() };
+    let _submitted = agent.client.submit(&request).await?;
+    let mut chat = connected(&agent.client).await?;
+    let mut first = Vec::new();
+    for _ in 0..n {
+        until("the task to hold the slot", async || {
+            let current = agent.client.status().await?.current;
+            Ok(current.is_some_and(|current| current.source == Source::File))
+        })
+        .await?;
+        // It is to be in the midst of its work, not at its start.
+        sleep(Duration::from_millis(100)).await;
+        first.push(ask(&mut chat).await?.first);
+    }
+    let suspended = agent.client.status().await?;
+    if suspended.counts.failed > 0 {
+        bail!("the task did not survive");
+    }
+    Ok(first)
+}
+
+async fn connected(client: &Client) -> anyhow::Result<Chat> {
+    let mut chat = Chat::new(client.clone());
+    match chat.next().await? {
+        ChatEvent::Connected(_) => Ok(chat),
+        other => bail!("instead of a connection there was {other:?}"),
+    }
+}
+
+/// How long an answer took.
+struct Answered {
+    first: Duration,
+    complete: Duration,
+}
+
+async fn ask(chat: &mut Chat) -> anyhow::Result<Answered> {
+    let prompt = Prompt {
+        message: "How is it going?".to_owned(),
+        user: "bench".to_owned(),
+        id: None,
+        session: None,
+        when_busy: WhenBusy::Auto,
+        timeout_seconds: None,
+    };
+    let began = Instant::now();
+    let id = chat.prompt(prompt).await;
+    let mut first = None;
+    loop {
+        let ChatEvent::Frame(frame) = chat.next().await? else { bail!("the chat was cut or refused") };
+        if frame.id != id {
+            continue;
+        }
+        if let TurnEvent::ResponseChunk { .. } = &frame.event {
+            first.get_or_insert_with(|| began.elapsed());
+        }
+        if let TurnEvent::ResponseComplete { success, error, .. } = &frame.event {
+            match first {
+                Some(first) if *success => return Ok(Answered { first, complete: began.elapsed() }),
+                _ => bail!("a prompt had no good answer: {error:?}"),
+            }
+        }
+    }
+}
