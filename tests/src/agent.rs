@@ -55,6 +55,11 @@ impl Agent {
 
     /// Starts it without waiting for anything. Its environment has nothing of the test's but `PATH`.
     pub fn spawn(hive: &Hive, arguments: &[&str]) -> Self {
+        Self::spawn_in(hive, arguments, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub fn spawn_in(hive: &Hive, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let mark = OsString::from(format!("{}-{number}", std::process::id()));
@@ -70,6 +75,7 @@ impl Agent {
             .env("HOME", hive.home())
             .env("TZ", "UTC")
             .env(MARK, &mark)
+            .envs(environment.iter().copied())
             .current_dir(hive.root())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

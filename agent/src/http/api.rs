@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::{
@@ -17,6 +17,7 @@ use hive_shared::work::{Kind, Source, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::path::Path;
 use super::problem::Problem;
 use super::{Service, Shared, views};
 use crate::request::{Place, Request, Submitted};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::extract::State;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures::future::{pending, select_all};
 use hive_shared::api::{PROTOCOL, code};
@@ -14,6 +14,7 @@ use hive_shared::work::{Mode, Source};
 use tokio::sync::watch;
 
 use super::Shared;
+use super::path::Path;
 use super::problem::Problem;
 use super::socket::{Gone, Heard, Peer, prepare};
 use crate::driver::Message;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::future::{pending, select_all};
 use hive_shared::api::{FollowFrame, MAX_CONTENT, MAX_PAGE, TimelineQuery};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Shared;
+use super::path::Path;
 use super::problem::Problem;
 use super::socket::{Gone, Peer, prepare};
 use crate::hub::{Shown, frame_of};

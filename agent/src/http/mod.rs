@@ -4,6 +4,7 @@ mod api;
 mod chat;
 mod door;
 mod follow;
+mod path;
 mod problem;
 mod socket;
 mod views;
