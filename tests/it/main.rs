@@ -6,6 +6,7 @@ mod documents;
 mod door;
 mod exec;
 mod files;
+mod hivectl;
 mod pause;
 mod responses;
 mod running;
