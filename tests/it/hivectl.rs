@@ -246,12 +246,16 @@ async fn json_has_the_names_of_the_api() {
         let array = one(words).await;
         let items = array.as_array().unwrap_or_else(|| panic!("{words}: {array}"));
         assert!(!items.is_empty(), "{words}");
-        items.iter().for_each(|item| has(item, fields));
+        for item in items {
+            has(item, fields);
+        }
         let lines = line(words, "ndjson").await.out;
         let lines: Vec<Value> =
             lines.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
         assert_eq!(lines.len(), items.len(), "{words}");
-        lines.iter().for_each(|item| has(item, fields));
+        for item in &lines {
+            has(item, fields);
+        }
     }
     let frames = line("ask BOT-002 hi", "ndjson").await.out;
     assert!(frames.lines().last().is_some_and(|frame| frame.contains("response_complete")), "{frames}");
@@ -374,9 +378,9 @@ async fn a_followed_timeline_has_neither_gap_nor_repeat() {
     let key = |entry: &Value| entry["entry_id"].as_str().expect("an id").to_owned();
     let seq = |entry: &Value| entry["seq"].as_u64().expect("a number");
     // What was there at first comes by time, what follows by change.
-    let followed = seen.iter().position(|entry| entry["entry_id"] == "T2").expect("it was seen");
+    let first_change = seen.iter().position(|entry| entry["entry_id"] == "T2").expect("it was seen");
     for (index, entry) in seen.iter().enumerate() {
-        assert!(index < followed || seq(entry) > last, "{seen:#?}");
+        assert!(index < first_change || seq(entry) > last, "{seen:#?}");
         last = last.max(seq(entry));
         newest.insert(key(entry), seq(entry));
     }

@@ -108,7 +108,7 @@ pub async fn run(
             ChatEvent::Refused { message, .. } => answer.notice(&message, out),
             ChatEvent::Frame(frame) => {
                 match out.format() {
-                    Format::Table => answer.show(&frame.event, out),
+                    Format::Table => answer.show(&frame, out),
                     Format::Ndjson => out.json_line(&frame),
                     Format::Json => {}
                 }
