@@ -8,6 +8,7 @@ mod door;
 mod exec;
 mod files;
 mod followed;
+mod hivectl;
 mod pause;
 mod responses;
 mod running;

@@ -17,10 +17,15 @@ use crate::output::answer::Answer;
 use crate::output::{Format, Printer};
 use crate::waiting::PATIENCE;
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl ask BOT-002 "What did you change?" --session review
+  git diff | hivectl ask BOT-002 -"#;
+
 /// Ask a bot something and print its answer as it comes
 ///
 /// Ctrl-C cancels the answer. The exit status tells how it ended.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bot
     #[arg(value_name = "BOT")]
@@ -103,7 +108,7 @@ pub async fn run(
             ChatEvent::Refused { message, .. } => answer.notice(&message, out),
             ChatEvent::Frame(frame) => {
                 match out.format() {
-                    Format::Table => answer.show(&frame.event, out),
+                    Format::Table => answer.show(&frame, out),
                     Format::Ndjson => out.json_line(&frame),
                     Format::Json => {}
                 }

@@ -139,7 +139,7 @@ impl Talk {
                 }
             }
             ChatEvent::Frame(frame) => {
-                self.answer.show(&frame.event, out);
+                self.answer.show(&frame, out);
                 if matches!(frame.event, TurnEvent::ResponseComplete { .. }) {
                     self.is_over(&frame.id, out);
                 }

@@ -11,10 +11,15 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl pause BOT-002 --reason "the disk is being changed"
+  hivectl pause --all --tasks"#;
+
 /// Let nothing new start
 ///
 /// The current turn finishes, then the bot rests until 'hivectl resume'.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Which bots.
     #[command(flatten)]

@@ -19,8 +19,12 @@ use crate::output::{Format, Printer};
 /// How often `--watch` looks.
 const REFRESH: Duration = Duration::from_secs(1);
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl status -o json | jq -r '.[] | select(.state == "down") | .bot_id'"#;
+
 /// Show how the bots are: what each does, what waits, and its health
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bots; all of the hive if none is named
     #[arg(value_name = "BOT")]

@@ -19,11 +19,17 @@ use crate::output::progress::{Count, Standing};
 use crate::output::{Format, Printer};
 use crate::waiting::{ShowProgress, Watcher, until_final};
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl submit BOT-002 "Mend the login" --priority P1
+  hivectl submit BOT-002 -f plan/*.md --wait --timeout 30m
+  id=$(hivectl submit BOT-002 "Run the tests") && hivectl wait $id"#;
+
 /// Hand a task to a bot
 ///
 /// It is a text, or task documents: Markdown with a header, YAML front matter or JSON. Flags count over what a
 /// document says itself. Where stdout is no terminal, the id alone is printed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bot
     #[arg(value_name = "BOT")]

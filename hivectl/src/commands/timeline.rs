@@ -18,10 +18,16 @@ use crate::output::{Format, Printer};
 /// How many entries are shown if neither a number nor a time is asked for.
 const DEFAULT_COUNT: usize = 50;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl timeline --since 1h --status failed
+  hivectl timeline -f -o ndjson | jq -r .entry_id";
+
 /// Show what happened: tasks, prompts, replies and control acts, oldest first
 ///
 /// The time is when an entry came; with --follow, a line is added for each change, with the time of the change.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bots; all of the hive if none is named
     #[arg(value_name = "BOT")]

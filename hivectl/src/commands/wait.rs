@@ -10,10 +10,15 @@ use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 use crate::waiting::{ShowProgress, Waited, until_final};
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl wait BUILD-7 BOT-003/TASK-1 --timeout 10m";
+
 /// Wait until tasks are final
 ///
 /// Fails when one failed, also if it had failed before. Ctrl-C leaves; the work goes on.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Tasks or prompts, as ID or BOT/ID
     #[arg(value_name = "ID", required = true)]

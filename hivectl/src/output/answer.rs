@@ -1,6 +1,7 @@
 //! A chat turn as it is spoken: the answer to stdout, all that happens around it to stderr.
 
-use hive_shared::chat::{AcceptedState, Channel, TurnEvent, WaitReason};
+use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason};
+use hive_shared::ids::ItemId;
 use hive_shared::work::Status;
 
 use super::Printer;
@@ -10,11 +11,13 @@ use super::Printer;
 pub struct Answer {
     /// Whether the last thing on stdout was not the end of a line.
     mid_line: bool,
+    /// Whose text came last: a turn may begin to speak before the end of the one before it is told.
+    speaks: Option<ItemId>,
 }
 
 impl Answer {
     /// Shows what happened in the turn.
-    pub fn show(&mut self, event: &TurnEvent, out: &mut Printer) {
+    pub fn show(&mut self, TurnFrame { id, event, .. }: &TurnFrame, out: &mut Printer) {
         match event {
             TurnEvent::Accepted { state: AcceptedState::Started, .. } | TurnEvent::ResponseStart => {}
             TurnEvent::Accepted { state: AcceptedState::Queued, position, reason } => {
@@ -23,6 +26,10 @@ impl Answer {
                 self.notice(&format!("waiting{ahead}: {why}"), out);
             }
             TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
+                if self.speaks.as_ref() != Some(id) {
+                    self.end(out);
+                    self.speaks = Some(id.clone());
+                }
                 out.foreign(content);
                 self.mid_line = !content.ends_with('\n') && (self.mid_line || !content.is_empty());
             }
@@ -37,7 +44,9 @@ impl Answer {
             }
             TurnEvent::Notice { message, .. } => self.notice(message, out),
             TurnEvent::ResponseComplete { status, error, error_code, .. } => {
-                self.end(out);
+                if self.speaks.as_ref() == Some(id) {
+                    self.end(out);
+                }
                 if *status != Status::Completed {
                     // That what was cancelled was cancelled is no news.
                     let error = error.as_ref().filter(|_| error_code.as_deref() != Some(status.as_str()));
@@ -95,22 +104,43 @@ mod tests {
     use super::super::tests::printer;
     use super::*;
 
-    fn chunk(content: &str) -> TurnEvent {
-        TurnEvent::ResponseChunk { content: content.into(), channel: Channel::Text }
+    fn frame(id: &str, event: TurnEvent) -> TurnFrame {
+        TurnFrame { id: ItemId::parse(id).unwrap(), n: 1, event }
+    }
+
+    fn chunk(id: &str, content: &str) -> TurnFrame {
+        frame(id, TurnEvent::ResponseChunk { content: content.into(), channel: Channel::Text })
+    }
+
+    fn complete(id: &str) -> TurnFrame {
+        let json = r#"{"type":"response_complete","status":"completed","success":true,"duration_seconds":1.0,"files_modified":[],"usage":null,"error":null,"error_code":null,"response_file":null}"#;
+        frame(id, serde_json::from_str(json).unwrap())
     }
 
     #[test]
     fn a_file_gets_the_answer_alone_and_a_person_whole_lines() {
-        let notice = TurnEvent::Notice { code: "slow".into(), message: "still thinking".into() };
+        let notice = frame("A", TurnEvent::Notice { code: "slow".into(), message: "still thinking".into() });
         for (terminal, expected) in [(false, "one\ntwo \x1b!\n"), (true, "one\ntwo \n\\x1b!\n")] {
             let (mut out, stdout, stderr) = printer(None, terminal);
             let mut answer = Answer::default();
-            for event in [&chunk("one\ntwo "), &notice, &chunk("\x1b!")] {
+            for event in [&chunk("A", "one\ntwo "), &notice, &chunk("A", "\x1b!")] {
                 answer.show(event, &mut out);
             }
             answer.end(&mut out);
             assert_eq!(stdout.text(), expected);
             assert_eq!(stderr.text(), "hivectl: still thinking\n");
         }
+    }
+
+    #[test]
+    fn a_turn_that_speaks_before_the_last_one_is_over_has_a_line_of_its_own() {
+        let (mut out, stdout, _) = printer(None, false);
+        let mut answer = Answer::default();
+        for event in
+            [chunk("A", "one"), chunk("B", "two "), complete("A"), chunk("B", "three"), complete("B")]
+        {
+            answer.show(&event, &mut out);
+        }
+        assert_eq!(stdout.text(), "one\ntwo three\n");
     }
 }

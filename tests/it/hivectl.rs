@@ -1,0 +1,457 @@
+//! SPEC 10: hivectl as scripts use it, against the real daemon.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use hive_tests::{Agent, Hive, binary};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::scripts::AGENT;
+
+/// A run that has ended.
+#[derive(Debug)]
+struct Ran {
+    exit: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn expect(self, exit: i32) -> Self {
+        assert_eq!(self.exit, exit, "{self:?}");
+        self
+    }
+}
+
+/// hivectl in a hive, with nothing of the test's environment but `PATH`.
+fn command(hive: &Hive, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary("hivectl"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", hive.home())
+        .env("TZ", "UTC")
+        .env("USER", "dave")
+        .current_dir(hive.root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn end(child: Child) -> Ran {
+    let output = child.wait_with_output().await.expect("it is ours");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let exit = output.status.code().unwrap_or_else(|| panic!("{:?}", output.status));
+    Ran { exit, out: text(output.stdout), err: text(output.stderr) }
+}
+
+async fn ctl(hive: &Hive, arguments: &[&str]) -> Ran {
+    end(command(hive, arguments).spawn().expect("hivectl can be started")).await
+}
+
+/// The same with a text on stdin.
+async fn ctl_with(hive: &Hive, arguments: &[&str], input: &str) -> Ran {
+    let mut child = command(hive, arguments).stdin(Stdio::piped()).spawn().expect("hivectl can be started");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).await.expect("it reads");
+    drop(stdin);
+    end(child).await
+}
+
+fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id().expect("it runs")).expect("the number of a process fits");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it is ours");
+}
+
+/// Runs commands one after the other and compares their exit statuses.
+async fn exits(hive: &Hive, table: &[(i32, &str)]) {
+    for (exit, line) in table {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let ran = ctl(hive, &arguments).await;
+        assert_eq!(ran.exit, *exit, "hivectl {line}: {ran:?}");
+        // Why something failed is told in a line, and perhaps a hint.
+        if ran.exit != 0 && ran.out.is_empty() && !line.starts_with("ask BOT-002 fail") {
+            let lines = ran.err.lines().count();
+            assert!((1..=2).contains(&lines) && ran.err.starts_with("hivectl: "), "hivectl {line}: {ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exit_statuses_tell_how_it_went() {
+    let hive = Hive::exec(AGENT, "[bots.BOT-004]\nmode = \"cli-only\"");
+    let agent = Agent::start(&hive).await;
+    let _no_chat = Agent::start(&hive.of("BOT-004")).await;
+    let down = hive.of("BOT-003");
+    down.paths().create(Some(down.bot())).expect("a task directory can be made");
+    down.drop_task("T-OK.md", "the same id");
+    let line = [
+        (0, "submit BOT-002 hello --id T-OK --wait"),
+        (0, "wait BOT-002/T-OK"),
+        (1, "submit BOT-002 fail --id T-FAIL --wait"),
+        // It had failed before.
+        (1, "wait T-FAIL"),
+        (1, "wait BOT-002/T-OK T-FAIL"),
+        (0, "show T-FAIL"),
+        (0, "response T-FAIL"),
+        (1, "ask BOT-002 fail"),
+        (0, "ask BOT-002 hello"),
+        // Usage, and an id of two bots.
+        (2, "submit BOT-002"),
+        (2, "submit BOT-002 x --timeout 5"),
+        (2, "submit BOT-002 x --priority P9"),
+        (2, "wait"),
+        (2, "show ../T-OK"),
+        (2, "tasks BOT-002 --nonsense"),
+        (2, "timeline --follow -o json"),
+        (2, "show T-OK"),
+        (2, "cancel T-OK"),
+        // A bot that is down.
+        (3, "ask BOT-003 hello"),
+        (3, "cancel BOT-003/T-OK"),
+        (3, "retry BOT-003/T-OK"),
+        (3, "prioritize BOT-003/T-OK P0"),
+        (3, "interrupt BOT-003"),
+        (3, "status BOT-003"),
+        (0, "status"),
+        // What does not exist.
+        (4, "show T-NONE"),
+        (4, "response T-NONE"),
+        (4, "wait T-NONE"),
+        (4, "cancel T-NONE"),
+        (4, "submit BOT-999 hello"),
+        (4, "ask BOT-999 hello"),
+        (4, "tasks BOT-999"),
+        (4, "status BOT-999"),
+        (4, "timeline BOT-999"),
+        (4, "pause BOT-999"),
+        (4, "--hive /nonexistent status"),
+        // Giving up, while the work goes on.
+        (5, "submit BOT-002 hold --id T-HOLD --wait --timeout 1"),
+        (5, "wait T-HOLD --timeout 1"),
+        (4, "response T-HOLD"),
+        // Conflicts.
+        (7, "cancel BOT-002/T-OK"),
+        (7, "submit BOT-002 other --id T-OK"),
+        (0, "submit BOT-002 hello --id T-OK"),
+        (7, "ask BOT-002 hello --when-busy reject"),
+        (7, "ask BOT-004 hello"),
+        (7, "prioritize T-HOLD P0"),
+        (7, "retry T-HOLD"),
+        // Cancelled.
+        (0, "submit BOT-002 hello --id T-NEXT"),
+        (0, "prioritize T-NEXT P0"),
+        (0, "cancel T-NEXT"),
+        (0, "cancel T-NEXT"),
+        (6, "wait T-NEXT"),
+        (6, "wait BOT-002/T-OK T-NEXT"),
+        (1, "wait T-NEXT T-FAIL"),
+        (0, "interrupt BOT-002"),
+        (6, "wait T-HOLD"),
+        (7, "interrupt BOT-002"),
+        (0, "retry T-FAIL"),
+    ];
+    exits(&hive, &line).await;
+    agent.api().until_status("it is idle", |status| status["state"] == "idle").await;
+}
+
+#[tokio::test]
+async fn a_wait_on_a_bot_that_is_down_gives_up() {
+    let hive = Hive::exec(AGENT, "");
+    hive.drop_task("T1.md", "hello");
+    let (waited, submitted) =
+        tokio::join!(ctl(&hive, &["wait", "T1"]), ctl(&hive, &["submit", "BOT-002", "x", "--wait"]));
+    waited.expect(3);
+    submitted.expect(3);
+}
+
+#[tokio::test]
+async fn from_another_machine_a_token_is_needed() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let url = agent.record().url.as_str();
+    let remote = async |token: Option<&str>| {
+        let mut command = command(&hive, &["--url", url, "status", "-o", "json"]);
+        command.envs(token.map(|token| ("HIVE_TOKEN", token)));
+        end(command.spawn().expect("hivectl can be started")).await
+    };
+    remote(None).await.expect(8);
+    remote(Some("wrong")).await.expect(8);
+    let status = remote(Some(agent.token().trim())).await.expect(0).json();
+    assert_eq!(status[0]["bot_id"], "BOT-002");
+    std::fs::write(hive.root().join("token"), agent.token()).expect("a file can be written");
+    // The port of nobody.
+    let gone = ctl(&hive, &["--url", "http://127.0.0.1:1", "--token-file", "token", "status"]).await;
+    gone.expect(3);
+}
+
+/// Whether an object has these fields, at least.
+#[track_caller]
+fn has(value: &Value, fields: &str) {
+    for field in fields.split(' ') {
+        assert!(value.as_object().is_some_and(|object| object.contains_key(field)), "no {field}: {value:#}");
+    }
+}
+
+#[tokio::test]
+async fn json_has_the_names_of_the_api() {
+    const TASK: &str = "task_id title priority status position from created limit_seconds interruptible depends_on \
+        file attempts preemptions fields warnings";
+    const STATUS: &str = "bot_id state paused paused_by mode adapter current suspended queue chat_clients approvals \
+        last_activity counts health";
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let line = async |words: &str, format: &str| {
+        let mut arguments: Vec<_> = words.split(' ').collect();
+        arguments.extend(["-o", format]);
+        ctl(&hive, &arguments).await.expect(0)
+    };
+    let one = async |words: &str| line(words, "json").await.json();
+    has(&one("submit BOT-002 hello --id T1").await, &format!("bot_id {TASK}"));
+    agent.api().until_is("T1", "completed").await;
+    has(
+        &one("submit BOT-002 hello --id T2 --wait").await,
+        "task_id status success duration_seconds response_file",
+    );
+    has(&one("show T1").await, &format!("bot_id source started_at completed_at response {TASK}"));
+    has(&one("response T1").await, "schema task_id bot_id source status success duration_seconds content");
+    has(&one("retry T1").await, "task_id status retry_of");
+    let asked = one("ask BOT-002 hi").await;
+    assert_eq!((&asked["status"], &asked["response"]), (&json!("completed"), &json!("you said: hi")));
+    has(&asked, "chat_id bot_id success duration_seconds files_modified");
+    has(&one("pause BOT-002").await, STATUS);
+    has(&one("submit BOT-002 hello --id T3").await, TASK);
+    assert_eq!(one("prioritize T3 P0").await["priority"], "P0");
+    assert_eq!(one("cancel T3").await["status"], "cancelled");
+    has(&one("resume BOT-002").await, STATUS);
+
+    // One array, or an object a line.
+    for (words, fields) in [
+        ("status", STATUS),
+        ("tasks BOT-002 --all", TASK),
+        ("timeline", "seq entry_id bot_id timestamp updated_at source kind status"),
+        ("wait T1 T2", "task_id bot_id status success"),
+    ] {
+        let array = one(words).await;
+        let items = array.as_array().unwrap_or_else(|| panic!("{words}: {array}"));
+        assert!(!items.is_empty(), "{words}");
+        for item in items {
+            has(item, fields);
+        }
+        let lines = line(words, "ndjson").await.out;
+        let lines: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+        assert_eq!(lines.len(), items.len(), "{words}");
+        for item in &lines {
+            has(item, fields);
+        }
+    }
+    let frames = line("ask BOT-002 hi", "ndjson").await.out;
+    assert!(frames.lines().last().is_some_and(|frame| frame.contains("response_complete")), "{frames}");
+    has(&one("stop BOT-002").await, STATUS);
+}
+
+#[tokio::test]
+async fn documents_come_from_files_and_stdin_and_are_told_by_their_ids() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let document = |id: &str| format!("# Say it\n**Task ID:** {id}\n**Priority:** P1\n\nhello {id}\n");
+    for id in ["F1", "F2"] {
+        std::fs::write(hive.root().join(format!("{id}.txt")), document(id)).expect("a file can be written");
+    }
+    let files = ctl(&hive, &["submit", "BOT-002", "-f", "F1.txt", "F2.txt"]).await.expect(0);
+    assert_eq!((files.out.as_str(), files.err.as_str()), ("F1\nF2\n", ""));
+    let again = ctl(&hive, &["submit", "BOT-002", "-f", "F1.txt"]).await.expect(0);
+    assert_eq!((again.out.as_str(), again.err.lines().count()), ("F1\n", 1), "{again:?}");
+    let stdin = ctl_with(&hive, &["submit", "BOT-002", "-"], &document("S1")).await.expect(0);
+    assert_eq!(stdin.out, "S1\n");
+    let stdin = ctl_with(&hive, &["submit", "BOT-002", "-f", "-"], "just do it\nplease").await.expect(0);
+    let task = agent.api().until_ended(stdin.out.trim()).await;
+    assert_eq!(task["response"], "you said: just do it\nplease");
+    let task = agent.api().until_ended("S1").await;
+    assert_eq!((&task["priority"], &task["title"]), (&json!("P1"), &json!("Say it")));
+    // The header's fields are not the agent's to read; what else is there is.
+    assert!(task["response"].as_str().is_some_and(|text| text.ends_with("# Say it\n\nhello S1")), "{task:#}");
+    ctl(&hive, &["submit", "BOT-002", "-f", "none.md"]).await.expect(1);
+    ctl_with(&hive, &["submit", "BOT-002", "-"], "").await.expect(2);
+}
+
+#[tokio::test]
+async fn an_answer_ends_its_line() {
+    let hive = Hive::exec("cat; cat \"$0\" 2>/dev/null || true", "");
+    let _agent = Agent::start(&hive).await;
+    for (said, heard) in [("one", "one\n"), ("two\n", "two\n"), ("three\n\n", "three\n\n")] {
+        let asked = ctl_with(&hive, &["ask", "BOT-002", "-"], said).await.expect(0);
+        assert_eq!((asked.out.as_str(), asked.err.as_str()), (heard, ""));
+    }
+    let followed = ctl(&hive, &["submit", "BOT-002", "say this", "--follow"]).await.expect(0);
+    assert_eq!(followed.out, "say this");
+}
+
+#[tokio::test]
+async fn files_serve_while_the_bot_is_down() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T1", "--wait"]).await.expect(0);
+    // The file is moved after the end is known.
+    agent.api().until("T1 is archived", async || (!hive.is_in_queue("T1.md")).then_some(())).await;
+    agent.terminate();
+    agent.ended().await;
+
+    let down = async |words: &str| {
+        let ran = ctl(&hive, &words.split(' ').collect::<Vec<_>>()).await.expect(0);
+        assert!(ran.err.contains("BOT-002 is down"), "{words}: {ran:?}");
+        ran.out
+    };
+    assert_eq!(down("submit BOT-002 hello --id T2").await, "T2\n");
+    assert_eq!(down("submit BOT-002 hello --id T2").await, "T2\n");
+    assert!(hive.is_in_queue("T2.md"));
+    let tasks: Value = serde_json::from_str(&down("tasks BOT-002 -o json").await).expect("JSON");
+    assert_eq!((&tasks[0]["task_id"], &tasks[0]["status"]), (&json!("T2"), &json!("queued")));
+    assert_eq!(down("response T1").await, "you said: hello");
+    assert!(down("show T1").await.contains("you said: hello"));
+    assert!(down("show T2").await.contains("queued"));
+    let timeline = down("timeline -o ndjson").await;
+    assert!(timeline.contains(r#""entry_id":"T1""#), "{timeline}");
+    down("pause BOT-002 --reason later").await;
+    assert!(hive.control_file("PAUSE").exists());
+    let status = ctl(&hive, &["status", "-o", "json"]).await.expect(0).json();
+    assert_eq!((&status[0]["state"], &status[0]["paused"]), (&json!("down"), &json!(true)));
+    down("resume BOT-002").await;
+    assert!(!hive.control_file("PAUSE").exists());
+    down("pause BOT-002").await;
+
+    let agent = Agent::start(&hive).await;
+    agent.api().until_status("it is paused", |status| status["state"] == "paused").await;
+    assert_eq!(agent.api().until_is("T2", "queued").await["attempts"], 0);
+    let known = ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T2"]).await.expect(0);
+    assert_eq!(known.out, "T2\n");
+    ctl(&hive, &["resume", "BOT-002"]).await.expect(0);
+    ctl(&hive, &["wait", "T2"]).await.expect(0);
+    assert_eq!(hive.answer("T2").await.text, "you said: hello");
+}
+
+/// The next line of `timeline -f -o ndjson`.
+async fn next_entry(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
+    let line = tokio::time::timeout(hive_tests::DEADLINE, lines.next_line()).await;
+    let line = line.expect("a line comes in time").expect("it can be read").expect("it goes on");
+    serde_json::from_str(&line).expect("an object a line")
+}
+
+#[tokio::test]
+async fn a_followed_timeline_has_neither_gap_nor_repeat() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T1", "--wait"]).await.expect(0);
+    let mut follower =
+        command(&hive, &["timeline", "-f", "-o", "ndjson"]).spawn().expect("hivectl can be started");
+    let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
+    let mut seen: Vec<Value> = Vec::new();
+    for (id, is_killed) in [("T2", true), ("T3", false), ("T4", false)] {
+        ctl(&hive, &["submit", "BOT-002", "count", "--id", id]).await.expect(0);
+        agent.api().until_is(id, "running").await;
+        if is_killed {
+            agent.kill9();
+        } else {
+            agent.terminate();
+            agent.ended().await;
+        }
+        agent = Agent::start(&hive).await;
+        while !seen.iter().any(|entry| entry["entry_id"] == id && entry["status"] == "completed") {
+            seen.push(next_entry(&mut lines).await);
+        }
+    }
+    let entries = agent.api().entries("limit=1000").await;
+    let mut newest: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last = 0;
+    let key = |entry: &Value| entry["entry_id"].as_str().expect("an id").to_owned();
+    let seq = |entry: &Value| entry["seq"].as_u64().expect("a number");
+    // What was there at first comes by time, what follows by change.
+    let first_change = seen.iter().position(|entry| entry["entry_id"] == "T2").expect("it was seen");
+    for (index, entry) in seen.iter().enumerate() {
+        assert!(index < first_change || seq(entry) > last, "{seen:#?}");
+        last = last.max(seq(entry));
+        newest.insert(key(entry), seq(entry));
+    }
+    for entry in entries.iter().filter(|entry| seq(entry) <= last) {
+        assert_eq!(newest.get(&key(entry)), Some(&seq(entry)), "{entry:#}\nis not among\n{seen:#?}");
+    }
+    interrupt(&follower);
+    assert_eq!(follower.wait().await.expect("it is ours").code(), Some(130));
+}
+
+#[tokio::test]
+async fn an_interrupted_wait_leaves_the_work_alone() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let wait = ["submit", "BOT-002", "hold", "--id", "T1", "--wait"];
+    let mut waiting = command(&hive, &wait).spawn().expect("hivectl can be started");
+    let mut lines = BufReader::new(waiting.stdout.take().expect("a pipe")).lines();
+    assert_eq!(lines.next_line().await.expect("it can be read").as_deref(), Some("T1"));
+    agent.api().until_is("T1", "running").await;
+    interrupt(&waiting);
+    end(waiting).await.expect(130);
+    assert_eq!(agent.api().task("T1").await["status"], "running");
+    hive.touch("go");
+    ctl(&hive, &["wait", "T1"]).await.expect(0);
+
+    // An ask is cancelled instead.
+    std::fs::remove_file(hive.root().join("go")).expect("it is there");
+    let asking = command(&hive, &["ask", "BOT-002", "hold", "-q"]).spawn().expect("hivectl can be started");
+    agent.api().until_status("it works", |status| status["current"]["source"] == "chat").await;
+    interrupt(&asking);
+    let asked = end(asking).await.expect(130);
+    assert_eq!(asked.err, "");
+    let status = agent.api().until_status("it is idle", |status| status["state"] == "idle").await;
+    assert_eq!(status["counts"]["cancelled"], 1, "{status:#}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    for _ in 0..20 {
+        agent.api().post("pause", json!({})).await.ok();
+        agent.api().act("resume").await.ok();
+    }
+    let mut shell = Command::new("bash");
+    shell
+        .args([
+            "-c",
+            "set -o pipefail; \"$0\" timeline -o json | head -1",
+            &binary("hivectl").to_string_lossy(),
+        ])
+        .env("HIVE_DIR", hive.root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let ran = end(shell.spawn().expect("a shell")).await.expect(0);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("[\n", ""));
+}
+
+#[tokio::test]
+async fn every_command_has_help() {
+    let hive = Hive::exec(AGENT, "");
+    let help = ctl(&hive, &["--help"]).await.expect(0).out;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<_> = commands.take_while(|line| !line.is_empty()).collect();
+    assert!(commands.len() > 15, "{help}");
+    for line in commands.into_iter().filter(|line| !line.trim().starts_with("help ")) {
+        let (name, about) = line.trim().split_once(' ').unwrap_or_else(|| panic!("{line} says nothing"));
+        assert!(about.trim().len() > 10, "{line}");
+        let help = ctl(&hive, &[name, "--help"]).await.expect(0).out;
+        assert!(help.contains(&format!("Usage: hivectl {name}")), "{help}");
+    }
+    let version = ctl(&hive, &["--version"]).await.expect(0);
+    assert!(version.out.starts_with("hivectl "), "{version:?}");
+}
