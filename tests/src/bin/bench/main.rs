@@ -1,7 +1,7 @@
 //! Measures the real binaries, each in a hive of its own, and prints what came out beside the goals.
 //!
 //! It wants `hive-agent` and `hivectl` beside itself, as `cargo build --release --workspace` puts them, and a machine
-//! that has nothing else to do. Where `tsp` (task-spooler) or `pueue` is on the `PATH`, the same is measured of them.
+//! that has nothing else to do. Where `tsp` (task-spooler) is on the `PATH`, the same is measured of it.
 
 mod bot;
 mod chat;

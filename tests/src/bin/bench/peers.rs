@@ -1,4 +1,4 @@
-//! Other queues on the `PATH`, measured in the same way as this one.
+//! Another queue, task-spooler, measured in the same way as this one.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::report::Figure;
 /// How many tasks wait in task-spooler. At 1,000 connections, of which each task holds one, submitting blocks.
 const MANY: usize = 900;
 
-/// Measures this section: nothing where there are no others.
+/// Measures this section: nothing where it is not on the `PATH`.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     if Command::new("tsp").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
         return Ok(Vec::new());
