@@ -6,8 +6,10 @@ use std::path::Path;
 
 use hive_shared::work::Scope;
 
+use crate::untrusted;
+
 /// The most bytes of a control file that are looked at.
-const MAX_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// A pause by the user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,16 +23,11 @@ pub struct PauseFile {
 impl PauseFile {
     /// Reads a pause file. None if there is none; what cannot be read or understood pauses everything.
     pub fn read(path: &Path) -> Option<Self> {
-        use io::Read;
         // A link that leads nowhere is a control file too: it is there.
         if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return None;
         }
-        let mut text = Vec::new();
-        if let Ok(file) = std::fs::File::open(path) {
-            // What was read before an error is as good as a file cut short.
-            let _ = file.take(MAX_BYTES).read_to_end(&mut text);
-        }
+        let text = untrusted::read(path, MAX_BYTES).unwrap_or_default();
         Some(Self::parse(&String::from_utf8_lossy(&text)))
     }
 

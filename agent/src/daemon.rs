@@ -1,15 +1,15 @@
 //! From the command line to a running bot, and back: everything is wired here.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
@@ -41,6 +41,10 @@ use crate::store::{KeepTrying, Store, StoreError};
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the lock of a bot may be held by what is left of a life that was killed.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+/// Between two tries to take it.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
@@ -135,26 +139,39 @@ fn may_listen(settings: &BotSettings, insecure: bool) -> anyhow::Result<()> {
     )
 }
 
+/// Where a client on this machine finds a server that listens at `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    address
+}
+
 /// Takes the lock that decides which process runs the bot.
 fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
     let path = hive.lock(bot);
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("the lock {} cannot be opened", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            let record = std::fs::read(hive.bot_record(bot)).ok();
-            let record = record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok());
-            match record {
-                Some(BotRecord { pid, host, url, .. }) => {
-                    bail!("{bot} is run already, by process {pid} on {host} at {url}")
-                }
-                None => bail!("{bot} is run already, by a process that is just starting"),
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A child that a killed life had forked holds the lock until it executes its program.
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()));
             }
         }
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()))
+    }
+    let record = std::fs::read(hive.bot_record(bot)).ok();
+    match record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok()) {
+        Some(BotRecord { pid, host, url, .. }) => {
+            bail!("{bot} is run already, by process {pid} on {host} at {url}")
         }
+        None => bail!("{bot} is run already, by a process that is just starting"),
     }
 }
 
@@ -363,7 +380,7 @@ impl Bot {
     fn record(&self, address: SocketAddr, adapter: &str) -> BotRecord {
         BotRecord {
             bot_id: self.id.clone(),
-            url: format!("http://{address}"),
+            url: format!("http://{}", reachable(address)),
             host: host_name(),
             pid: std::process::id(),
             mode: self.settings.mode,

@@ -16,3 +16,4 @@ pub mod outbox;
 pub mod request;
 pub mod store;
 pub mod turn;
+mod untrusted;

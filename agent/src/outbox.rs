@@ -19,6 +19,7 @@ use hive_shared::response;
 
 use crate::hub::Hub;
 use crate::turn::Turn;
+use crate::untrusted::fitting_name;
 
 /// How many commits may wait to be durable before the driver has to wait too.
 const UNSYNCED_COMMITS: usize = 256;
@@ -59,7 +60,7 @@ pub struct Settled {
     /// The item.
     pub id: ItemId,
     /// The name of its file in the archive, if it is there.
-    pub file: Option<String>,
+    pub archived: Option<String>,
     /// The name of its response, if it is another than was meant.
     pub response_file: Option<String>,
 }
@@ -184,7 +185,7 @@ impl Worker {
             let mut complete = Vec::new();
             for job in batch.jobs {
                 let mut settled =
-                    Settled { arrival: job.arrival, id: job.id, file: None, response_file: None };
+                    Settled { arrival: job.arrival, id: job.id, archived: None, response_file: None };
                 if let Some((name, document)) = &job.response {
                     let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
                     settled.response_file = (&published != name).then_some(published);
@@ -192,7 +193,7 @@ impl Worker {
                 if let Some(file) = &job.file {
                     let archive = self.hive.archive(&self.bot);
                     let from = self.hive.tasks(&self.bot).join(file);
-                    settled.file = self.until_taken(|_| move_into(&from, &archive))?;
+                    settled.archived = self.until_taken(|_| or_leave(move_into(&from, &archive), &from))?;
                 }
                 complete.extend(job.complete);
                 self.unsynced.push(settled);
@@ -315,7 +316,7 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
         match rename_noreplace(from, &directory.join(&candidate)) {
             Ok(()) => return Ok(Some(candidate)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                candidate = format!("{stem}.{number}{ending}");
+                candidate = fitting_name(stem, &format!(".{number}{ending}"));
                 number += 1;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => return Ok(None),
@@ -324,6 +325,25 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// An error that is about this one file, and not about the disk, must not hold up all others: the file stays where it
+/// is.
+fn or_leave(moved: io::Result<Option<String>>, file: &Path) -> io::Result<Option<String>> {
+    match moved {
+        Err(error) if is_about_the_file(&error) => {
+            tracing::error!(file = %file.display(), error = %error, "a finished task's file cannot be archived");
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+fn is_about_the_file(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
+    )
 }
 
 fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
@@ -361,7 +381,7 @@ pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<
     let rejected: PathBuf = hive.rejected(bot);
     let moved = move_into(&hive.tasks(bot).join(name), &rejected)?;
     if let Some(moved) = &moved {
-        std::fs::write(rejected.join(format!("{moved}.reason.txt")), format!("{reason}\n"))?;
+        std::fs::write(rejected.join(fitting_name(moved, ".reason.txt")), format!("{reason}\n"))?;
     }
     Ok(moved)
 }

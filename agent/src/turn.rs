@@ -174,6 +174,12 @@ impl Turn {
         self.lock().complete
     }
 
+    /// Whether the item is over and a listener that has had frame `after` has had all.
+    pub fn is_told(&self, after: u64) -> bool {
+        let inner = self.lock();
+        inner.complete && after >= inner.base + inner.frames.len() as u64
+    }
+
     /// The text so far, and whether it was cut.
     pub fn text(&self) -> (String, bool) {
         let inner = self.lock();

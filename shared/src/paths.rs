@@ -8,6 +8,9 @@ use crate::ids::{BotId, ItemId};
 /// The directory that makes a directory a hive.
 pub const MARK: &str = ".deia";
 
+/// The most bytes of a file name.
+const MAX_NAME: usize = 255;
+
 /// A hive: the directory that holds `.deia/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hive {
@@ -96,6 +99,9 @@ impl Hive {
 
     /// The name of a bot's response where another bot's has the usual name.
     pub fn response_name_beside_another(id: &ItemId, bot: &BotId) -> String {
+        // Two ids of the greatest length do not fit into one file name.
+        let room = MAX_NAME - "@-response.md".len() - id.as_str().len();
+        let bot = &bot.as_str()[..bot.as_str().len().min(room)];
         format!("{id}@{bot}-response.md")
     }
 

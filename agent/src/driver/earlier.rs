@@ -12,6 +12,7 @@ use super::{Driver, FirstScan};
 use crate::inbox::documents::TaskHead;
 use crate::outbox;
 use crate::store::StoreError;
+use crate::untrusted;
 
 /// What an earlier hive's response says of how its task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Driver {
             &self.identity.hive.tasks(&self.identity.bot).join(name),
             &self.identity.hive.archive(&self.identity.bot),
         ) {
-            Ok(moved) => item.file = moved,
+            Ok(moved) => item.archived = moved,
             Err(error) => tracing::error!(name, error = %error, "an answered task cannot be archived"),
         }
         tracing::warn!(task = %id, how, "answered before: archived, not run");
@@ -121,8 +122,6 @@ fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> 
 
 /// The beginning of a document, as much as its header may take.
 fn head_of(path: &Path) -> Option<String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(response::MAX_HEAD_BYTES as u64).read_to_end(&mut bytes).ok()?;
+    let bytes = untrusted::read(path, response::MAX_HEAD_BYTES).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,6 +1,8 @@
 //! What the inbox sees, and which task each file is.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
@@ -20,7 +22,13 @@ use crate::store::{Detail, Item, StoreError};
 pub(super) struct Files {
     by_name: HashMap<String, KnownFile>,
     names: HashMap<(u64, u64), String>,
+    /// The files of tasks that have ended and that were not found under their names then: their agents may have
+    /// renamed them in the last moment.
+    strayed: HashMap<(u64, u64), ItemId>,
 }
+
+/// How many strayed files are remembered.
+const MAX_STRAYED: usize = 4_096;
 
 #[derive(Debug, Clone)]
 struct KnownFile {
@@ -48,6 +56,22 @@ impl Files {
                 self.names.remove(&inode);
             }
         }
+    }
+
+    /// Forgets a name, and remembers whose file it was.
+    fn stray(&mut self, name: &str) {
+        if let Some(file) = self.by_name.get(name) {
+            if self.strayed.len() >= MAX_STRAYED {
+                self.strayed.clear();
+            }
+            self.strayed.insert((file.fingerprint.device, file.fingerprint.inode), file.id.clone());
+        }
+        self.remove(name);
+    }
+
+    /// The task's file is in the archive: what comes after is another file.
+    pub(super) fn archived(&mut self, id: &ItemId) {
+        self.strayed.retain(|_, stray| stray != id);
     }
 
     /// The name under which the very same file was known.
@@ -104,23 +128,33 @@ impl Driver {
     }
 
     fn file_seen(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
-        let known = self.files.by_name.get(&file.name).cloned();
-        if let Some(known) = known {
+        let inode = (file.fingerprint.device, file.fingerprint.inode);
+        if let Some(known) = self.files.by_name.get(&file.name).cloned() {
             if known.fingerprint == file.fingerprint {
                 return if known.missing { self.file_back(&file.name, &known.id) } else { Ok(()) };
             }
-            if let Some(item) = self.store.item(&known.id)?
-                && !item.status.is_final()
-            {
-                return self.file_edited(file, item);
+            match self.store.item(&known.id)? {
+                Some(item) if !item.status.is_final() => return self.file_edited(file, item),
+                Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
+                Some(_) | None => {}
             }
         } else if let Some(old) = self.files.old_name(&file.fingerprint).map(str::to_owned) {
             return self.file_renamed(&old, file);
+        } else if let Some(id) = self.files.strayed.get(&inode).cloned()
+            && let Some(item) = self.store.item(&id)?
+            && self.belonged_to(&item, &file)
+        {
+            return self.take_away(item, &file.name);
         }
         self.new_file(file)
     }
 
     fn new_file(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
+        // What is there by now may be something else, or be archived; then the inbox tells of that.
+        let is_there = self.path_of(&file.name).symlink_metadata();
+        if is_there.map_or(true, |metadata| Fingerprint::of(&metadata) != file.fingerprint) {
+            return Ok(());
+        }
         match file.content {
             Err(reason) => self.reject(&file.name, &reason),
             Ok(head) => {
@@ -130,6 +164,46 @@ impl Driver {
                 self.new_item(&file.name, file.fingerprint, head).map(|_| ())
             }
         }
+    }
+
+    fn path_of(&self, name: &str) -> PathBuf {
+        self.identity.hive.tasks(&self.identity.bot).join(name)
+    }
+
+    /// Whether a file with the name or the inode of an ended task's file is that file, as the task's agent left it: it
+    /// has not been touched since the task ended. One that was put there later is another task.
+    fn belonged_to(&self, item: &Item, file: &SeenFile<TaskReading>) -> bool {
+        let Some(ended_at) = item.ended_at else { return false };
+        match self.path_of(&file.name).symlink_metadata() {
+            Ok(metadata) => {
+                let changed = metadata.ctime().saturating_mul(1_000_000) + metadata.ctime_nsec() / 1_000;
+                changed <= ended_at.as_micros()
+            }
+            Err(_) => true,
+        }
+    }
+
+    /// An ended task's file was renamed or changed in the last moment: it is archived as it is (SPEC 2).
+    fn take_away(&mut self, mut item: Item, name: &str) -> Result<(), StoreError> {
+        if !item.settled && item.file.as_deref() == Some(name) {
+            // The outbox is about to.
+            return Ok(());
+        }
+        match outbox::move_into(&self.path_of(name), &self.identity.hive.archive(&self.identity.bot)) {
+            Ok(None) => return Ok(()),
+            Ok(archived) => {
+                self.files.archived(&item.id);
+                item.archived = archived;
+            }
+            Err(error) => tracing::error!(name, error = %error, "a finished task's file cannot be archived"),
+        }
+        let warning = format!("its file was moved or changed as it ended, and was archived as {name}");
+        tracing::warn!(task = %item.id, warning);
+        item.detail.warnings.push(warning);
+        self.store.put_item(&mut item)?;
+        let Some(mut entry) = self.store.entry(item.id.as_str())? else { return Ok(()) };
+        entry.warnings = item.detail.warnings;
+        self.store.put_entry(entry, false)
     }
 
     /// Takes a task into the ledger, the timeline and the queue. Returns its id, which is another than its document's
@@ -270,10 +344,14 @@ impl Driver {
         let is_there = self.identity.hive.tasks(&self.identity.bot).join(old).symlink_metadata().is_ok();
         let known = self.files.by_name.get(old).cloned();
         let item = match &known {
-            Some(known) if !is_there => self.store.item(&known.id)?.filter(|item| !item.status.is_final()),
+            Some(known) if !is_there => self.store.item(&known.id)?,
             Some(_) | None => None,
         };
-        let Some(mut item) = item else { return self.new_file(file) };
+        let mut item = match item {
+            Some(item) if !item.status.is_final() => item,
+            Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
+            Some(_) | None => return self.new_file(file),
+        };
         self.files.remove(old);
         self.files.insert(&file.name, file.fingerprint, item.id.clone());
         item.file = Some(file.name.clone());
@@ -299,6 +377,10 @@ impl Driver {
                 self.warn_of_item(item, "its file was moved away while it ran")
             }
             Some(item) if !item.status.is_final() => self.feed(Event::TaskFileMissing(id)).map(|_| ()),
+            Some(item) if item.attempts > 0 && item.archived.is_none() => {
+                self.files.stray(name);
+                Ok(())
+            }
             Some(_) | None => {
                 self.files.remove(name);
                 Ok(())

@@ -265,7 +265,10 @@ impl Driver {
                     if let Some(name) = &settled.response_file {
                         self.response_was_renamed(&settled.id, name)?;
                     }
-                    self.store.settle(settled.arrival, settled.file, settled.response_file)?;
+                    if settled.archived.is_some() {
+                        self.files.archived(&settled.id);
+                    }
+                    self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
                 }
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hive_shared::chat::{AcceptedState, TurnEvent, notice};
 use hive_shared::ids::ItemId;
-use hive_shared::task;
+use hive_shared::task::{self, MAX_TASK_BYTES};
 use hive_shared::time::{Stamp, show_duration};
 use hive_shared::work::{Source, Status};
 
@@ -13,6 +13,7 @@ use crate::adapter::{Control, RunSpec};
 use crate::coordinator::{Action, Event, Reply, RunId, Rung, SLOW};
 use crate::store::{Item, StoreError};
 use crate::turn::{Position, Turn};
+use crate::untrusted;
 
 /// What came of an action.
 pub(super) enum Performed {
@@ -116,7 +117,8 @@ impl Driver {
     /// is gone since.
     fn instruction_of(&self, item: &Item) -> Result<Option<String>, StoreError> {
         if let Some(file) = item.file.as_ref().filter(|_| item.source == Source::File)
-            && let Ok(bytes) = std::fs::read(self.identity.hive.tasks(&self.identity.bot).join(file))
+            && let path = self.identity.hive.tasks(&self.identity.bot).join(file)
+            && let Ok(bytes) = untrusted::read(&path, MAX_TASK_BYTES + 1)
             && let Ok(document) = task::read(&bytes, &self.reading(file, Stamp::now()))
         {
             return Ok(Some(document.instruction));

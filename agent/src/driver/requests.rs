@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
-use hive_shared::task::{self, NewTask};
+use hive_shared::task::{self, MAX_TASK_BYTES, NewTask};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Mode, Priority, Source, Status};
 
@@ -15,6 +15,7 @@ use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
+use crate::untrusted;
 
 /// What a request came to: an answer, or the reason why it cannot be done.
 type Answered<T> = Result<Result<T, Denied>, StoreError>;
@@ -162,19 +163,17 @@ impl Driver {
             let message = format!("'{id}' is {} and can be retried once it has ended", item.status);
             return Ok(Err(Denied::new(code::CONFLICT, message)));
         }
-        let hive = &self.identity.hive;
-        let bot = &self.identity.bot;
-        let file = item.file.clone().unwrap_or_default();
-        let read = [hive.archive(bot).join(&file), hive.tasks(bot).join(&file)]
-            .iter()
-            .find_map(|path| std::fs::read(path).ok())
-            .and_then(|bytes| task::read(&bytes, &self.reading(&file, item.seen_at)).ok());
+        let archive = self.identity.hive.archive(&self.identity.bot);
+        let read = item.archived.as_ref().and_then(|name| {
+            let bytes = untrusted::read(&archive.join(name), MAX_TASK_BYTES + 1).ok()?;
+            task::read(&bytes, &self.reading(name, item.seen_at)).ok()
+        });
         let kept = match read {
             Some(document) => Some(document.instruction),
             None => self.store.instruction(item.arrival)?,
         };
         let Some(instruction) = kept else {
-            let message = format!("the file of '{id}' is not in the archive any more");
+            let message = format!("the file of '{id}' is not in the archive (yet, or any more)");
             return Ok(Err(Denied::new(code::CONFLICT, message)));
         };
         let submitted = self.new_task(&NewTask {
@@ -330,7 +329,12 @@ impl Driver {
 
     /// Whether an id is in use on this bot: by an item, by an entry, or by a response of an earlier ledger.
     pub(super) fn is_taken(&self, id: &ItemId) -> Result<bool, StoreError> {
-        Ok(self.store.item(id)?.is_some()
+        let is_reserved = match id.as_str().strip_suffix("-reply").map(ItemId::parse) {
+            Some(Ok(prompt)) => self.store.item(&prompt)?.is_some(),
+            Some(Err(_)) | None => is_control_id(id),
+        };
+        Ok(is_reserved
+            || self.store.item(id)?.is_some()
             || self.store.entry(id.as_str())?.is_some()
             || self.has_response(id))
     }
@@ -345,6 +349,11 @@ impl Driver {
         }
         Ok(candidate)
     }
+}
+
+/// Whether an id is of the form that control acts have on the timeline.
+fn is_control_id(id: &ItemId) -> bool {
+    id.as_str().strip_prefix("CTL-").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn unavailable(what: &str, error: &std::io::Error) -> Denied {

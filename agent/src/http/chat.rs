@@ -117,11 +117,7 @@ impl Client {
                 listened.sent += 1;
             }
         }
-        if !more {
-            self.turns.retain(|listened| {
-                !listened.turn.is_complete() || listened.changes.has_changed().unwrap_or(false)
-            });
-        }
+        self.turns.retain(|listened| !listened.turn.is_told(listened.sent));
         Ok(more)
     }
 

@@ -51,7 +51,7 @@ pub(super) fn view(item: &Item, place: Option<&Place>) -> TaskView {
         interruptible: item.detail.interruptible,
         depends_on: item.detail.depends_on.clone(),
         blocked_reason: item.detail.blocked_reason.clone(),
-        file: item.file.clone().unwrap_or_default(),
+        file: item.archived.clone().or_else(|| item.file.clone()).unwrap_or_default(),
         attempts: item.attempts,
         preemptions: item.preemptions,
         fields: item.detail.fields.clone(),

@@ -31,8 +31,10 @@ pub struct Item {
     pub seen_at: Stamp,
     /// The rest of what it came with.
     pub detail: Detail,
-    /// The name of its file; once it ended the one in the archive.
+    /// The name of its file in the task directory.
     pub file: Option<String>,
+    /// The name of its file in the archive, once it is there.
+    pub archived: Option<String>,
     /// How its file looked when it was read.
     pub fingerprint: Option<String>,
     /// What makes two submissions the same.
@@ -76,6 +78,7 @@ impl Item {
             seen_at: Stamp::now(),
             detail,
             file: None,
+            archived: None,
             fingerprint: None,
             digest,
             attempts: 0,
@@ -151,7 +154,7 @@ pub struct Detail {
     pub when_busy: Option<WhenBusy>,
 }
 
-const COLUMNS: &str = "arrival, id, source, status, priority, title, seen_at, detail, file, fingerprint, digest, \
+const COLUMNS: &str = "arrival, id, source, status, priority, title, seen_at, detail, file, archived, fingerprint, digest, \
     attempts, preemptions, run, started_at, ended_at, used, error, error_code, files_modified, usage, response_file, \
     settled";
 
@@ -159,7 +162,7 @@ const COLUMNS: &str = "arrival, id, source, status, priority, title, seen_at, de
 pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
     let sql = format!(
         "INSERT OR REPLACE INTO item ({COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)"
     );
     db.prepare_cached(&sql)?.execute(params![
         (item.arrival != 0).then_some(item.arrival),
@@ -171,6 +174,7 @@ pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
         item.seen_at.as_micros(),
         serde_json::to_string(&item.detail)?,
         item.file,
+        item.archived,
         item.fingerprint,
         item.digest,
         item.attempts,
@@ -253,20 +257,21 @@ fn read(row: &Row<'_>) -> Result<Item, StoreError> {
         seen_at: Stamp::from_micros(row.get(6)?),
         detail: serde_json::from_str(&row.get::<_, String>(7)?)?,
         file: row.get(8)?,
-        fingerprint: row.get(9)?,
-        digest: row.get(10)?,
-        attempts: row.get(11)?,
-        preemptions: row.get(12)?,
-        run: row.get(13)?,
-        started_at: stamp(14)?,
-        ended_at: stamp(15)?,
-        used: Duration::from_micros(u64::try_from(row.get::<_, i64>(16)?).unwrap_or(0)),
-        error: row.get(17)?,
-        error_code: row.get(18)?,
-        files_modified: serde_json::from_str(&row.get::<_, String>(19)?)?,
-        usage: row.get::<_, Option<String>>(20)?.as_deref().map(serde_json::from_str).transpose()?,
-        response_file: row.get(21)?,
-        settled: row.get(22)?,
+        archived: row.get(9)?,
+        fingerprint: row.get(10)?,
+        digest: row.get(11)?,
+        attempts: row.get(12)?,
+        preemptions: row.get(13)?,
+        run: row.get(14)?,
+        started_at: stamp(15)?,
+        ended_at: stamp(16)?,
+        used: Duration::from_micros(u64::try_from(row.get::<_, i64>(17)?).unwrap_or(0)),
+        error: row.get(18)?,
+        error_code: row.get(19)?,
+        files_modified: serde_json::from_str(&row.get::<_, String>(20)?)?,
+        usage: row.get::<_, Option<String>>(21)?.as_deref().map(serde_json::from_str).transpose()?,
+        response_file: row.get(22)?,
+        settled: row.get(23)?,
     })
 }
 

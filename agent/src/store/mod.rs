@@ -81,7 +81,7 @@ enum Write {
     Partial { arrival: i64, start: usize, text: String },
     ForgetPartial { arrival: i64 },
     Tally { source: Source, status: Status },
-    Settle { arrival: i64, file: Option<String>, response_file: Option<String> },
+    Settle { arrival: i64, archived: Option<String>, response_file: Option<String> },
     Meta { key: &'static str, value: String },
 }
 
@@ -294,14 +294,15 @@ impl Store {
         self.write(Write::Tally { source, status })
     }
 
-    /// An ended item's response is published and synced, and its file archived under `file`.
+    /// An ended item's response is published and synced, and its file archived under this name. What it was told to
+    /// do is kept only where no file in the archive says it.
     pub fn settle(
         &mut self,
         arrival: i64,
-        file: Option<String>,
+        archived: Option<String>,
         response_file: Option<String>,
     ) -> Result<(), StoreError> {
-        self.write(Write::Settle { arrival, file, response_file })
+        self.write(Write::Settle { arrival, archived, response_file })
     }
 
     /// Keeps a value of the ledger itself.
@@ -398,15 +399,20 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
             )?
             .execute([source.as_str(), status.as_str()])?;
         }
-        Write::Settle { arrival, file, response_file } => {
+        Write::Settle { arrival, archived, response_file } => {
             db.prepare_cached(
-                "UPDATE item SET settled = 1, file = coalesce(?2, file), response_file = coalesce(?3, response_file) \
-                 WHERE arrival = ?1",
+                "UPDATE item SET settled = 1, archived = coalesce(?2, archived), \
+                 response_file = coalesce(?3, response_file) WHERE arrival = ?1",
             )?
-            .execute(params![arrival, file, response_file])?;
-            for table in ["body", "instruction", "partial"] {
+            .execute(params![arrival, archived, response_file])?;
+            for table in ["body", "partial"] {
                 db.prepare_cached(&format!("DELETE FROM {table} WHERE arrival = ?1"))?.execute([arrival])?;
             }
+            db.prepare_cached(
+                "DELETE FROM instruction WHERE arrival = ?1 AND EXISTS \
+                 (SELECT 1 FROM item WHERE item.arrival = ?1 AND archived IS NOT NULL)",
+            )?
+            .execute([arrival])?;
         }
         Write::Meta { key, value } => {
             db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?

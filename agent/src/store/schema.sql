@@ -15,7 +15,9 @@ CREATE TABLE item (
     title          TEXT    NOT NULL,
     seen_at        INTEGER NOT NULL,
     detail         TEXT    NOT NULL,
+    -- Its name in the task directory, and in the archive once it is there.
     file           TEXT,
+    archived       TEXT,
     fingerprint    TEXT,
     digest         TEXT    NOT NULL,
     attempts       INTEGER NOT NULL,

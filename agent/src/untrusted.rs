@@ -1,0 +1,59 @@
+//! Reading files that others put there: never through a link, never waiting on a pipe, never more than is wanted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The most bytes that a file name may have on the file systems there are.
+const MAX_NAME: usize = 255;
+
+/// Opens a regular file. Anything else is an error of kind `InvalidInput`.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    }
+}
+
+/// Reads a regular file, `limit` bytes of it at most.
+pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file name of `stem` and `suffix`, with the stem cut where the whole would be too long for a name.
+pub(crate) fn fitting_name(stem: &str, suffix: &str) -> String {
+    let room = MAX_NAME.saturating_sub(suffix.len());
+    let cut = stem.floor_char_boundary(stem.len().min(room));
+    format!("{}{suffix}", &stem[..cut])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, pipe) = (dir.path().join("f"), dir.path().join("l"), dir.path().join("p"));
+        std::fs::write(&file, "hello").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read(&file, 4).unwrap(), b"hell");
+        assert!(read(&link, 4).is_err());
+        assert!(read(&pipe, 4).is_err());
+        assert!(read(dir.path(), 4).is_err());
+    }
+
+    #[test]
+    fn names_fit() {
+        assert_eq!(fitting_name("a", ".2.md"), "a.2.md");
+        let long = fitting_name(&"ä".repeat(200), ".2.md");
+        assert!(long.len() <= MAX_NAME && long.ends_with("ä.2.md"));
+    }
+}
