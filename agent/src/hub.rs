@@ -90,7 +90,8 @@ impl Hub {
         }
         for change in changes {
             recent.committed = change.entry.seq;
-            let shown = Shown { seq: change.entry.seq, frame: frame_of(change) };
+            let seq = change.entry.seq;
+            let shown = Shown { seq, frame: frame_of(change, seq.saturating_sub(1)) };
             recent.bytes += shown.frame.len();
             recent.shown.push_back(shown);
             while recent.shown.len() > RECENT_CHANGES || recent.bytes > RECENT_BYTES {
@@ -187,10 +188,11 @@ impl Hub {
     }
 }
 
-/// The frame that shows a change to a follower.
-pub fn frame_of(change: Change) -> Utf8Bytes {
+/// The frame that shows a change to a follower that was told what changed up to `seen`: an entry that was added after
+/// that is new to it, however often it has changed since.
+pub fn frame_of(change: Change, seen: u64) -> Utf8Bytes {
     let Change { entry, added_seq } = change;
-    let frame = if added_seq == entry.seq {
+    let frame = if added_seq > seen {
         FollowFrame::EntryAdded { entry }
     } else {
         FollowFrame::EntryUpdated { entry }
@@ -232,6 +234,13 @@ mod tests {
         hub.release();
         assert_eq!(shown(&hub, 14), Some(vec![15]));
         assert_eq!(shown(&hub, 15), Some(vec![]));
+    }
+
+    #[test]
+    fn an_entry_that_changed_before_it_was_told_is_added() {
+        let changed = Change { added_seq: 4, ..change(7) };
+        assert!(frame_of(changed.clone(), 3).contains("entry_added"));
+        assert!(frame_of(changed, 4).contains("entry_updated"));
     }
 
     #[test]
