@@ -312,6 +312,8 @@ impl Driver {
             self.last_activity = Stamp::now();
             self.hub.committed(changes, !jobs.is_empty());
         }
+        // Who gets an answer looks at the status next.
+        self.publish_status();
         for effect in std::mem::take(&mut self.effects) {
             self.have(effect);
         }
@@ -320,7 +322,6 @@ impl Driver {
         {
             outbox.send(Batch { jobs });
         }
-        self.publish_status();
         Ok(())
     }
 
