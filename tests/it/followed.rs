@@ -37,7 +37,7 @@ impl Followed {
         let follow = agent.follow(&query).await;
         let snapshot = &follow.snapshot;
         assert!(self.epoch.is_empty() || snapshot["epoch"] == *self.epoch, "another timeline: {snapshot}");
-        self.epoch = text_of(&snapshot["epoch"]).to_owned();
+        text_of(&snapshot["epoch"]).clone_into(&mut self.epoch);
         for entry in snapshot["entries"].as_array().expect("a list") {
             self.entry(entry);
         }

@@ -156,7 +156,7 @@ async fn page_back(api: &Api, query: &str, limit: usize) -> Vec<Value> {
     let mut cursor = String::new();
     loop {
         let page = api.get(&format!("timeline?{query}&limit={limit}{cursor}")).await.ok();
-        let mut older = page["entries"].as_array().unwrap().clone();
+        let mut older = page["entries"].as_array().expect("a list").clone();
         assert!(older.len() <= limit);
         assert!(older.len() == limit || page["has_more"] == false, "{page}");
         older.append(&mut entries);
@@ -164,7 +164,7 @@ async fn page_back(api: &Api, query: &str, limit: usize) -> Vec<Value> {
         if page["has_more"] == false {
             return entries;
         }
-        cursor = format!("&before={}", page["before"].as_str().unwrap());
+        cursor = format!("&before={}", page["before"].as_str().expect("text"));
     }
 }
 
@@ -371,8 +371,8 @@ async fn the_content_of_what_runs_grows_to_the_response() {
     let hive = Hive::echo(5, "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
-    let words: String = (0..60).map(|n| format!("wörd-{n} ")).collect();
-    let words = words.trim_end();
+    let words = (0..60).map(|n| format!("wörd-{n}")).collect::<Vec<_>>().join(" ");
+    let words = words.as_str();
     let mut known = Followed::default();
     let mut follow = known.connect(&agent).await;
     api.submit(json!({"instruction": words, "id": "GROW-1"})).await;
@@ -421,7 +421,7 @@ async fn a_content_beyond_the_bound_is_cut_and_says_so() {
 fn has_its_response(hive: &Hive, entry: &Value) {
     let name = entry["response_file"].as_str().expect("what has ended has a response");
     let response = hive.response_named(name).unwrap_or_else(|| panic!("{name} is not there: {entry}"));
-    assert_eq!(response.header.status.as_str(), entry["status"].as_str().unwrap());
+    assert_eq!(response.header.status.as_str(), entry["status"].as_str().expect("text"));
 }
 
 #[tokio::test]
