@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -32,7 +32,7 @@ use crate::adapter::{Adapter, process};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
 use crate::http::{self, Door, Service};
-use crate::hub::Hub;
+use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
 use crate::logs::{self, Verbosity};
@@ -45,6 +45,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two tries to take it.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
+/// The open files that the daemon would like to be allowed.
+const MANY_FILES: u64 = 16_384;
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 
@@ -207,6 +209,17 @@ fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Connections are files, and the usual limit of a shell is below what the server takes.
+fn allow_many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < MANY_FILES
+    {
+        // With fewer it goes on as well as it can.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(MANY_FILES), hard);
+    }
+}
+
 fn host_name() -> String {
     nix::unistd::gethostname()
         .ok()
@@ -224,6 +237,7 @@ struct Bot {
 
 impl Bot {
     fn live(self) -> anyhow::Result<()> {
+        allow_many_files();
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
         if !workdir.is_dir() {
@@ -238,10 +252,11 @@ impl Bot {
         let (mail, inbound) = channel();
         let stopping = Arc::new(AtomicBool::new(false));
         let database = self.hive.database(&self.id);
-        let store = open_store(&database, &stopping)?;
+        let disk = DiskState::default();
+        let store = open_store(&database, &stopping, &disk)?;
         let epoch = store.epoch().to_owned();
         let log = store.log_path();
-        let hub = Hub::new(store.seq());
+        let hub = Hub::new(store.seq(), disk);
         let notes = mail.clone();
         let outbox = Outbox::start(
             self.hive.clone(),
@@ -298,7 +313,14 @@ impl Bot {
         runtime.shutdown_timeout(FAREWELL);
         // It says who runs, and nobody does.
         let _ = std::fs::remove_file(self.hive.bot_record(&self.id));
-        result.context("the bot had to give up")?;
+        match result {
+            Err(error) if matches!(error.downcast_ref(), Some(StoreError::GivenUp(_))) => {
+                tracing::error!(
+                    "stopped while the disk takes nothing: what ended meanwhile will be done again"
+                );
+            }
+            other => other.context("the bot had to give up")?,
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -415,8 +437,8 @@ impl Bot {
 }
 
 /// Opens the ledger; writes that the disk does not take are tried again until the bot is to stop.
-fn open_store(database: &Path, stopping: &Arc<AtomicBool>) -> anyhow::Result<Store> {
-    let stopping = Arc::clone(stopping);
+fn open_store(database: &Path, stopping: &Arc<AtomicBool>, disk: &DiskState) -> anyhow::Result<Store> {
+    let (stopping, disk) = (Arc::clone(stopping), Arc::clone(disk));
     let mut in_trouble = false;
     let trouble = move |error: Option<&StoreError>| {
         match error {
@@ -428,6 +450,10 @@ fn open_store(database: &Path, stopping: &Arc<AtomicBool>) -> anyhow::Result<Sto
             Some(_) | None => {}
         }
         in_trouble = error.is_some();
+        let reason = error.map(|error| {
+            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+        });
+        *disk.lock().unwrap_or_else(PoisonError::into_inner) = reason;
         if stopping.load(Ordering::Relaxed) { KeepTrying::No } else { KeepTrying::Yes }
     };
     let store = Store::open(database, Box::new(trouble));

@@ -21,6 +21,8 @@ const RECENT_CHANGES: usize = 1_024;
 const RECENT_BYTES: usize = 4 << 20;
 /// How many finished chat turns are kept whole for clients that come back.
 const RECENT_TURNS: usize = 32;
+/// And how many bytes of them; the others are told from the record.
+const RECENT_TURN_BYTES: usize = 8 << 20;
 
 /// The status as it was published.
 #[derive(Debug, Clone)]
@@ -49,7 +51,11 @@ pub struct Hub {
     live: watch::Sender<u64>,
     timeline: Mutex<Recent>,
     turns: Mutex<Turns>,
+    disk: DiskState,
 }
+
+/// Why the database cannot be written, while it cannot.
+pub type DiskState = Arc<Mutex<Option<String>>>;
 
 #[derive(Default)]
 struct Recent {
@@ -63,12 +69,13 @@ struct Recent {
 #[derive(Default)]
 struct Turns {
     by_id: HashMap<ItemId, Arc<Turn>>,
-    finished: VecDeque<ItemId>,
+    /// Those that are over, the oldest first, with their sizes.
+    finished: VecDeque<(ItemId, usize)>,
 }
 
 impl Hub {
     /// A hub whose timeline is visible up to `seq`.
-    pub fn new(seq: u64) -> Arc<Self> {
+    pub fn new(seq: u64, disk: DiskState) -> Arc<Self> {
         let timeline = Mutex::new(Recent { committed: seq, ..Recent::default() });
         Arc::new(Self {
             status: watch::Sender::new(None),
@@ -76,6 +83,7 @@ impl Hub {
             live: watch::Sender::new(0),
             timeline,
             turns: Mutex::default(),
+            disk,
         })
     }
 
@@ -90,7 +98,8 @@ impl Hub {
         }
         for change in changes {
             recent.committed = change.entry.seq;
-            let shown = Shown { seq: change.entry.seq, frame: frame_of(change) };
+            let seq = change.entry.seq;
+            let shown = Shown { seq, frame: frame_of(change, seq.saturating_sub(1)) };
             recent.bytes += shown.frame.len();
             recent.shown.push_back(shown);
             while recent.shown.len() > RECENT_CHANGES || recent.bytes > RECENT_BYTES {
@@ -124,7 +133,7 @@ impl Hub {
         let visible = *self.visible.borrow();
         let recent = lock(&self.timeline);
         let oldest = recent.shown.front().map_or(recent.committed + 1, |shown| shown.seq);
-        if seq + 1 < oldest {
+        if seq.saturating_add(1) < oldest {
             return None;
         }
         let from = recent.shown.partition_point(|shown| shown.seq <= seq);
@@ -146,11 +155,13 @@ impl Hub {
             turns.by_id.remove(id);
             return;
         }
-        turns.finished.push_back(id.clone());
-        while turns.finished.len() > RECENT_TURNS {
-            if let Some(oldest) = turns.finished.pop_front() {
-                turns.by_id.remove(&oldest);
-            }
+        let size = turns.by_id.get(id).map_or(0, |turn| turn.size());
+        turns.finished.push_back((id.clone(), size));
+        while turns.finished.len() > RECENT_TURNS
+            || turns.finished.iter().map(|(_, size)| size).sum::<usize>() > RECENT_TURN_BYTES
+        {
+            let Some((oldest, _)) = turns.finished.pop_front() else { break };
+            turns.by_id.remove(&oldest);
         }
     }
 
@@ -171,6 +182,11 @@ impl Hub {
 
     // ---- status ----------------------------------------------------------------------------------------------
 
+    /// Why the database cannot be written, if it cannot: the driver waits for the disk, and for nobody else.
+    pub fn disk_trouble(&self) -> Option<String> {
+        lock(&self.disk).clone()
+    }
+
     /// Publishes the status.
     pub fn set_status(&self, snapshot: Snapshot) {
         self.status.send_replace(Some(Arc::new(snapshot)));
@@ -187,10 +203,11 @@ impl Hub {
     }
 }
 
-/// The frame that shows a change to a follower.
-pub fn frame_of(change: Change) -> Utf8Bytes {
+/// The frame that shows a change to a follower that was told what changed up to `seen`: an entry that was added after
+/// that is new to it, however often it has changed since.
+pub fn frame_of(change: Change, seen: u64) -> Utf8Bytes {
     let Change { entry, added_seq } = change;
-    let frame = if added_seq == entry.seq {
+    let frame = if added_seq > seen {
         FollowFrame::EntryAdded { entry }
     } else {
         FollowFrame::EntryUpdated { entry }
@@ -220,7 +237,7 @@ mod tests {
 
     #[test]
     fn nothing_after_an_end_is_visible_before_that_end_is_durable() {
-        let hub = Hub::new(10);
+        let hub = Hub::new(10, DiskState::default());
         hub.committed(vec![change(11)], false);
         assert_eq!(shown(&hub, 10), Some(vec![11]));
         hub.committed(vec![change(12), change(13)], true);
@@ -235,19 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_changed_before_it_was_told_is_added() {
+        let changed = Change { added_seq: 4, ..change(7) };
+        assert!(frame_of(changed.clone(), 3).contains("entry_added"));
+        assert!(frame_of(changed, 4).contains("entry_updated"));
+    }
+
+    #[test]
     fn who_lags_too_far_is_sent_to_the_store() {
-        let hub = Hub::new(0);
+        let hub = Hub::new(0, DiskState::default());
         let many = RECENT_CHANGES as u64 + 10;
         hub.committed((1..=many).map(change).collect(), false);
         assert_eq!(shown(&hub, 0), None);
         assert_eq!(shown(&hub, 9), None);
         assert_eq!(shown(&hub, 10).unwrap().len(), RECENT_CHANGES);
-        assert_eq!(Hub::new(5).recent_after(4).map(|shown| shown.len()), None);
+        assert_eq!(Hub::new(5, DiskState::default()).recent_after(4).map(|shown| shown.len()), None);
     }
 
     #[test]
     fn finished_chat_turns_are_kept_for_a_while() {
-        let hub = Hub::new(0);
+        let hub = Hub::new(0, DiskState::default());
         let id = |n: usize| ItemId::parse(&format!("CHAT-{n}")).unwrap();
         for n in 0..=RECENT_TURNS {
             hub.add_turn(Turn::of_chat(id(n), 10));

@@ -211,6 +211,8 @@ impl Worker {
     /// whole, is ours to replace.
     fn publish(&self, id: &ItemId, name: &str, document: &str) -> io::Result<String> {
         let directory = self.hive.responses();
+        // It may have been tidied away.
+        std::fs::create_dir_all(&directory)?;
         let beside = Hive::response_name_beside_another(id, &self.bot);
         for name in [name, &beside] {
             let path = directory.join(name);

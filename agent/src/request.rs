@@ -70,6 +70,25 @@ pub enum Request {
     Disconnected(Connection),
 }
 
+impl Request {
+    /// Whether nobody waits for the answer any more: who asked was told that it cannot be done.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Submit(_, answer) | Self::Retry(_, answer) => answer.is_closed(),
+            Self::Cancel(_, answer)
+            | Self::Prioritize(_, _, answer)
+            | Self::Pause(_, answer)
+            | Self::Resume(answer)
+            | Self::Interrupt(answer)
+            | Self::Stop { answer, .. } => answer.is_closed(),
+            Self::Queue { answer, .. } => answer.is_closed(),
+            Self::Place(_, answer) => answer.is_closed(),
+            Self::Prompt(_, _, answer) | Self::Attach { answer, .. } => answer.is_closed(),
+            Self::Disconnected(_) => false,
+        }
+    }
+}
+
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submitted {

@@ -174,6 +174,26 @@ impl Turn {
         self.lock().complete
     }
 
+    /// The bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        let inner = self.lock();
+        inner.text.len()
+            + inner.frames.iter().map(|frame| frame.len() + size_of::<Utf8Bytes>()).sum::<usize>()
+    }
+
+    /// The number of its last frame.
+    pub fn last_frame(&self) -> u64 {
+        let inner = self.lock();
+        inner.base + inner.frames.len() as u64
+    }
+
+    /// Lets its frames count on from `after`, which a client has seen in an earlier life of the bot.
+    pub fn count_on_from(&self, after: u64) {
+        let mut inner = self.lock();
+        let kept = inner.frames.len() as u64;
+        inner.base = inner.base.max(after.saturating_sub(kept));
+    }
+
     /// Whether the item is over and a listener that has had frame `after` has had all.
     pub fn is_told(&self, after: u64) -> bool {
         let inner = self.lock();

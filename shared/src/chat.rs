@@ -266,8 +266,8 @@ pub mod notice {
     pub const SLOW: &str = "slow";
     /// The response is cut at `max_output`.
     pub const TRUNCATED: &str = "truncated";
-    /// The reason for which the prompt waits has changed.
-    pub const WAITING: &str = "waiting";
+    /// The bot does not have the frames of this turn any more: its whole answer follows once more.
+    pub const REPLAYED: &str = "replayed";
 }
 
 #[cfg(test)]

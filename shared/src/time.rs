@@ -89,6 +89,15 @@ impl<'de> Deserialize<'de> for Stamp {
 #[error("'{0}' is no duration: write seconds (300) or units (90s, 10m, 1h30m, 2d)")]
 pub struct DurationError(pub String);
 
+/// The longest time limit that a task or a prompt may have: a year.
+pub const LONGEST_LIMIT: Duration = Duration::from_hours(365 * 24);
+
+/// A time limit from a number of seconds, as programs write it; none if that is not above zero, or beyond
+/// [`LONGEST_LIMIT`].
+pub fn limit_from_secs(secs: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(secs).ok().filter(|limit| !limit.is_zero() && *limit <= LONGEST_LIMIT)
+}
+
 /// What nobody means: ten thousand years.
 const LONGEST_SECS: f64 = 10_000.0 * 366.0 * 86_400.0;
 

@@ -70,7 +70,7 @@ async fn each_was_completed_once(hive: &Hive, api: &Api, ids: &[String]) {
     hive.until("all are archived", || (hive.names_in(&archive).len() == ids.len()).then_some(())).await;
     assert_eq!(hive.names_in(&hive.tasks()), ["archive", "rejected"]);
     let entries = api.entries("source=file&limit=1000").await;
-    let mut told: Vec<_> = entries.iter().map(|entry| entry["entry_id"].as_str().unwrap()).collect();
+    let mut told: Vec<_> = entries.iter().map(|entry| entry["entry_id"].as_str().expect("text")).collect();
     told.sort_unstable();
     let mut expected: Vec<_> = ids.iter().map(String::as_str).collect();
     expected.sort_unstable();

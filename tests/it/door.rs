@@ -53,14 +53,14 @@ impl Answer {
 fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| *name == "Host") {
-        request += &format!("Host: {address}\r\n");
+        request.extend(["Host: ", address, "\r\n"]);
     }
     if path.starts_with("/ws/") {
         request += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     }
     for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
+        request.extend([name, ": ", value, "\r\n"]);
     }
     let mut stream = TcpStream::connect(address).expect("the bot listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a time limit");

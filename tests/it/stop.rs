@@ -73,7 +73,7 @@ async fn stops_by(way: Way) {
     assert_eq!(hive.answer("WAIT-1").await.header.attempts, 1);
     assert_eq!(hive.work_file("ran.txt"), "STAY-1\nSTAY-1\nWAIT-1\n");
     let acts = agent.api().entries("source=control").await;
-    let acts: Vec<_> = acts.iter().map(|entry| entry["title"].as_str().unwrap()).collect();
+    let acts: Vec<_> = acts.iter().map(|entry| entry["title"].as_str().expect("text")).collect();
     assert_eq!(acts, ["started", "stopped", "started"]);
 }
 

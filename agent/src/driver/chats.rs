@@ -1,15 +1,15 @@
 //! Prompts and the connections that they come from.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hive_shared::api::code;
-use hive_shared::chat::{AcceptedState, Channel, Prompt, TurnEvent};
+use hive_shared::chat::{AcceptedState, Channel, Prompt, TurnEvent, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::response;
-use hive_shared::time::Stamp;
+use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Source};
 
+use super::requests::BAD_LIMIT;
 use super::{Driver, Effect};
 use crate::coordinator::{ChatSpec, Event, Reply};
 use crate::request::{Answer, Connection, Denied};
@@ -18,6 +18,8 @@ use crate::turn::Turn;
 
 /// The most bytes that a prompt may have, as a task has.
 const MAX_PROMPT: usize = hive_shared::task::MAX_TASK_BYTES;
+/// No turn has more frames than this.
+const MAX_FRAMES: u64 = 1 << 53;
 /// The most characters of a name that somebody gives himself or a conversation.
 const MAX_NAME: usize = 128;
 
@@ -44,13 +46,10 @@ impl Driver {
         if let Err(denied) = check(&prompt) {
             return Ok(Err(denied));
         }
-        let limit = match prompt.timeout_seconds.map(Duration::try_from_secs_f64) {
+        let limit = match prompt.timeout_seconds.map(limit_from_secs) {
             None => self.settings.chat_limit,
-            Some(Ok(limit)) if !limit.is_zero() => limit,
-            Some(_) => {
-                let message = "timeout_seconds is a number of seconds above zero";
-                return Ok(Err(Denied::new(code::BAD_REQUEST, message)));
-            }
+            Some(Some(limit)) => limit,
+            Some(None) => return Ok(Err(Denied::new(code::BAD_REQUEST, BAD_LIMIT))),
         };
         let session = prompt.session.clone().unwrap_or_else(|| prompt.user.clone());
         let digest = digest_of(&prompt, &session);
@@ -113,23 +112,33 @@ impl Driver {
         after: u64,
         connection: Connection,
     ) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
+        if after > MAX_FRAMES {
+            return Ok(Err(Denied::new(code::BAD_REQUEST, "after is the number of a frame that was seen")));
+        }
         if !item.status.is_final() {
             self.attached.entry(item.id.clone()).or_default().insert(connection);
             self.feed(Event::ChatAttached(item.id.clone()))?;
-            return Ok(Ok(self.chat_turn(&item.id)));
+            let turn = self.chat_turn(&item.id);
+            if after > turn.last_frame() {
+                turn.count_on_from(after);
+            }
+            return Ok(Ok(turn));
         }
-        if let Some(turn) = self.hub.turn(&item.id) {
+        if let Some(turn) = self.hub.turn(&item.id).filter(|turn| after <= turn.last_frame()) {
             return Ok(Ok(turn));
         }
         // Its frames are gone; its record is not.
         let mut events = Vec::new();
         if after == 0 {
             events.push(TurnEvent::Accepted { state: AcceptedState::Started, position: None, reason: None });
-            if item.attempts > 0 {
-                events.push(TurnEvent::ResponseStart);
-                let content = self.response_text(item)?;
-                events.push(TurnEvent::ResponseChunk { content, channel: Channel::Text });
-            }
+        } else {
+            let message = "the frames of this turn are gone; its whole answer follows once more".to_owned();
+            events.push(TurnEvent::Notice { code: notice::REPLAYED.to_owned(), message });
+        }
+        if item.attempts > 0 {
+            events.push(TurnEvent::ResponseStart);
+            let content = self.response_text(item)?;
+            events.push(TurnEvent::ResponseChunk { content, channel: Channel::Text });
         }
         events.push(item.completion());
         Ok(Ok(Turn::replay(item.id.clone(), after, events)))

@@ -314,6 +314,11 @@ impl Driver {
                 self.feed(Event::TaskFileRejected(item.id))?;
                 self.reject(&file.name, &reason)
             }
+            // Touched or saved again: what was said of it since, such as another priority, stays.
+            Ok(head) if head.digest == item.digest => {
+                self.store.put_item(&mut item)?;
+                self.feed(Event::TaskFileBack(item.id)).map(|_| ())
+            }
             Ok(head) => {
                 let mut warnings = head.document.warnings.clone();
                 if head.document.id != item.id && !item.id.as_str().starts_with(head.document.id.as_str()) {
@@ -375,6 +380,10 @@ impl Driver {
         match self.store.item(&id)? {
             Some(item) if matches!(item.status, Status::Running | Status::Suspended) => {
                 self.warn_of_item(item, "its file was moved away while it ran")
+            }
+            // What was started goes on, from what it was told, whatever became of its file.
+            Some(item) if !item.status.is_final() && self.store.instruction(item.arrival)?.is_some() => {
+                self.warn_of_item(item, "its file was moved away after it was started")
             }
             Some(item) if !item.status.is_final() => self.feed(Event::TaskFileMissing(id)).map(|_| ()),
             Some(item) if item.attempts > 0 && item.archived.is_none() => {

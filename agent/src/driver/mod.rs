@@ -219,7 +219,7 @@ impl Driver {
     }
 
     fn receive(&mut self, mail: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
-        let core = self.core.next_deadline().map(|at| self.started + at.since_start());
+        let core = self.core.next_deadline().and_then(|at| self.started.checked_add(at.since_start()));
         match [core, self.keep_at].into_iter().flatten().min() {
             None => mail.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => mail.recv_timeout(at.saturating_duration_since(Instant::now())),

@@ -1,15 +1,14 @@
 //! Requests that come through the API or the control files.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
 use hive_shared::task::{self, MAX_TASK_BYTES, NewTask};
-use hive_shared::time::Stamp;
+use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Priority, Source, Status};
 
-use super::Driver;
+use super::{Driver, Effect};
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::inbox::documents::TaskHead;
@@ -17,11 +16,17 @@ use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
 use crate::untrusted;
 
+/// What a time limit has to be.
+pub(super) const BAD_LIMIT: &str = "timeout_seconds is a number of seconds above zero, and a year at most";
+
 /// What a request came to: an answer, or the reason why it cannot be done.
 type Answered<T> = Result<Result<T, Denied>, StoreError>;
 
 impl Driver {
     pub(super) fn request(&mut self, request: Request) -> Result<(), StoreError> {
+        if request.is_given_up() {
+            return Ok(());
+        }
         match request {
             Request::Submit(request, answer) => {
                 let result = self.submit(request)?;
@@ -57,10 +62,14 @@ impl Driver {
                 self.answer(answer, Ok(()));
             }
             Request::Queue { after, limit, answer } => {
-                // Whoever asked may have gone.
-                drop(answer.send(self.listing(after.as_ref(), limit)));
+                let listing = self.listing(after.as_ref(), limit);
+                // After the commit: who asked reads the ledger next. It may have gone.
+                self.effects.push(Effect::Answer(Box::new(move || drop(answer.send(listing)))));
             }
-            Request::Place(id, answer) => drop(answer.send(self.place(&id))),
+            Request::Place(id, answer) => {
+                let place = self.place(&id);
+                self.effects.push(Effect::Answer(Box::new(move || drop(answer.send(place)))));
+            }
             Request::Prompt(prompt, connection, answer) => self.prompt(prompt, connection, answer)?,
             Request::Attach { id, after, connection, answer } => {
                 self.attach(&id, after, connection, answer)?;
@@ -72,15 +81,10 @@ impl Driver {
 
     fn submit(&mut self, request: SubmitRequest) -> Answered<Submitted> {
         let now = Stamp::now();
-        let limit = match request.timeout_seconds.map(Duration::try_from_secs_f64) {
+        let limit = match request.timeout_seconds.map(limit_from_secs) {
             None => None,
-            Some(Ok(limit)) if !limit.is_zero() => Some(limit),
-            Some(_) => {
-                return Ok(Err(Denied::new(
-                    code::BAD_REQUEST,
-                    "timeout_seconds is a number of seconds above zero",
-                )));
-            }
+            Some(Some(limit)) => Some(limit),
+            Some(None) => return Ok(Err(Denied::new(code::BAD_REQUEST, BAD_LIMIT))),
         };
         let id = match request.id {
             Some(id) => id,

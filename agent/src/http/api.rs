@@ -110,11 +110,13 @@ pub(super) async fn tasks(
         None => None,
     };
     let after_finished = after_item.filter(|item| item.ended_at.is_some());
-    let listing = if after_finished.is_some() {
-        shared.inquire(|answer| Request::Queue { after: None, limit: 0, answer }).await?
-    } else {
-        shared.inquire(|answer| Request::Queue { after, limit, answer }).await?
+    let (after, live_limit) = match (&after_finished, all) {
+        (None, _) => (after, limit),
+        (Some(_), true) => (None, 0),
+        // It was ahead of all that wait, and has ended since.
+        (Some(_), false) => (None, limit),
     };
+    let listing = shared.inquire(|answer| Request::Queue { after, limit: live_limit, answer }).await?;
     let room = limit - listing.places.len();
     let bot_id = shared.bot.clone();
     let list = shared

@@ -184,7 +184,7 @@ impl Follower {
         }
         Ok(changes
             .into_iter()
-            .map(|change| Shown { seq: change.entry.seq, frame: frame_of(change) })
+            .map(|change| Shown { seq: change.entry.seq, frame: frame_of(change, after) })
             .collect())
     }
 

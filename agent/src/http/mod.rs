@@ -90,6 +90,12 @@ impl Service {
 
     async fn wait_for<T>(&self, request: Request, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
         let stopping = || Problem::new(code::STOPPING, "the bot is stopping");
+        if let Some(trouble) = self.hub.disk_trouble() {
+            return Err(Problem::new(
+                code::UNAVAILABLE,
+                format!("the disk does not take what is to be written: {trouble}"),
+            ));
+        }
         self.driver.send(Message::Request(request)).map_err(|_| stopping())?;
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(answer) => answer.map_err(|_| stopping()),

@@ -12,6 +12,9 @@ use crate::hub::Snapshot;
 use crate::request::Place;
 use crate::store::Item;
 
+/// The cause of a pause that [`crate::coordinator::PauseCause::Disk`] is.
+const DISK: &str = "disk";
+
 impl Service {
     /// The status as it is now, from the snapshot that the driver left.
     pub(super) fn status_now(&self) -> Result<BotStatus, Problem> {
@@ -23,12 +26,19 @@ impl Service {
         if let Some(current) = &mut status.current {
             current.elapsed_seconds += at.elapsed().as_secs_f64();
         }
+        if self.hub.disk_trouble().is_some() {
+            // The driver itself waits for the disk and cannot say so.
+            status.paused = true;
+            if !status.paused_by.iter().any(|cause| cause == DISK) {
+                status.paused_by.push(DISK.to_owned());
+            }
+        }
         status.chat_clients = self.chat_clients.load(Ordering::Relaxed);
         status.health = assess(Signs {
             waiting: status.queue.total(),
             recent_failures: *recent_failures,
             quiet_for: Stamp::now().since(status.last_activity),
-            disk_trouble: status.paused_by.iter().any(|cause| cause == "disk"),
+            disk_trouble: status.paused_by.iter().any(|cause| cause == DISK),
         });
         Ok(status)
     }

@@ -410,7 +410,7 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
             }
             db.prepare_cached(
                 "DELETE FROM instruction WHERE arrival = ?1 AND EXISTS \
-                 (SELECT 1 FROM item WHERE item.arrival = ?1 AND archived IS NOT NULL)",
+                 (SELECT 1 FROM item WHERE item.arrival = ?1 AND (archived IS NOT NULL OR source = 'chat'))",
             )?
             .execute([arrival])?;
         }
