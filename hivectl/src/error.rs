@@ -188,7 +188,6 @@ impl From<ClientError> for Failure {
 /// How to go on after a refusal, where that is not plain from its message.
 pub fn conflict_hint(code: &str) -> Option<String> {
     let hint = match code {
-        code::CONFLICT => "choose another --id, or leave it out",
         code::PAUSED => "lift the pause with 'hivectl resume'",
         code::QUEUE_FULL => "try again when the bot has caught up",
         code::ALREADY_FINAL => "'hivectl show' tells how it ended, 'hivectl retry' runs a task again",

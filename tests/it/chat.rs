@@ -158,6 +158,7 @@ async fn bad_frames_are_errors_and_the_socket_lives() {
         r#"{"type":"prompt","message":"x","user":"dave","when_busy":"whenever"}"#,
         r#"{"type":"prompt","message":"x","user":"dave","timeout_seconds":-1}"#,
         r#"{"type":"prompt","message":"x","user":"dave","timeout_seconds":1e300}"#,
+        r#"{"type":"prompt","message":"x","user":"dave","timeout_seconds":1e19}"#,
         r#"{"type":"prompt","message":"  ","user":"dave"}"#,
         r#"{"type":"prompt","message":"x","user":""}"#,
         r#"{"type":"prompt","message":"x","user":"a\nb"}"#,

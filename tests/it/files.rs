@@ -298,6 +298,68 @@ async fn a_running_tasks_file_that_is_renamed_in_place_is_archived_and_no_second
 }
 
 #[tokio::test]
+async fn a_file_that_its_agent_moves_or_edits_at_the_last_moment_is_no_second_task() {
+    let script = r#"echo "$HIVE_TASK_ID" >> ran.txt
+cd .deia/hive/tasks/BOT-002
+case "$HIVE_TASK_ID" in
+  MOVE-*) mv "$HIVE_TASK_ID.md" "done-$HIVE_TASK_ID.md" ;;
+  EDIT-*) sed -i 's/do/done/' "$HIVE_TASK_ID.md" ;;
+esac"#;
+    let hive = Hive::exec(script, "");
+    let agent = Agent::start(&hive).await;
+    let ids: Vec<String> = (0..10).flat_map(|n| [format!("MOVE-{n}"), format!("EDIT-{n}")]).collect();
+    for id in &ids {
+        hive.drop_task(&format!("{id}.md"), "do it");
+    }
+    for id in &ids {
+        hive.answer(id).await;
+        let name = if id.starts_with("MOVE") { format!("done-{id}.md") } else { format!("{id}.md") };
+        hive.until("it is archived as its agent left it", || hive.archived(&name)).await;
+    }
+    hive.drop_task("NEXT-1.md", "next");
+    hive.answer("NEXT-1").await;
+    let mut ran: Vec<String> = hive.work_file("ran.txt").lines().map(str::to_owned).collect();
+    ran.sort_unstable();
+    let mut expected: Vec<String> = ids.into_iter().chain(["NEXT-1".to_owned()]).collect();
+    expected.sort_unstable();
+    assert_eq!(ran, expected);
+    assert_eq!(agent.api().entries("kind=task").await.len(), 21);
+}
+
+#[tokio::test]
+async fn the_longest_names_and_pipes_stop_nobody() {
+    let hive = Hive::echo(0, "");
+    nix::unistd::mkfifo(&hive.control_file("PAUSE"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let agent = Agent::start(&hive).await;
+    agent.api().until_status("a pipe pauses like any file", |status| status["paused"] == true).await;
+    fs::remove_file(hive.control_file("PAUSE")).unwrap();
+    let name = format!("{}.md", "a".repeat(252));
+    for _ in 0..2 {
+        fs::write(hive.root().join("draft"), "a long name").unwrap();
+        fs::rename(hive.root().join("draft"), hive.tasks().join(&name)).unwrap();
+        hive.until("it is taken", || Some(()).filter(|()| !hive.tasks().join(&name).exists())).await;
+    }
+    hive.drop_task("NEXT-1.md", "next");
+    hive.answer("NEXT-1").await;
+}
+
+#[tokio::test]
+async fn a_waiting_file_that_is_touched_keeps_the_priority_that_it_was_given() {
+    let hive = Hive::echo(0, "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.post("pause", serde_json::json!({})).await.ok();
+    hive.drop_task("FIRST-1.md", "one");
+    hive.drop_task("SECOND-1.md", "two");
+    api.until_is("SECOND-1", "queued").await;
+    api.post("tasks/SECOND-1/priority", serde_json::json!({"priority": "P0"})).await.ok();
+    hive.drop_task("SECOND-1.md", "two");
+    hive.drop_task("THIRD-1.md", "three");
+    api.until_is("THIRD-1", "queued").await;
+    assert_eq!(api.task("SECOND-1").await["priority"], "P0");
+}
+
+#[tokio::test]
 async fn dot_files_and_directories_are_not_looked_at_and_links_are_left_with_one_warning() {
     let hive = Hive::echo(0, "");
     fs::write(hive.root().join("secret.txt"), "not to be read").unwrap();

@@ -126,7 +126,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             out.result(&view::in_a_line(&detail.bot_id, &detail.task));
         }
         if let (Some(error), Format::Table) = (&detail.error, out.format()) {
-            out.notice(&format!("{} is {}: {error}", detail.task.task_id, detail.task.status));
+            out.notice(&format!("{} ended {}: {error}", detail.task.task_id, detail.task.status));
         }
     }
     match (waited.details.as_slice(), out.format()) {
