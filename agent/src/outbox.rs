@@ -190,13 +190,20 @@ impl Worker {
                     let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
                     settled.response_file = (&published != name).then_some(published);
                 }
+                let mut stays = false;
                 if let Some(file) = &job.file {
                     let archive = self.hive.archive(&self.bot);
                     let from = self.hive.tasks(&self.bot).join(file);
-                    settled.archived = self.until_taken(|_| or_leave(move_into(&from, &archive), &from))?;
+                    match self.until_taken(|_| or_leave(move_into(&from, &archive), &from))? {
+                        Moved::To(archived) => settled.archived = archived,
+                        Moved::Not => stays = true,
+                    }
                 }
                 complete.extend(job.complete);
-                self.unsynced.push(settled);
+                // An item whose file stays is not settled, so that the next life still knows whose file that is.
+                if !stays {
+                    self.unsynced.push(settled);
+                }
             }
             self.hub.release();
             for (turn, event) in complete {
@@ -329,15 +336,24 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// What became of a file that is to be archived.
+enum Moved {
+    /// It is in the archive under this name, or was gone.
+    To(Option<String>),
+    /// It cannot be moved.
+    Not,
+}
+
 /// An error that is about this one file, and not about the disk, must not hold up all others: the file stays where it
 /// is.
-fn or_leave(moved: io::Result<Option<String>>, file: &Path) -> io::Result<Option<String>> {
+fn or_leave(moved: io::Result<Option<String>>, file: &Path) -> io::Result<Moved> {
     match moved {
+        Ok(archived) => Ok(Moved::To(archived)),
         Err(error) if is_about_the_file(&error) => {
             tracing::error!(file = %file.display(), error = %error, "a finished task's file cannot be archived");
-            Ok(None)
+            Ok(Moved::Not)
         }
-        other => other,
+        Err(error) => Err(error),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use hive_shared::ids::{BotId, ItemId};
+use hive_shared::paths::Hive;
 use hive_shared::response;
 use hive_shared::time::Stamp;
 use hive_shared::work::{Mode, Status};
@@ -77,16 +78,14 @@ impl Driver {
         self.store.put_entry(self.task_entry(&item, None), true)
     }
 
-    /// Whether there is a response under an item's usual name that is this bot's.
+    /// Whether there is a response to an item that is this bot's.
     pub(super) fn has_response(&self, id: &ItemId) -> bool {
-        let path = self.identity.hive.responses().join(hive_shared::paths::Hive::response_name(id));
-        match head_of(&path) {
-            Some(head) => {
-                let answers = response::answers(&head);
-                answers.bot_id.as_deref() == Some(self.identity.bot.as_str())
-            }
-            None => false,
-        }
+        let bot = &self.identity.bot;
+        let names = [Hive::response_name(id), Hive::response_name_beside_another(id, bot)];
+        names.into_iter().any(|name| {
+            let head = head_of(&self.identity.hive.responses().join(name));
+            head.is_some_and(|head| response::answers(&head).bot_id.as_deref() == Some(bot.as_str()))
+        })
     }
 
     /// The names that responses of an earlier hive answer, for a ledger that is new.

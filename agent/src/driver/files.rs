@@ -307,8 +307,7 @@ impl Driver {
         }
         match file.content {
             Err(reason) => {
-                self.store.put_item(&mut item)?;
-                // Out of the queue first, so that the outbox does not archive what is rejected.
+                // The outbox is not to archive what is rejected.
                 item.file = None;
                 self.store.put_item(&mut item)?;
                 self.feed(Event::TaskFileRejected(item.id))?;
@@ -321,7 +320,8 @@ impl Driver {
             }
             Ok(head) => {
                 let mut warnings = head.document.warnings.clone();
-                if head.document.id != item.id && !item.id.as_str().starts_with(head.document.id.as_str()) {
+                let variant = item.id.as_str().strip_prefix(head.document.id.as_str());
+                if variant.is_none_or(|suffix| !suffix.is_empty() && !suffix.starts_with(".r")) {
                     warnings.push(format!(
                         "its file was edited to the id {}; it stays {}",
                         head.document.id, item.id

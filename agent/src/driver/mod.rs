@@ -350,7 +350,8 @@ impl Driver {
 
     /// Keeps what running items have said so far, so that a crash does not lose it.
     fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
-        if self.runs.is_empty() {
+        // What is suspended was kept when it gave way.
+        if self.core.occupant(self.now()).is_none() {
             self.keep_at = None;
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! The server: admin HTTP API and sockets (SPEC 9). It decides nothing: it asks the driver, or reads the store.
 
 mod api;
+mod bounded;
 mod chat;
 mod door;
 mod follow;
@@ -18,14 +19,14 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use hive_shared::api::code;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::work::Mode;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub use door::Door;
@@ -34,6 +35,7 @@ use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
 use crate::store::{Reader, StoreError};
+use bounded::Bounded;
 use problem::Problem;
 
 /// The most connections at a time; more wait to be accepted.
@@ -136,7 +138,7 @@ impl Service {
 /// Serves until the bot is on its way out.
 pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Result<()> {
     let closing = shared.closing.clone();
-    let listener = Bounded { inner: listener, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    let listener = Bounded::new(listener, MAX_CONNECTIONS)
         // A chunk is not to wait for the acknowledgement of the one before.
         .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
     let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
@@ -169,80 +171,4 @@ fn router(shared: Shared) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), door::guard))
         .layer(tower_http::catch_panic::CatchPanicLayer::new())
         .with_state(shared)
-}
-
-/// A listener that has no more than so many connections open.
-struct Bounded {
-    inner: TcpListener,
-    permits: Arc<Semaphore>,
-}
-
-/// A connection that counts while it is open.
-struct Counted {
-    stream: TcpStream,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Listener for Bounded {
-    type Io = Counted;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Counted, SocketAddr) {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        let (stream, peer) = Listener::accept(&mut self.inner).await;
-        (Counted { stream, _permit: permit }, peer)
-    }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-}
-
-mod counted {
-    //! A counted connection reads and writes as the stream in it.
-
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-    use super::Counted;
-
-    impl AsyncRead for Counted {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_read(cx, buf)
-        }
-    }
-
-    impl AsyncWrite for Counted {
-        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(cx, buf)
-        }
-
-        fn poll_write_vectored(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            bufs: &[io::IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-        }
-
-        fn is_write_vectored(&self) -> bool {
-            self.stream.is_write_vectored()
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(cx)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_shutdown(cx)
-        }
-    }
 }

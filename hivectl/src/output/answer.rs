@@ -51,7 +51,7 @@ impl Answer {
                     // That what was cancelled was cancelled is no news.
                     let error = error.as_ref().filter(|_| error_code.as_deref() != Some(status.as_str()));
                     let why = error.map(|e| format!(": {e}")).unwrap_or_default();
-                    out.notice(&format!("the answer is {status}{why}"));
+                    out.notice(&format!("the answer ended {status}{why}"));
                 }
             }
         }
