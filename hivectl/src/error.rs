@@ -185,6 +185,9 @@ impl From<ClientError> for Failure {
     }
 }
 
+/// How to go on when a task's id is in use.
+pub const OTHER_ID_HINT: &str = "choose another --id, or leave it out";
+
 /// How to go on after a refusal, where that is not plain from its message.
 pub fn conflict_hint(code: &str) -> Option<String> {
     let hint = match code {

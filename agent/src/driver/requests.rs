@@ -130,20 +130,11 @@ impl Driver {
             return Ok(if known.source == Source::File && known.digest == head.digest {
                 Ok(Submitted { id: known.id, is_new: false, file: None })
             } else {
-                Err(Denied::new(
-                    code::CONFLICT,
-                    format!(
-                        "the id '{}' is in use with other content: choose another, or leave it out",
-                        task.id
-                    ),
-                ))
+                Err(Denied::new(code::CONFLICT, format!("the id '{}' is in use with other content", task.id)))
             });
         }
         if self.is_taken(&task.id)? {
-            return Ok(Err(Denied::new(
-                code::CONFLICT,
-                format!("the id '{}' is in use: choose another, or leave it out", task.id),
-            )));
+            return Ok(Err(Denied::new(code::CONFLICT, format!("the id '{}' is in use", task.id))));
         }
         let directory = self.identity.hive.tasks(&self.identity.bot);
         let path = directory.join(&name);

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
-use hive_shared::client::{Followed, Submitted};
+use hive_shared::api::{SubmitRequest, TaskDetail, TaskView, code};
+use hive_shared::client::{ClientError, Followed, Submitted};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::task::{self, MAX_TASK_BYTES, Reading, UNKNOWN_SENDER};
 use hive_shared::time::{Stamp, parse_duration};
@@ -13,7 +13,7 @@ use hive_shared::work::Priority;
 use jiff::tz::TimeZone;
 
 use super::view::{self, Owned};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, OTHER_ID_HINT};
 use crate::fleet::{Fleet, Located, Reach};
 use crate::output::progress::{Count, Standing};
 use crate::output::{Format, Printer};
@@ -84,7 +84,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             out.progress(&Standing { text: format!("submitting to {}", args.bot), count, clock: None });
         }
         let task = match &reach {
-            Reach::Up(client) => match client.submit(&request).await? {
+            Reach::Up(client) => match client.submit(&request).await.map_err(about_the_id)? {
                 Submitted::New(task) => task,
                 Submitted::Known(task) => {
                     out.notice(&format!("{} was submitted before", task.task_id));
@@ -211,6 +211,16 @@ fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<SubmitRequest
         depends_on: task.depends_on,
         interruptible: (!task.interruptible).then_some(false),
     })
+}
+
+/// A submission conflicts by its id alone.
+fn about_the_id(error: ClientError) -> Failure {
+    match &error {
+        ClientError::Conflict { code, .. } if code == code::CONFLICT => {
+            Failure::from(error).hint(OTHER_ID_HINT)
+        }
+        _ => error.into(),
+    }
 }
 
 /// Tells what was submitted, as far as that is the result.

@@ -239,7 +239,7 @@ pub(super) fn answered_view(
 
 fn in_use(id: &ItemId) -> Failure {
     Failure::new(Exit::Conflict, format!("{id} is in use with other content"))
-        .hint("choose another --id, or leave it out")
+        .hint(crate::error::OTHER_ID_HINT)
 }
 
 #[cfg(test)]
