@@ -1,18 +1,15 @@
 //! From the command line to a running bot, and back: everything is wired here.
 
-use std::fs::{File, TryLockError};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
 use hive_shared::api::{BotRecord, PROTOCOL};
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
@@ -29,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
 use crate::adapter::{Adapter, process};
+use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
 use crate::http::{self, Door, Service};
@@ -41,15 +39,8 @@ use crate::store::{KeepTrying, Store, StoreError};
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long the lock of a bot may be held by what is left of a life that was killed.
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-/// Between two tries to take it.
-const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// The open files that the daemon would like to be allowed.
 const MANY_FILES: u64 = 16_384;
-/// Random bytes of a token.
-const TOKEN_BYTES: usize = 32;
-
 /// Runs the program. Errors are printed here, once, with all that led to them.
 pub fn main(args: &Args) -> ExitCode {
     match run(args) {
@@ -149,64 +140,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
     address
-}
-
-/// Takes the lock that decides which process runs the bot.
-fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
-    let path = hive.lock(bot);
-    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("the lock {} cannot be opened", path.display()))?;
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // A child that a killed life had forked holds the lock until it executes its program.
-            Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => break,
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()));
-            }
-        }
-    }
-    let record = std::fs::read(hive.bot_record(bot)).ok();
-    match record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok()) {
-        Some(BotRecord { pid, host, url, .. }) => {
-            bail!("{bot} is run already, by process {pid} on {host} at {url}")
-        }
-        None => bail!("{bot} is run already, by a process that is just starting"),
-    }
-}
-
-/// The bot's token: the one that is there, else a new one.
-fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
-    let path = hive.token(bot);
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= TOKEN_BYTES => {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-            return Ok(text.trim().to_owned());
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(error).with_context(|| format!("the token {} cannot be read", path.display()));
-        }
-    }
-    let mut random = [0_u8; TOKEN_BYTES];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
-    write_whole(&path, token.as_bytes())
-        .with_context(|| format!("the token {} cannot be written", path.display()))?;
-    Ok(token)
-}
-
-/// Writes a file in one step, readable by its owner alone.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
-    file.write_all(content)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Connections are files, and the usual limit of a shell is below what the server takes.

@@ -126,33 +126,8 @@ impl Files {
         kind: Kind,
         status: Status,
     ) -> Entry {
-        Entry {
-            // The numbers of changes are in the database alone.
-            seq: 0,
-            entry_id,
-            bot_id: self.bot.clone(),
-            timestamp,
-            updated_at: timestamp,
-            source,
-            kind,
-            status,
-            task_id: None,
-            title: None,
-            priority: None,
-            sender: None,
-            sender_type: None,
-            content: String::new(),
-            content_truncated: false,
-            success: None,
-            error: None,
-            error_code: None,
-            duration_seconds: None,
-            files_modified: Vec::new(),
-            preemptions: None,
-            usage: None,
-            response_file: None,
-            warnings: Vec::new(),
-        }
+        // Its seq stays 0: the numbers of changes are in the database alone.
+        Entry::new(self.bot.clone(), entry_id, source, kind, status, timestamp)
     }
 
     /// The response of one item, under either of the names that it may have (SPEC 2).
