@@ -196,11 +196,6 @@ impl Hub {
     pub fn status(&self) -> Option<Arc<Snapshot>> {
         self.status.borrow().clone()
     }
-
-    /// Changes with the status.
-    pub fn status_changes(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
-        self.status.subscribe()
-    }
 }
 
 /// The frame that shows a change to a follower that was told what changed up to `seen`: an entry that was added after
