@@ -23,7 +23,7 @@ pub enum ClientFrame {
     /// Answer an approval request.
     Approve {
         /// The request.
-        approval_id: String,
+        approval_id: ItemId,
         /// The option chosen.
         option: String,
     },
@@ -211,7 +211,7 @@ pub enum TurnEvent {
     /// The agent asks for permission.
     ApprovalRequest {
         /// To answer it by.
-        approval_id: String,
+        approval_id: ItemId,
         /// What for.
         title: String,
         /// The answers there are.

@@ -3,76 +3,12 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
-use hive_tests::{Agent, Hive, binary};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use hive_tests::{Agent, Hive, binary, control, ctl, ctl_with, finish, interrupt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
 
 use crate::scripts::AGENT;
-
-/// A run that has ended.
-#[derive(Debug)]
-struct Ran {
-    exit: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    fn expect(self, exit: i32) -> Self {
-        assert_eq!(self.exit, exit, "{self:?}");
-        self
-    }
-}
-
-/// hivectl in a hive, with nothing of the test's environment but `PATH`.
-fn command(hive: &Hive, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary("hivectl"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", hive.home())
-        .env("TZ", "UTC")
-        .env("USER", "dave")
-        .current_dir(hive.root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-async fn end(child: Child) -> Ran {
-    let output = child.wait_with_output().await.expect("it is ours");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let exit = output.status.code().unwrap_or_else(|| panic!("{:?}", output.status));
-    Ran { exit, out: text(output.stdout), err: text(output.stderr) }
-}
-
-async fn ctl(hive: &Hive, arguments: &[&str]) -> Ran {
-    end(command(hive, arguments).spawn().expect("hivectl can be started")).await
-}
-
-/// The same with a text on stdin.
-async fn ctl_with(hive: &Hive, arguments: &[&str], input: &str) -> Ran {
-    let mut child = command(hive, arguments).stdin(Stdio::piped()).spawn().expect("hivectl can be started");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).await.expect("it reads");
-    drop(stdin);
-    end(child).await
-}
-
-fn interrupt(child: &Child) {
-    let pid = i32::try_from(child.id().expect("it runs")).expect("the number of a process fits");
-    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it is ours");
-}
 
 /// Runs commands one after the other and compares their exit statuses.
 async fn exits(hive: &Hive, table: &[(i32, &str)]) {
@@ -182,9 +118,9 @@ async fn from_another_machine_a_token_is_needed() {
     let agent = Agent::start(&hive).await;
     let url = agent.record().url.as_str();
     let remote = async |token: Option<&str>| {
-        let mut command = command(&hive, &["--url", url, "status", "-o", "json"]);
+        let mut command = control(&hive, &["--url", url, "status", "-o", "json"]);
         command.envs(token.map(|token| ("HIVE_TOKEN", token)));
-        end(command.spawn().expect("hivectl can be started")).await
+        finish(command.spawn().expect("hivectl can be started")).await
     };
     remote(None).await.expect(8);
     remote(Some("wrong")).await.expect(8);
@@ -355,7 +291,7 @@ async fn a_followed_timeline_has_neither_gap_nor_repeat() {
     let mut agent = Agent::start(&hive).await;
     ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T1", "--wait"]).await.expect(0);
     let mut follower =
-        command(&hive, &["timeline", "-f", "-o", "ndjson"]).spawn().expect("hivectl can be started");
+        control(&hive, &["timeline", "-f", "-o", "ndjson"]).spawn().expect("hivectl can be started");
     let mut lines = BufReader::new(follower.stdout.take().expect("a pipe")).lines();
     let mut seen: Vec<Value> = Vec::new();
     for (id, is_killed) in [("T2", true), ("T3", false), ("T4", false)] {
@@ -396,22 +332,22 @@ async fn an_interrupted_wait_leaves_the_work_alone() {
     let hive = Hive::exec(AGENT, "");
     let agent = Agent::start(&hive).await;
     let wait = ["submit", "BOT-002", "hold", "--id", "T1", "--wait"];
-    let mut waiting = command(&hive, &wait).spawn().expect("hivectl can be started");
+    let mut waiting = control(&hive, &wait).spawn().expect("hivectl can be started");
     let mut lines = BufReader::new(waiting.stdout.take().expect("a pipe")).lines();
     assert_eq!(lines.next_line().await.expect("it can be read").as_deref(), Some("T1"));
     agent.api().until_is("T1", "running").await;
     interrupt(&waiting);
-    end(waiting).await.expect(130);
+    finish(waiting).await.expect(130);
     assert_eq!(agent.api().task("T1").await["status"], "running");
     hive.touch("go");
     ctl(&hive, &["wait", "T1"]).await.expect(0);
 
     // An ask is cancelled instead.
     std::fs::remove_file(hive.root().join("go")).expect("it is there");
-    let asking = command(&hive, &["ask", "BOT-002", "hold", "-q"]).spawn().expect("hivectl can be started");
+    let asking = control(&hive, &["ask", "BOT-002", "hold", "-q"]).spawn().expect("hivectl can be started");
     agent.api().until_status("it works", |status| status["current"]["source"] == "chat").await;
     interrupt(&asking);
-    let asked = end(asking).await.expect(130);
+    let asked = finish(asking).await.expect(130);
     assert_eq!(asked.err, "");
     let status = agent.api().until_status("it is idle", |status| status["state"] == "idle").await;
     assert_eq!(status["counts"]["cancelled"], 1, "{status:#}");
@@ -435,7 +371,7 @@ async fn a_reader_that_goes_away_is_no_error() {
         .env("HIVE_DIR", hive.root())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let ran = end(shell.spawn().expect("a shell")).await.expect(0);
+    let ran = finish(shell.spawn().expect("a shell")).await.expect(0);
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("[\n", ""));
 }
 

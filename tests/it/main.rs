@@ -15,4 +15,5 @@ mod running;
 mod scripts;
 mod slot;
 mod stop;
+mod terminal;
 mod timeline;

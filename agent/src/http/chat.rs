@@ -169,8 +169,7 @@ impl Client {
                 Err(problem) => self.refuse_with(Some(id.to_string()), &problem).await,
             },
             ClientFrame::Approve { approval_id, .. } => {
-                let shown: String = approval_id.chars().take(40).collect();
-                self.refuse(None, code::NOT_FOUND, &format!("no approval '{shown}' waits")).await
+                self.refuse(None, code::NOT_FOUND, &format!("no approval '{approval_id}' waits")).await
             }
         }
     }

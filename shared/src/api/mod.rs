@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::ApprovalOption;
 use crate::ids::{BotId, ItemId};
 use crate::time::Stamp;
 use crate::work::{Mode, Priority, Scope, Source, Status};
@@ -230,6 +231,41 @@ pub struct TaskDetail {
 /// GET `…/approvals`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalList {
-    /// What waits for an answer.
-    pub approvals: Vec<serde_json::Value>,
+    /// What waits for an answer, the oldest first.
+    pub approvals: Vec<Approval>,
+}
+
+/// An agent's request for permission (SPEC 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// To answer it by.
+    pub approval_id: ItemId,
+    /// The bot whose agent asks.
+    pub bot_id: BotId,
+    /// The task or chat prompt that waits for it.
+    pub id: ItemId,
+    /// Which kind of work that is.
+    pub source: Source,
+    /// What for.
+    pub title: String,
+    /// What the agent says that it is about to do: `read`, `edit`, `execute` and the like.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Where, as the agent says.
+    #[serde(default)]
+    pub locations: Vec<String>,
+    /// The answers there are.
+    pub options: Vec<ApprovalOption>,
+    /// Since when.
+    pub requested_at: Stamp,
+    /// When it is denied for want of an answer.
+    pub deadline: Stamp,
+}
+
+/// POST `…/approvals/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalAnswer {
+    /// One of the request's options, by its id.
+    pub option: String,
 }

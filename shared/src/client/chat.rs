@@ -85,7 +85,7 @@ impl Chat {
     }
 
     /// Answers an approval request.
-    pub async fn approve(&mut self, approval_id: String, option: String) {
+    pub async fn approve(&mut self, approval_id: ItemId, option: String) {
         self.send(ClientFrame::Approve { approval_id, option }).await;
     }
 

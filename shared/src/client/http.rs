@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::{ClientError, Endpoint, FindError, Locator, tls};
 use crate::api::{
-    ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
-    SubmitRequest, TaskDetail, TaskList, TaskView, TimelinePage, TimelineQuery,
+    ApprovalAnswer, ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest,
+    StopRequest, SubmitRequest, TaskDetail, TaskList, TaskView, TimelinePage, TimelineQuery,
 };
 use crate::ids::{BotId, ItemId};
 use crate::work::Priority;
@@ -218,8 +218,8 @@ impl Client {
     }
 
     /// POST `…/approvals/{id}`: answers one with an option's id.
-    pub async fn answer_approval(&self, id: &str, option: &str) -> Result<(), ClientError> {
-        let body = serde_json::json!({ "option": option });
+    pub async fn answer_approval(&self, id: &ItemId, option: &str) -> Result<(), ClientError> {
+        let body = ApprovalAnswer { option: option.to_owned() };
         self.text(self.request(Method::POST, &format!("/approvals/{id}")).json(&body)).await.map(drop)
     }
 
