@@ -85,6 +85,7 @@ pub enum Command {
     Stop(commands::stop::Args),
     Status(commands::status::Args),
     Timeline(commands::timeline::Args),
+    Completions(commands::completions::Args),
 }
 
 /// Says what clap found: help where it was asked for, else the error in one line and a hint.

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod completing;
 pub mod error;
 pub mod files;
 pub mod fleet;
@@ -26,9 +27,14 @@ use output::Printer;
 
 /// Runs one command line; the result is the process's exit status.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<_> = args.into_iter().collect();
+    let mut plain = Printer::plain();
+    if completing::answer(&args, &mut plain) {
+        return Exit::Done.into();
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return cli::explain(&error, &mut Printer::plain()).into(),
+        Err(error) => return cli::explain(&error, &mut plain).into(),
     };
     let mut out = Printer::new(&cli.global.output_options());
     // One thread is enough for a few connections, and costs nothing to start.
@@ -72,6 +78,7 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
     let fleet = || Fleet::find(global);
     match command {
         Command::Init(args) => commands::init::run(&args, global, out),
+        Command::Completions(args) => commands::completions::run(&args, out),
         Command::Submit(args) => commands::submit::run(args, &fleet()?, out).await,
         Command::Wait(args) => commands::wait::run(args, &fleet()?, out).await,
         Command::Tasks(args) => commands::tasks::run(args, &fleet()?, out).await,

@@ -2,6 +2,7 @@
 
 mod chat;
 mod clients;
+mod completions;
 mod crash;
 mod documents;
 mod door;

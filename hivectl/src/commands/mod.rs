@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod cancel;
 pub mod chat;
+pub mod completions;
 pub mod init;
 pub mod interrupt;
 pub mod pause;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
@@ -157,7 +157,7 @@ impl Files {
     }
 
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
-    fn read_task(&self, path: &PathBuf) -> Option<Queued> {
+    pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
         if name.starts_with('.')
             || path.extension().is_none_or(|extension| extension != "md")
