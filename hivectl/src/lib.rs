@@ -10,14 +10,14 @@ pub mod completing;
 pub mod error;
 pub mod files;
 pub mod fleet;
+pub mod help;
+pub mod input;
 pub mod interrupt;
 pub mod output;
 pub mod waiting;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use cli::{Cli, Command};
 use error::{Exit, Failure};
@@ -32,11 +32,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if completing::answer(&args, &mut plain) {
         return Exit::Done.into();
     }
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::read(&args) {
         Ok(cli) => cli,
-        Err(error) => return cli::explain(&error, &mut plain).into(),
+        Err(error) => return cli::explain(&error, &args, &mut plain).into(),
     };
     let mut out = Printer::new(&cli.global.output_options());
+    // This one needs neither hive nor bot, and is read by each shell that starts.
+    if let Command::Completions(args) = &cli.command {
+        let ended = commands::completions::run(args, &mut out).and_then(|exit| out.finish().map(|()| exit));
+        return ended.unwrap_or_else(|failure| out.failure(&failure)).into();
+    }
     // One thread is enough for a few connections, and costs nothing to start.
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -62,12 +67,17 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
             return commands::chat::run(args, &Fleet::find(&cli.global)?, out, &mut interrupts).await;
         }
         command => {
+            let waits = matches!(&command, Command::Wait(_))
+                || matches!(&command, Command::Submit(args) if args.waits());
             let ended = tokio::select! {
                 ended = dispatch(command, &cli.global, out) => Some(ended),
                 () = interrupts.next() => None,
             };
             ended.unwrap_or_else(|| {
                 out.settle();
+                if waits {
+                    out.notice("no longer waiting; the work goes on");
+                }
                 Ok(Exit::Interrupted)
             })
         }
@@ -78,7 +88,7 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
     let fleet = || Fleet::find(global);
     match command {
         Command::Init(args) => commands::init::run(&args, global, out),
-        Command::Completions(args) => commands::completions::run(&args, out),
+        Command::Completions(_) => unreachable!("it ended before"),
         Command::Submit(args) => commands::submit::run(args, &fleet()?, out).await,
         Command::Wait(args) => commands::wait::run(args, &fleet()?, out).await,
         Command::Tasks(args) => commands::tasks::run(args, &fleet()?, out).await,

@@ -12,10 +12,11 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::show_duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
+use crate::commands::view;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Located, Reach, down};
-use crate::output::Printer;
 use crate::output::progress::{Clock, Count, Standing};
+use crate::output::{Format, Printer};
 
 /// How long a wait puts up with a bot that is down (SPEC 10).
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +38,25 @@ impl Waited {
     /// 1 before 6 before 0, where nothing worse happened.
     pub fn exit(&self) -> Exit {
         Exit::of_many(self.details.iter().map(|detail| Exit::of_status(detail.task.status)))
+    }
+
+    /// Prints how the items stood last. In lines of JSON, those that ended are printed already.
+    pub fn tell(&self, out: &mut Printer) {
+        if out.format() == Format::Ndjson {
+            for detail in self.details.iter().filter(|detail| !detail.task.status.is_final()) {
+                out.json_line(detail);
+            }
+        } else {
+            out.many(&self.details, view::ended);
+        }
+    }
+
+    /// How the command ends that waited.
+    pub fn end(self) -> Result<Exit, Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.exit()),
+        }
     }
 }
 
@@ -66,7 +86,10 @@ pub async fn until_final(
         by_bot.entry(item.bot.clone()).or_insert((client, Vec::new())).1.push(index);
     }
     let unseen = items.iter().map(|item| item.from_file).collect();
-    let details = items.into_iter().map(|item| item.detail).collect();
+    let details: Vec<_> = items.into_iter().map(|item| item.detail).collect();
+    for detail in details.iter().filter(|detail| detail.task.status.is_final()) {
+        ended(detail, out);
+    }
     let board = RefCell::new(Board { details, unseen, watcher, out });
     let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
         let watch = BotWatch { fleet, bot, open: indices, board: &board };
@@ -213,10 +236,12 @@ impl BotWatch<'_, '_> {
             }
             match client.task(&id).await {
                 Ok(detail) => {
-                    if !detail.task.status.is_final() {
+                    let board = &mut *self.board.borrow_mut();
+                    if detail.task.status.is_final() {
+                        ended(&detail, board.out);
+                    } else {
                         still_open.push(index);
                     }
-                    let mut board = self.board.borrow_mut();
                     board.details[index] = detail;
                     board.unseen[index] = false;
                 }
@@ -232,6 +257,13 @@ impl BotWatch<'_, '_> {
         }
         self.open = still_open;
         Ok(())
+    }
+}
+
+/// Tells that an item ended, where each is told by itself.
+fn ended(detail: &TaskDetail, out: &mut Printer) {
+    if out.format() == Format::Ndjson {
+        out.json_line(detail);
     }
 }
 

@@ -219,7 +219,7 @@ async fn documents_come_from_files_and_stdin_and_are_told_by_their_ids() {
     assert_eq!((&task["priority"], &task["title"]), (&json!("P1"), &json!("Say it")));
     // The header's fields are not the agent's to read; what else is there is.
     assert!(task["response"].as_str().is_some_and(|text| text.ends_with("# Say it\n\nhello S1")), "{task:#}");
-    ctl(&hive, &["submit", "BOT-002", "-f", "none.md"]).await.expect(1);
+    ctl(&hive, &["submit", "BOT-002", "-f", "none.md"]).await.expect(2);
     ctl_with(&hive, &["submit", "BOT-002", "-"], "").await.expect(2);
 }
 
@@ -379,15 +379,19 @@ async fn a_reader_that_goes_away_is_no_error() {
 async fn every_command_has_help() {
     let hive = Hive::exec(AGENT, "");
     let help = ctl(&hive, &["--help"]).await.expect(0).out;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands: Vec<_> = commands.take_while(|line| !line.is_empty()).collect();
+    let commands = help.lines().filter_map(|line| line.strip_prefix("  ")?.trim().split_once("  "));
+    let commands: Vec<_> =
+        commands.filter(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase())).collect();
     assert!(commands.len() > 15, "{help}");
-    for line in commands.into_iter().filter(|line| !line.trim().starts_with("help ")) {
-        let (name, about) = line.trim().split_once(' ').unwrap_or_else(|| panic!("{line} says nothing"));
-        assert!(about.trim().len() > 10, "{line}");
+    for (name, about) in commands.into_iter().filter(|(name, _)| *name != "help") {
+        assert!(about.trim().len() > 10, "{name}");
         let help = ctl(&hive, &[name, "--help"]).await.expect(0).out;
         assert!(help.contains(&format!("Usage: hivectl {name}")), "{help}");
+        assert_eq!(ctl(&hive, &["help", name]).await.expect(0).out, help);
     }
+    // A script that lost its words must notice, and a person sees what there is.
+    let alone = ctl(&hive, &[]).await.expect(2);
+    assert!(alone.out.is_empty() && alone.err.contains("Tasks:\n  submit "), "{alone:?}");
     let version = ctl(&hive, &["--version"]).await.expect(0);
     assert!(version.out.starts_with("hivectl "), "{version:?}");
 }

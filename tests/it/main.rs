@@ -16,5 +16,6 @@ mod running;
 mod scripts;
 mod slot;
 mod stop;
+mod submit;
 mod terminal;
 mod timeline;

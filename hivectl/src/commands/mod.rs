@@ -21,6 +21,7 @@ pub mod tasks;
 pub mod timeline;
 pub mod wait;
 
+mod documents;
 mod many;
 mod spoken;
-mod view;
+pub(crate) mod view;

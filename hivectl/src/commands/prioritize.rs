@@ -2,6 +2,7 @@
 
 use hive_shared::work::Priority;
 
+use super::documents;
 use super::view::{Owned, in_a_line};
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
@@ -14,7 +15,7 @@ pub struct Args {
     #[arg(value_name = "ID")]
     pub item: ItemRef,
     /// P0 (first) to P3 (last)
-    #[arg(value_name = "PRIORITY")]
+    #[arg(value_name = "PRIORITY", value_parser = documents::priority)]
     pub priority: Priority,
 }
 

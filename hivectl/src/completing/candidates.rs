@@ -128,11 +128,8 @@ fn items(word: &OsStr, which: Which, around: &Surroundings) -> Vec<CompletionCan
     let mut candidates = Vec::new();
     for item in &items {
         let is_of_two = items.iter().any(|other| other.id == item.id && other.bot != item.bot);
-        let name = if bot.is_some() || is_of_two {
-            format!("{}/{}", item.bot, item.id)
-        } else {
-            item.id.to_string()
-        };
+        let name =
+            if bot.is_some() || is_of_two { format!("{}/{}", item.bot, item.id) } else { item.id.clone() };
         if item.id.as_str().starts_with(begins) || name.starts_with(word) {
             candidates.push(
                 CompletionCandidate::new(name)

@@ -9,6 +9,7 @@ use hive_shared::response::{self, ResponseHeader};
 
 use super::Files;
 use super::history::head;
+use super::queue::is_task_name;
 
 /// How many files of a directory are opened at most.
 const MOST_READ: usize = 200;
@@ -22,7 +23,7 @@ impl Files {
     /// `begins`.
     pub fn some_waiting(&self, begins: &str) -> Vec<TaskView> {
         let dir = self.hive.tasks(&self.bot);
-        let names = some_names(&dir, begins, |name| name.ends_with(".md") && !name.starts_with('.'));
+        let names = some_names(&dir, begins, |name| is_task_name(name));
         let read = names.iter().filter_map(|name| self.read_task(&dir.join(name)));
         read.map(|queued| queued.view).collect()
     }

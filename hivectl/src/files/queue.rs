@@ -159,10 +159,7 @@ impl Files {
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
     pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
-        if name.starts_with('.')
-            || path.extension().is_none_or(|extension| extension != "md")
-            || path.is_symlink()
-        {
+        if !is_task_name(name) || path.is_symlink() {
             return None;
         }
         let file = std::fs::File::open(path).ok()?;
@@ -199,6 +196,11 @@ impl Files {
         };
         Some(Queued { view, document })
     }
+}
+
+/// Whether a file of this name may be a task.
+pub(super) fn is_task_name(name: &str) -> bool {
+    !name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "md")
 }
 
 /// A finished task as the queue shows it, from its response and, where it is there, its archived file.
