@@ -67,6 +67,12 @@ mod tests {
             let line = help.lines().find(|line| line.starts_with(&format!("  {} ", sub.get_name())));
             let line = line.unwrap_or_else(|| panic!("no line for {}:\n{help}", sub.get_name()));
             assert!((20..100).contains(&line.len()), "{line}");
+            let after = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                after.contains("Examples:\n  ") || sub.get_name() == "help",
+                "{} has no examples",
+                sub.get_name()
+            );
         }
     }
 }

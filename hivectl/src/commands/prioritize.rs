@@ -8,8 +8,14 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl prioritize TASK-7 P0
+  hivectl prioritize BOT-003/TASK-7 low";
+
 /// Change the priority of a waiting task
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task, as ID or BOT/ID
     #[arg(value_name = "ID")]

@@ -23,7 +23,7 @@ impl Files {
     /// `begins`.
     pub fn some_waiting(&self, begins: &str) -> Vec<TaskView> {
         let dir = self.hive.tasks(&self.bot);
-        let names = some_names(&dir, begins, |name| is_task_name(name));
+        let names = some_names(&dir, begins, is_task_name);
         let read = names.iter().filter_map(|name| self.read_task(&dir.join(name)));
         read.map(|queued| queued.view).collect()
     }
