@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use hive_shared::api::code;
 use hive_shared::client::{ClientError, FindError};
+use hive_shared::ids::BotId;
 use hive_shared::paths::HiveError;
 use hive_shared::work::Status;
 
@@ -107,6 +108,15 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// The same, where several are spoken of: it names its bot.
+    #[must_use]
+    pub fn of(mut self, bot: &BotId) -> Self {
+        if !self.message.starts_with(bot.as_str()) {
+            self.message = format!("{bot}: {}", self.message);
+        }
         self
     }
 

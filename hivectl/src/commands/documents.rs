@@ -175,8 +175,8 @@ mod tests {
         let found = |names: &[&str]| {
             let named: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
             paths(&named).map(|paths| {
-                let names = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
-                names.collect::<Vec<_>>()
+                let matched = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+                matched.collect::<Vec<_>>()
             })
         };
         assert_eq!(found(&["*.md"]).unwrap(), ["[x].md", "a.md", "b.md"]);
