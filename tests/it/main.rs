@@ -1,6 +1,7 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
 mod chat;
+mod ci;
 mod clients;
 mod completions;
 mod crash;

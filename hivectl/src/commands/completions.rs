@@ -15,8 +15,7 @@ Put one of these lines where your shell finds it when it starts:
   powershell  hivectl completions powershell | Out-String | Invoke-Expression    in $PROFILE
 
 Examples:
-  source <(hivectl completions bash)   # for this shell alone
-  hivectl cancel <Tab>                 # then offers what runs and waits";
+  source <(hivectl completions bash)     # for this shell alone";
 
 /// Print a script that completes commands, bots and task ids in a shell
 ///
