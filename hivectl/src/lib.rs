@@ -69,17 +69,20 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
         command => {
             let waits = matches!(&command, Command::Wait(_))
                 || matches!(&command, Command::Submit(args) if args.waits());
-            let ended = tokio::select! {
-                ended = dispatch(command, &cli.global, out) => Some(ended),
-                () = interrupts.next() => None,
-            };
-            ended.unwrap_or_else(|| {
-                out.settle();
-                if waits {
-                    out.notice("no longer waiting; the work goes on");
+            // These end by nothing else, and may have nothing to print for long.
+            let goes_on = matches!(&command, Command::Timeline(args) if args.follow)
+                || matches!(&command, Command::Status(args) if args.watch);
+            tokio::select! {
+                ended = dispatch(command, &cli.global, out) => ended,
+                () = interrupts.next() => {
+                    out.settle();
+                    if waits {
+                        out.notice("no longer waiting; the work goes on");
+                    }
+                    Ok(Exit::Interrupted)
                 }
-                Ok(Exit::Interrupted)
-            })
+                () = interrupt::reader_gone(), if goes_on => Ok(Exit::Done),
+            }
         }
     }
 }
