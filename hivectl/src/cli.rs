@@ -131,7 +131,12 @@ fn usage_failure(text: &str, args: &[OsString]) -> Failure {
     let message = head.split_whitespace().collect::<Vec<_>>().join(" ");
     let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: "));
+    // What follows -f is files, the bot too if it comes last.
+    let names_files = args.iter().any(|word| word == "-f" || word == "--file");
     let hint = match (tip, usage) {
+        _ if names_files && message.ends_with(": <BOT>") => {
+            "the bot comes first: hivectl submit BOT -f FILE...".to_owned()
+        }
         (Some(tip), _) => tip.to_owned(),
         (None, Some(usage)) => format!("usage: {usage}"),
         (None, None) => {
@@ -170,6 +175,9 @@ mod tests {
         let failure = explain(&["hivectl", "show"]);
         assert_eq!(failure.message, "the following required arguments were not provided: <ID>");
         assert!(failure.hint.unwrap().starts_with("usage: hivectl show"));
+
+        let failure = explain(&["hivectl", "submit", "-f", "a.md", "BOT-1"]);
+        assert_eq!(failure.hint.as_deref(), Some("the bot comes first: hivectl submit BOT -f FILE..."));
 
         let failure = explain(&["hivectl", "prioritize", "TASK-1", "P9"]);
         assert!(failure.message.ends_with("'P9' is none of P0, P1, P2, P3"), "{failure}");

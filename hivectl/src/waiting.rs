@@ -104,10 +104,7 @@ pub async fn until_final(
     board.out.settle();
     let failure = match ended {
         Ok(results) => results.into_iter().find_map(Result::err),
-        Err(limit) => Some(
-            Failure::new(Exit::GaveUp, format!("gave up waiting after {}", show_duration(limit)))
-                .hint("the work goes on; 'hivectl wait' waits again"),
-        ),
+        Err(limit) => Some(gave_up(limit, &board.details)),
     };
     Waited { details: board.details, failure }
 }
@@ -260,6 +257,19 @@ impl BotWatch<'_, '_> {
     }
 }
 
+/// The failure that the time was over before all was final.
+fn gave_up(limit: Duration, details: &[TaskDetail]) -> Failure {
+    let mut open = details.iter().filter(|detail| !detail.task.status.is_final());
+    let named: Vec<_> =
+        open.by_ref().take(3).map(|d| format!("{} is {}", d.task.task_id, d.task.status)).collect();
+    let more = match open.count() {
+        0 => String::new(),
+        count => format!(", and {count} more are not final"),
+    };
+    let message = format!("gave up waiting after {}: {}{more}", show_duration(limit), named.join(", "));
+    Failure::new(Exit::GaveUp, message).hint("the work goes on; 'hivectl wait' waits again")
+}
+
 /// Tells that an item ended, where each is told by itself.
 fn ended(detail: &TaskDetail, out: &mut Printer) {
     if out.format() == Format::Ndjson {
@@ -320,6 +330,15 @@ mod tests {
     const DETAIL: &str = r#"{"bot_id":"BOT-1","task_id":"TASK-2","title":"","priority":"P2","status":"queued",
         "position":3,"from":"","created":"2026-11-22T18:05:27Z","limit_seconds":60,"interruptible":true,
         "depends_on":[],"file":"","attempts":0,"preemptions":0,"source":"file"}"#;
+
+    #[test]
+    fn giving_up_names_what_is_open() {
+        let detail: TaskDetail = serde_json::from_str(DETAIL).unwrap();
+        let one = gave_up(Duration::from_secs(90), std::slice::from_ref(&detail));
+        assert_eq!(one.message, "gave up waiting after 1m30s: TASK-2 is queued");
+        let many = gave_up(Duration::from_secs(1), &vec![detail; 5]);
+        assert!(many.message.ends_with("TASK-2 is queued, and 2 more are not final"), "{many}");
+    }
 
     #[test]
     fn a_wait_stands_by_place_or_by_clock() {

@@ -24,6 +24,14 @@ pub(super) fn offer(command: &str, argument: Arg, around: &Arc<Surroundings>) ->
             let (around, fits) = (Arc::clone(around), Which::of(command));
             ArgValueCompleter::new(move |word: &OsStr| items(word, fits, &around))
         }
+        "NAME" if argument.get_id() == "session" => {
+            let around = Arc::clone(around);
+            ArgValueCompleter::new(move |word: &OsStr| {
+                let mut sessions = around.sessions();
+                sessions.retain(|session| word.to_str().is_some_and(|word| session.starts_with(word)));
+                sessions.into_iter().map(CompletionCandidate::new).collect()
+            })
+        }
         "PRIORITY" => words(Priority::ALL.iter().map(|word| word.as_str())),
         "STATUS" => words(Status::ALL.iter().map(|word| word.as_str())),
         "SOURCE" => words(Source::ALL.iter().map(|word| word.as_str())),

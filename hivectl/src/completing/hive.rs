@@ -1,5 +1,6 @@
 //! What the hive has to offer, found in a moment: from bots that answer at once, else from a bounded look at files.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -79,6 +80,15 @@ impl Surroundings {
                 opened.flatten().and_then(Result::ok).map(|client| client.bot().clone()).into_iter().collect()
             }
         }
+    }
+
+    /// The conversations there were, the latest first, as far as the hive is on this machine.
+    pub(super) fn sessions(&self) -> Vec<String> {
+        let Ok(fleet) = Fleet::find(&self.global) else { return Vec::new() };
+        let Locator::Hive(hive) = fleet.locator() else { return Vec::new() };
+        let mut seen = BTreeSet::new();
+        let sessions = files::some_answered(hive, "CHAT-").into_iter().filter_map(|header| header.session);
+        sessions.filter(|session| seen.insert(session.clone())).collect()
     }
 
     /// Items of `bot`, of all bots if that is `None`. Where there are too many to look at,
