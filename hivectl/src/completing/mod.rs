@@ -28,8 +28,9 @@ const PROGRAM: &str = "hivectl";
 ///
 /// Returns whether it was.
 pub fn answer(args: &[OsString], out: &mut Printer) -> bool {
-    let Some(shell) = std::env::var_os(ASKING).filter(|shell| !shell.is_empty()) else { return false };
-    let words = without_equals_signs(args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect());
+    let shell = std::env::var_os(ASKING).filter(|_| args.get(1).is_some_and(|word| word == "--"));
+    let Some(shell) = shell else { return false };
+    let words = without_equals_signs(args.iter().skip(2).cloned().collect());
     let shells = Shells::builtins();
     let Some(shell) = shell.to_str().and_then(|name| shells.completer(name)) else { return true };
     if words.is_empty() {
