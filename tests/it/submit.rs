@@ -135,12 +135,15 @@ async fn a_signal_ends_whatever_waits_or_follows() {
     ] {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {
             let words: Vec<_> = line.split(' ').collect();
-            let child = control(&hive, &words).stdin(Stdio::piped()).spawn().expect("hivectl can be started");
+            let mut child =
+                control(&hive, &words).stdin(Stdio::piped()).spawn().expect("hivectl can be started");
+            let stdin = child.stdin.take();
             hears(&child, Signal::SIGINT).await;
             hears(&child, Signal::SIGTERM).await;
             kill(Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a number")), signal)
                 .expect("it runs");
             let ran = finish(child).await;
+            drop(stdin);
             assert_eq!(ran.exit, 130, "{line}: {ran:?}");
             assert_eq!(ran.err.contains("the work goes on"), leaves, "{line}: {ran:?}");
         }
