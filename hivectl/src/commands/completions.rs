@@ -17,7 +17,7 @@ Put one of these lines where your shell finds it when it starts:
 Examples:
   source <(hivectl completions bash)     # for this shell alone";
 
-/// Print a script that completes commands, bots and task ids in a shell
+/// Print a script that completes commands, bots and ids in a shell
 ///
 /// The script asks hivectl on each press of Tab, so it knows the hive as it is.
 #[derive(Debug, clap::Args)]
