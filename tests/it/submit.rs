@@ -184,6 +184,36 @@ async fn a_wait_shows_the_place_in_the_queue_and_ctrl_c_leaves_the_work() {
     assert_eq!(agent.api().task("T2").await["status"], "queued");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_looks_nothing_is_drawn() {
+    let hive = Hive::exec(AGENT, "");
+    let _agent = Agent::start(&hive).await;
+    ctl(&hive, &["submit", "BOT-002", "fail", "--id", "T1", "--wait"]).await.expect(1);
+    for (arguments, environment, text) in [
+        (&["submit", "BOT-002", "hello", "--wait"][..], ("CI", "true"), "is completed"),
+        (&["submit", "BOT-002", "hello", "--wait"], ("TERM", "dumb"), "is completed"),
+        (&["wait", "T1"], ("CI", "true"), "failed"),
+        (&["wait", "T1"], ("NO_COLOR", "1"), "failed"),
+        (&["tasks", "BOT-002", "--all"], ("NO_COLOR", "1"), "failed"),
+        (&["help", "wait"], ("TERM", "dumb"), "Usage"),
+        (&["help", "wait"], ("NO_COLOR", "1"), "Usage"),
+        (&["show"], ("NO_COLOR", "1"), "hint"),
+        (&[], ("NO_COLOR", "1"), "Tasks:"),
+    ] {
+        let mut terminal = Terminal::start(&hive, hive_tests::binary("hivectl"), arguments, &[environment]);
+        terminal.ended().await;
+        terminal.until(text, |_| terminal.sent().contains(text).then_some(())).await;
+        assert!(!terminal.sent().contains('\x1b'), "{environment:?} {arguments:?}: {:?}", terminal.sent());
+    }
+    let coloured = Terminal::hivectl(&hive, &["wait", "T1"]);
+    coloured.until("a colour", |_| coloured.sent().contains("\x1b[").then_some(())).await;
+    let quiet = Terminal::hivectl(&hive, &["submit", "BOT-002", "hold", "--id", "T2", "--wait", "-q"]);
+    quiet.shows("T2 of BOT-002 is ").await;
+    hive.touch("go");
+    quiet.shows("T2 of BOT-002 is completed").await;
+    assert!(!quiet.sent().contains("30m00s"), "{}", quiet.sent());
+}
+
 #[tokio::test]
 async fn stdin_is_read_once_and_a_document_on_it_has_its_own_id() {
     let hive = Hive::exec(AGENT, "");
