@@ -1,7 +1,10 @@
 //! A bot that is down, by the files of its hive (SPEC 10): its queue, its responses and its pause. Never its database.
 
+mod glance;
 mod history;
 mod queue;
+
+pub use glance::some_answered;
 
 use std::io;
 use std::path::Path;

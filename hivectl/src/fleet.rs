@@ -6,7 +6,7 @@ use futures::future::join_all;
 use hive_shared::api::TaskDetail;
 use hive_shared::client::{Client, ClientError, Endpoint, Locator, Token, list_bots};
 use hive_shared::ids::{BotId, IdError, ItemId};
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, HiveError};
 
 use crate::cli::Global;
 use crate::error::{Exit, Failure};
@@ -84,8 +84,20 @@ impl Fleet {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = global.url.clone().or_else(|| variable("HIVE_URL").filter(|_| global.hive.is_none()));
         let Some(url) = url else {
-            let named = global.hive.clone().or_else(|| variable("HIVE_DIR").map(Into::into));
-            return Ok(Self { locator: Locator::hive(Hive::find(named.as_deref())?) });
+            let variable = variable("HIVE_DIR").filter(|_| global.hive.is_none());
+            let named = global.hive.clone().or_else(|| variable.as_ref().map(Into::into));
+            let hive = Hive::find(named.as_deref()).map_err(|error| match (error, &variable) {
+                (HiveError::NotAHive(dir), None) => {
+                    let hint = format!("make one with 'hivectl init {}'", dir.display());
+                    Failure { hint: Some(hint), ..HiveError::NotAHive(dir).into() }
+                }
+                (HiveError::NotAHive(dir), Some(_)) => {
+                    let hint = format!("HIVE_DIR names it; 'hivectl init {}' makes one", dir.display());
+                    Failure { hint: Some(hint), ..HiveError::NotAHive(dir).into() }
+                }
+                (error, _) => error.into(),
+            })?;
+            return Ok(Self { locator: Locator::hive(hive) });
         };
         let token = match (&global.token_file, variable("HIVE_TOKEN")) {
             (Some(path), _) => Token::read(path)?,

@@ -1,19 +1,24 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
 mod chat;
+mod ci;
 mod clients;
+mod completions;
 mod crash;
 mod documents;
 mod door;
 mod exec;
+mod exits;
 mod files;
 mod followed;
 mod hivectl;
+mod json;
 mod pause;
 mod responses;
 mod running;
 mod scripts;
 mod slot;
 mod stop;
+mod submit;
 mod terminal;
 mod timeline;

@@ -1,7 +1,5 @@
 //! `hivectl ask`.
 
-use std::io::Read;
-
 use hive_shared::chat::{Channel, TurnEvent};
 use hive_shared::client::{Chat, ChatEvent};
 use hive_shared::ids::{BotId, ItemId};
@@ -12,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::spoken;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, down};
+use crate::input;
 use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
 use crate::output::{Format, Printer};
@@ -64,7 +63,8 @@ pub async fn run(
     out: &mut Printer,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let message = if args.text == "-" { from_stdin()? } else { args.text };
+    let message = if args.text == "-" { from_stdin(out, interrupts).await? } else { Some(args.text) };
+    let Some(message) = message else { return Ok(Exit::Interrupted) };
     if message.trim().is_empty() {
         return Err(Failure::usage("there is nothing to ask: the text is empty"));
     }
@@ -158,11 +158,12 @@ pub async fn run(
     }
 }
 
-fn from_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
-    Ok(text)
+/// What is on stdin; `None` if the user left meanwhile.
+async fn from_stdin(out: &mut Printer, interrupts: &mut Interrupts) -> Result<Option<String>, Failure> {
+    let bytes = tokio::select! {
+        read = input::stdin(u64::MAX, "write the prompt, and end it with Ctrl-D", out) => read?,
+        () = interrupts.next() => return Ok(None),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("what is on stdin is not UTF-8 text"))?;
+    Ok(Some(text))
 }

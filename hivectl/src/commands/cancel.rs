@@ -5,10 +5,16 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl cancel TASK-7
+  hivectl cancel BOT-003/TASK-7          # where two bots have the id";
+
 /// End a task or prompt, or take it out of the queue
 ///
 /// The queue goes on; 'hivectl interrupt' ends whatever runs.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID
     #[arg(value_name = "ID")]

@@ -26,10 +26,16 @@ const HELP: &str = "\
 /quit     leave (as Ctrl-D does)
 ";
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl chat BOT-002
+  hivectl chat BOT-002 --session review";
+
 /// Talk with a bot, line by line
 ///
 /// Ctrl-C cancels the answer that comes; once more leaves. /help lists the commands.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bot
     #[arg(value_name = "BOT")]

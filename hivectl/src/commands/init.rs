@@ -12,10 +12,16 @@ use crate::error::{Exit, Failure};
 use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl init
+  hivectl init ../other-project";
+
 /// Make a hive here
 ///
 /// Or in DIR, or where --hive says. What is there already stays as it is.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The directory, instead of this one
     #[arg(value_name = "DIR")]

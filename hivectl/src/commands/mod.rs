@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod cancel;
 pub mod chat;
+pub mod completions;
 pub mod init;
 pub mod interrupt;
 pub mod pause;
@@ -20,6 +21,7 @@ pub mod tasks;
 pub mod timeline;
 pub mod wait;
 
+mod documents;
 mod many;
 mod spoken;
-mod view;
+pub(crate) mod view;

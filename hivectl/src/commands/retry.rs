@@ -5,8 +5,13 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl retry TASK-7
+  hivectl wait "$(hivectl retry TASK-7)""#;
+
 /// Run a finished task again, as a new one
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task, as ID or BOT/ID
     #[arg(value_name = "ID")]

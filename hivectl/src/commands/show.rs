@@ -10,8 +10,14 @@ use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 use crate::output::text::{local_time, seconds};
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl show TASK-7
+  hivectl show BOT-003/TASK-7 -o json | jq -r .status";
+
 /// Show a task or prompt: its state and its response
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID
     #[arg(value_name = "ID")]

@@ -10,10 +10,16 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl stop BOT-002
+  hivectl stop --all";
+
 /// Halt bots at once
 ///
 /// What runs goes back to the queue, for the next start.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Which bots.
     #[command(flatten)]

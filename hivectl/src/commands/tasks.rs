@@ -10,8 +10,13 @@ use crate::output::Printer;
 use crate::output::table::Table;
 use crate::output::text::{seconds, status_cell};
 
+const EXAMPLES: &str = r#"Examples:
+  hivectl tasks BOT-002
+  hivectl tasks BOT-002 --all -o json | jq -r '.[] | select(.status == "failed") | .task_id'"#;
+
 /// List a bot's queue in the order in which it will run
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The bot
     #[arg(value_name = "BOT")]

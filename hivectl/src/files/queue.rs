@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
@@ -157,12 +157,9 @@ impl Files {
     }
 
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
-    fn read_task(&self, path: &PathBuf) -> Option<Queued> {
+    pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
-        if name.starts_with('.')
-            || path.extension().is_none_or(|extension| extension != "md")
-            || path.is_symlink()
-        {
+        if !is_task_name(name) || path.is_symlink() {
             return None;
         }
         let file = std::fs::File::open(path).ok()?;
@@ -199,6 +196,11 @@ impl Files {
         };
         Some(Queued { view, document })
     }
+}
+
+/// Whether a file of this name may be a task.
+pub(super) fn is_task_name(name: &str) -> bool {
+    !name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "md")
 }
 
 /// A finished task as the queue shows it, from its response and, where it is there, its archived file.

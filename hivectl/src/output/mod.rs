@@ -233,6 +233,12 @@ impl Printer {
         self.progress.take_away();
     }
 
+    /// Prints a text of our own making to stderr, where there is no result.
+    pub fn instead(&mut self, text: &str) {
+        let wrote = self.err.write(text);
+        self.note(wrote);
+    }
+
     /// Says why a command failed and how to mend it, and gives its exit status.
     pub fn failure(&mut self, failure: &Failure) -> Exit {
         let color = self.err.screen.color;

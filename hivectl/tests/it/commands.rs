@@ -311,7 +311,10 @@ async fn what_a_bot_refuses_to_hear_is_a_conflict() {
     let refused = json!({"type": "error", "id": "$ID", "code": "busy", "message": "it is busy"});
     fake.script(vec![Step::Hear, Step::Say(refused), Step::Hold]);
     let busy = home.run(&["ask", "BOT-1", "What?", "--when-busy", "reject"]).await;
-    assert_eq!((exit(&busy), err(&busy).as_str()), (7, "hivectl: it is busy\n"));
+    assert_eq!(
+        (exit(&busy), err(&busy).as_str()),
+        (7, "hivectl: it is busy\nhint: without '--when-busy reject' it waits its turn\n")
+    );
     fake.answer("GET /prompt", 404, json!({"error": {"code": "mode", "message": "it takes no chat"}}));
     let mode = home.run(&["ask", "BOT-1", "What?"]).await;
     assert_eq!(exit(&mode), 7);

@@ -4,4 +4,6 @@
 
 mod client;
 mod commands;
+mod examples;
 mod fake;
+mod snapshots;
