@@ -85,6 +85,10 @@ pub enum Command {
     Stop(commands::stop::Args),
     Status(commands::status::Args),
     Timeline(commands::timeline::Args),
+    Up(commands::up::Args),
+    Down(commands::down::Args),
+    Logs(commands::logs::Args),
+    Doctor(commands::doctor::Args),
 }
 
 /// Says what clap found: help where it was asked for, else the error in one line and a hint.

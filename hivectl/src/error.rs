@@ -136,7 +136,7 @@ impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let (exit, hint) = match &error {
             FindError::NoRecord(bot) => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
             }
             FindError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 (Exit::Unauthorized, None)
@@ -169,7 +169,7 @@ impl From<ClientError> for Failure {
             ClientError::Find(find) => return find.into(),
             ClientError::Unreachable { .. } => (Exit::Unreachable, None),
             ClientError::Stale { bot } => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
             }
             ClientError::OtherBot { .. } | ClientError::NotFound { .. } => (Exit::NotFound, None),
             ClientError::Protocol(_) | ClientError::Garbled(_) => {

@@ -5,8 +5,11 @@
 pub mod ask;
 pub mod cancel;
 pub mod chat;
+pub mod doctor;
+pub mod down;
 pub mod init;
 pub mod interrupt;
+pub mod logs;
 pub mod pause;
 pub mod prioritize;
 pub mod response;
@@ -18,8 +21,11 @@ pub mod stop;
 pub mod submit;
 pub mod tasks;
 pub mod timeline;
+pub mod up;
 pub mod wait;
 
+mod board;
+mod launch;
 mod many;
 mod spoken;
 mod view;
