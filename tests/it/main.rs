@@ -7,6 +7,7 @@ mod documents;
 mod door;
 mod exec;
 mod files;
+mod fleet;
 mod followed;
 mod hivectl;
 mod pause;

@@ -52,8 +52,8 @@ impl Follower {
         match File::open(&self.path) {
             Ok(file) if !is_new(&file)? => return Ok(Vec::new()),
             Ok(_) => {}
-            // Put aside, or taken away, and not begun anew yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            // Put aside, perhaps more than once, or taken away, and not begun anew yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         open_all(&self.path)?
@@ -154,10 +154,15 @@ mod tests {
         }
         log.add("5\n");
         assert_eq!(follower.more().unwrap(), ["2", "3", "4", "5"]);
+        log.add("5a\n");
+        log.rotate();
+        log.add("5b\n");
+        log.rotate();
+        assert_eq!(follower.more().unwrap(), ["5a", "5b"], "and not begun anew yet");
         for n in 6..30 {
-            log.rotate();
             log.add(&format!("{n}\n"));
             assert_eq!(follower.more().unwrap(), [n.to_string()]);
+            log.rotate();
         }
         assert_eq!(follower.more().unwrap(), [""; 0]);
     }
