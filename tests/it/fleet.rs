@@ -10,6 +10,7 @@ use std::process::Stdio;
 use hive_shared::api::BotRecord;
 use hive_shared::client::read_record;
 use hive_tests::{Agent, CTRL_C, DEADLINE, Hive, Ran, Terminal, binary, control, ctl, finish, interrupt};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
@@ -208,6 +209,22 @@ async fn a_wait_for_the_end_can_be_given_up_and_the_end_be_hurried() {
     assert_eq!(ctl(&hive, &["down", "--now"]).await.expect(0).out, "BOT-002 is down\n");
     assert!(hive.is_in_queue("HOLD-1.md") && hive.response("HOLD-1").is_none());
     hive.until("all processes are gone", || hive.processes().is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_holds_nobody_up_and_is_named() {
+    let hive = Hive::echo(0, TABLE);
+    let agent = Agent::start(&hive).await;
+    agent.signal(Signal::SIGSTOP);
+    let kill = format!("'kill {}'", agent.pid());
+    let (down, up, doctor) = tokio::join!(
+        ctl(&hive, &["down", "--timeout", "0.2"]),
+        ctl(&hive, &["up", "--timeout", "0.2"]),
+        ctl(&hive, &["doctor"]),
+    );
+    assert!(down.expect(3).err.contains(&kill));
+    assert!(up.expect(5).err.contains("BOT-002 is not ready after"));
+    assert!(doctor.expect(1).out.contains(&format!("hint: {kill}")));
 }
 
 #[tokio::test]

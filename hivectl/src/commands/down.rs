@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use hive_shared::api::{BotStatus, StopRequest};
-use hive_shared::client::{Client, list_bots, read_record};
+use hive_shared::api::{BotStatus, StopRequest, code};
+use hive_shared::client::{Client, ClientError, list_bots, read_record};
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::time::show_duration;
@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_millis(20);
 const ASK: Duration = Duration::from_millis(500);
 /// How long a bot may take that is not to finish anything, or that does not answer.
 const PROMPTLY: Duration = Duration::from_secs(10);
+
+/// A process that takes longer to answer hangs.
+const ANSWER: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,9 +109,17 @@ impl Stop<'_> {
         let begun = Instant::now();
         let Some(client) = self.reach(begun).await? else { return Ok(self.stopped(true)) };
         let pid = self.pid();
-        let mut status = client.stop(&StopRequest { drain: !self.now }).await.ok();
+        let request = StopRequest { drain: !self.now };
+        let mut status = match self.soon(client.stop(&request)).await {
+            Some(Ok(status)) => Some(status),
+            // It goes already, or is too busy to say so.
+            Some(Err(error)) if error.is_down() => None,
+            Some(Err(ClientError::Conflict { code, .. })) if code == code::STOPPING => None,
+            Some(Err(error)) => return Err(error.into()),
+            None => None,
+        };
         let mut asked = Instant::now();
-        let limit = self.timeout.or(self.now.then_some(PROMPTLY));
+        let limit = self.timeout.or((self.now || status.is_none()).then_some(PROMPTLY));
         loop {
             // Another life may have begun since.
             if !local::is_run(self.hive, self.bot) || self.pid().is_some_and(|now| Some(now) != pid) {
@@ -120,7 +131,7 @@ impl Stop<'_> {
             }
             tokio::time::sleep(LOOK).await;
             if asked.elapsed() > ASK {
-                status = client.status().await.ok().or(status);
+                status = self.soon(client.status()).await.and_then(Result::ok).or(status);
                 asked = Instant::now();
             }
         }
@@ -130,7 +141,9 @@ impl Stop<'_> {
     async fn reach(&self, begun: Instant) -> Result<Option<Client>, Failure> {
         let patience = self.timeout.map_or(PROMPTLY, |timeout| timeout.min(PROMPTLY));
         loop {
-            match Client::open(self.fleet.locator(), self.bot).await {
+            let mute = || ClientError::Unreachable { url: "its address".into(), reason: "it hangs".into() };
+            let open = Client::open(self.fleet.locator(), self.bot);
+            match self.soon(open).await.unwrap_or_else(|| Err(mute())) {
                 Ok(client) => return Ok(Some(client)),
                 Err(_) if !local::is_run(self.hive, self.bot) => return Ok(None),
                 Err(error) if error.is_down() && begun.elapsed() < patience => {
@@ -151,6 +164,12 @@ impl Stop<'_> {
                 }
             }
         }
+    }
+
+    /// What it answers, unless that takes too long.
+    async fn soon<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        let limit = self.timeout.map_or(ANSWER, |timeout| timeout.min(ANSWER));
+        tokio::time::timeout(limit, answer).await.ok()
     }
 
     /// The process that its record names.

@@ -103,11 +103,8 @@ fn table(bot: &BotId) -> String {
     // A dot would begin an inner table.
     let name = if bot.as_str().contains('.') { format!("\"{bot}\"") } else { bot.to_string() };
     format!(
-        "\n# A bot, and what is different for it. To have it run a command:\n\
-         #     adapter = \"exec\"\n\
-         #     command = [\"my-agent\", \"--print\"]\n\
-         [bots.{name}]\n\
-         adapter = \"echo\"\n"
+        "\n# A bot, and what is different for it.\n[bots.{name}]\nadapter = \"echo\"\n\
+         # To have it run a command, say instead:\n#adapter = \"exec\"\n#command = [\"my-agent\", \"--print\"]\n"
     )
 }
 

@@ -20,6 +20,9 @@ use crate::output::{Format, Printer};
 /// How often a bot that starts is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// A process that takes longer to answer is looked at again.
+const ANSWER: Duration = Duration::from_secs(2);
+
 const EXAMPLES: &str = r#"Examples:
   hivectl up                     all bots that have a table in hive.toml
   hivectl up BOT-002 && hivectl submit BOT-002 "Write the release notes" --wait
@@ -172,9 +175,9 @@ impl Start<'_> {
 
     async fn look(&self) -> Look {
         let bot = self.launch.bot();
-        let status = match Client::open(self.fleet.locator(), bot).await {
-            Ok(client) => client.status().await,
-            Err(error) => Err(error),
+        let ask = async { Client::open(self.fleet.locator(), bot).await?.status().await };
+        let Ok(status) = tokio::time::timeout(self.patience.min(ANSWER), ask).await else {
+            return Look::Run(format!("{bot} is run by a process that does not answer"));
         };
         match status {
             Ok(status) if status.state != BotState::Stopping => Look::Up(Box::new(status)),
