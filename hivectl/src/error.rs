@@ -193,6 +193,7 @@ pub fn conflict_hint(code: &str) -> Option<String> {
     let hint = match code {
         code::PAUSED => "lift the pause with 'hivectl resume'",
         code::QUEUE_FULL => "try again when the bot has caught up",
+        code::STOPPING => "'hivectl up' waits until it is gone, and starts it anew",
         code::ALREADY_FINAL => "'hivectl show' tells how it ended, 'hivectl retry' runs a task again",
         _ => return None,
     };

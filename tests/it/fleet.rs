@@ -36,15 +36,6 @@ fn spawn(hive: &Hive, arguments: &[&str]) -> Child {
     control(hive, arguments).spawn().expect("hivectl can be started")
 }
 
-/// Waits until the bot is on its way out.
-async fn stopping(hive: &Hive) {
-    let state = async || {
-        let ran = ctl(hive, &["status", "BOT-002", "-o", "json"]).await;
-        (ran.json()[0]["state"] == "stopping").then_some(())
-    };
-    hive_tests::until("the bot is stopping", async || hive.state(), state).await;
-}
-
 #[tokio::test]
 async fn up_and_down_are_a_round_trip() {
     let hive = Hive::echo(0, TABLE);
@@ -190,7 +181,7 @@ async fn down_waits_for_the_turn_and_shows_what_it_waits_for() {
     assert_eq!(finish(up).await.expect(0).out, "BOT-002 is up (adapter exec)\n");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_the_end_can_be_given_up_and_the_end_be_hurried() {
     let hive = Hive::exec(AGENT, TABLE);
     ctl(&hive, &["up"]).await.expect(0);
@@ -201,11 +192,12 @@ async fn a_wait_for_the_end_can_be_given_up_and_the_end_be_hurried() {
         late.err.contains("still finishes HOLD-1") && late.err.contains("down BOT-002 --now"),
         "{late:?}"
     );
-    let detached = spawn(&hive, &["down"]);
-    stopping(&hive).await;
-    interrupt(&detached);
-    finish(detached).await.expect(130);
-    assert!(record(&hive).is_some());
+    let mut detached = Terminal::hivectl(&hive, &["down"]);
+    detached.shows("BOT-002 finishes HOLD-1").await;
+    detached.press(CTRL_C);
+    assert_eq!(detached.ended().await.code(), Some(130));
+    let status = ctl(&hive, &["status", "-o", "json"]).await.expect(0).json();
+    assert_eq!(status[0]["state"], "stopping", "it still goes");
     assert_eq!(ctl(&hive, &["down", "--now"]).await.expect(0).out, "BOT-002 is down\n");
     assert!(hive.is_in_queue("HOLD-1.md") && hive.response("HOLD-1").is_none());
     hive.until("all processes are gone", || hive.processes().is_empty().then_some(())).await;

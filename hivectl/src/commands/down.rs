@@ -114,7 +114,11 @@ impl Stop<'_> {
             Some(Ok(status)) => Some(status),
             // It goes already, or is too busy to say so.
             Some(Err(error)) if error.is_down() => None,
-            Some(Err(ClientError::Conflict { code, .. })) if code == code::STOPPING => None,
+            Some(Err(ClientError::Conflict { code, .. }))
+                if code == code::STOPPING || code == code::UNAVAILABLE =>
+            {
+                None
+            }
             Some(Err(error)) => return Err(error.into()),
             None => None,
         };

@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A process that takes longer to answer is looked at again.
 const ANSWER: Duration = Duration::from_secs(2);
 
+/// How a bot comes to be.
+const ADD: &str = "'hivectl init --bot NAME' adds one";
+
 const EXAMPLES: &str = r#"Examples:
   hivectl up                     all bots that have a table in hive.toml
   hivectl up BOT-002 && hivectl submit BOT-002 "Write the release notes" --wait
@@ -103,8 +106,12 @@ fn with_settings(hive: &Hive) -> Result<Vec<BotId>, Failure> {
 
 /// A name that was never heard may be a slip of the keyboard, or a bot that is to be.
 fn unknown(failure: Failure) -> Failure {
-    let known = failure.hint.map(|hint| format!("{hint}; ")).unwrap_or_default();
-    Failure { hint: Some(format!("{known}'hivectl init --bot NAME' adds one")), ..failure }
+    let hint = match failure.hint {
+        Some(hint) if hint.contains(ADD) => hint,
+        Some(hint) => format!("{hint}; {ADD}"),
+        None => ADD.to_owned(),
+    };
+    Failure { hint: Some(hint), ..failure }
 }
 
 fn said(Started { status, was_up }: &Started) -> String {
