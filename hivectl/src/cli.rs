@@ -101,6 +101,10 @@ pub enum Command {
     Stop(commands::stop::Args),
     Status(commands::status::Args),
     Timeline(commands::timeline::Args),
+    Up(commands::up::Args),
+    Down(commands::down::Args),
+    Logs(commands::logs::Args),
+    Doctor(commands::doctor::Args),
     Completions(commands::completions::Args),
 }
 

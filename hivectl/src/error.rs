@@ -146,7 +146,7 @@ impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let (exit, hint) = match &error {
             FindError::NoRecord(bot) => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
             }
             FindError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 (Exit::Unauthorized, None)
@@ -181,7 +181,7 @@ impl From<ClientError> for Failure {
                 (Exit::Unreachable, Some("is the bot up there, and the URL right?".to_owned()))
             }
             ClientError::Stale { bot } => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
             }
             ClientError::OtherBot { .. } => {
                 (Exit::NotFound, Some("name that bot, or the URL of the other".to_owned()))
@@ -212,6 +212,7 @@ pub fn conflict_hint(code: &str) -> Option<String> {
         code::BUSY => "without '--when-busy reject' it waits its turn",
         code::PAUSED => "lift the pause with 'hivectl resume'",
         code::QUEUE_FULL => "try again when the bot has caught up",
+        code::STOPPING => "'hivectl up' waits until it is gone, and starts it anew",
         code::ALREADY_FINAL => "'hivectl show' tells how it ended, 'hivectl retry' runs a task again",
         _ => return None,
     };

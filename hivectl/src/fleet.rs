@@ -74,7 +74,7 @@ impl Located {
 /// The failure that a bot is down.
 pub fn down(bot: &BotId) -> Failure {
     Failure::new(Exit::Unreachable, format!("{bot} is down"))
-        .hint(format!("start it with 'hive-agent {bot}'"))
+        .hint(format!("start it with 'hivectl up {bot}'"))
 }
 
 impl Fleet {
@@ -114,6 +114,18 @@ impl Fleet {
     /// Where its bots are looked for.
     pub fn locator(&self) -> &Locator {
         &self.locator
+    }
+
+    /// The hive, for what needs its files and processes; a bot on another machine has none here.
+    pub fn hive(&self, command: &str) -> Result<&Hive, Failure> {
+        match &self.locator {
+            Locator::Hive(hive) => Ok(hive),
+            Locator::Remote(endpoint) => Err(Failure::usage(format!(
+                "'{command}' is for a hive on this machine, not for {}",
+                endpoint.url()
+            ))
+            .hint(format!("run it there, or name a hive here: 'hivectl {command} --hive DIR'"))),
+        }
     }
 
     /// The bots that are named, which must exist; all there are if none is named.
@@ -216,7 +228,7 @@ fn not_found(item: &ItemRef) -> Failure {
 fn no_such_bot<'a>(bot: &BotId, known: impl Iterator<Item = &'a BotId>) -> Failure {
     let known: Vec<_> = known.map(BotId::as_str).collect();
     let hint = match known.as_slice() {
-        [] => "this hive has no bots yet: 'hive-agent BOT-ID' starts the first".to_owned(),
+        [] => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
         bots => format!("the bots here are {}", bots.join(", ")),
     };
     Failure::new(Exit::NotFound, format!("there is no bot {bot} in this hive")).hint(hint)

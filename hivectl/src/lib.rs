@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod help;
 pub mod input;
 pub mod interrupt;
+pub mod local;
 pub mod output;
 pub mod waiting;
 
@@ -106,6 +107,10 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
         Command::Stop(args) => commands::stop::run(&args, &fleet()?, out).await,
         Command::Status(args) => commands::status::run(args, &fleet()?, out).await,
         Command::Timeline(args) => commands::timeline::run(args, &fleet()?, out).await,
+        Command::Up(args) => commands::up::run(args, &fleet()?, out).await,
+        Command::Down(args) => commands::down::run(args, &fleet()?, out).await,
+        Command::Logs(args) => commands::logs::run(args, &fleet()?, out).await,
+        Command::Doctor(args) => commands::doctor::run(args, &fleet()?, out).await,
         Command::Ask(_) | Command::Chat(_) => unreachable!("these two hear signals themselves"),
     }
 }

@@ -10,6 +10,7 @@ mod door;
 mod exec;
 mod exits;
 mod files;
+mod fleet;
 mod followed;
 mod hivectl;
 mod json;

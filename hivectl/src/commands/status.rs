@@ -100,7 +100,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     }
     let bots = fleet.bots(&args.bots, out).await?;
     if bots.is_empty() {
-        out.notice("this hive has no bots yet: 'hive-agent BOT-ID' starts one");
+        out.notice("this hive has no bots yet: 'hivectl init --bot NAME' adds one");
     }
     if args.watch {
         return watch(&args, fleet, out).await;

@@ -55,7 +55,7 @@ pub struct Args {
     pub grep: Option<String>,
 }
 
-fn parse_since(text: &str) -> Result<Stamp, String> {
+pub(super) fn parse_since(text: &str) -> Result<Stamp, String> {
     if let Ok(stamp) = text.parse() {
         return Ok(stamp);
     }

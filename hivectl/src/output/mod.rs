@@ -108,6 +108,11 @@ impl Printer {
         self.options.format.unwrap_or(Format::Table)
     }
 
+    /// Whether more is to be told than usual.
+    pub fn is_verbose(&self) -> bool {
+        self.options.verbose
+    }
+
     /// Whether a format was asked for.
     pub fn format_is_chosen(&self) -> bool {
         self.options.format.is_some()
@@ -158,6 +163,12 @@ impl Printer {
     pub fn json_line<T: Serialize>(&mut self, item: &T) {
         let line = json::line(item, self.out.screen.terminal);
         self.result(&line);
+    }
+
+    /// Prints a line of JSON that another program wrote, as it stands; on a terminal, what would deceive is escaped.
+    pub fn foreign_json(&mut self, line: &str) {
+        let text = if self.out.screen.terminal { escape::escape_json(line) } else { line.to_owned() };
+        self.result(&(text + "\n"));
     }
 
     /// Prints a table to which more rows come one at a time.

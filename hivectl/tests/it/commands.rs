@@ -381,7 +381,8 @@ async fn pause_of_many_goes_on_where_one_fails() {
     two.answer("POST /pause", 503, json!({"error": {"code": "stopping", "message": "it is stopping"}}));
     let done = home.run(&["pause", "BOT-1", "BOT-2", "--now"]).await;
     assert_eq!((exit(&done), out(&done).as_str()), (7, "BOT-1 is paused\n"));
-    assert_eq!(err(&done), "hivectl: BOT-2: it is stopping\n");
+    let hint = "hint: 'hivectl up' waits until it is gone, and starts it anew\n";
+    assert_eq!(err(&done), format!("hivectl: BOT-2: it is stopping\n{hint}"));
     one.wait_for(r#"POST /pause {"now":true,"scope":"all"}"#).await;
 }
 
