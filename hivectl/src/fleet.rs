@@ -104,24 +104,53 @@ impl Fleet {
         &self.locator
     }
 
+    /// The hive, unless the bot is elsewhere.
+    pub fn hive(&self) -> Option<&Hive> {
+        match &self.locator {
+            Locator::Hive(hive) => Some(hive),
+            Locator::Remote(_) => None,
+        }
+    }
+
     /// The bots that are named, which must exist; all there are if none is named.
     pub async fn bots(&self, named: &[BotId], out: &mut Printer) -> Result<Vec<BotId>, Failure> {
+        let (bots, trouble) = self.known(named).await?;
+        if let Some(trouble) = trouble {
+            out.notice(&trouble);
+        }
+        Ok(bots)
+    }
+
+    /// The same, with what stands in the way of knowing all of them.
+    pub async fn known(&self, named: &[BotId]) -> Result<(Vec<BotId>, Option<String>), Failure> {
         match &self.locator {
             Locator::Hive(hive) => {
                 let bots = list_bots(hive);
-                if let Some(error) = bots.settings_error {
-                    out.notice(&format!("the settings cannot be read: {error}"));
-                }
+                let trouble =
+                    bots.settings_error.map(|error| format!("the settings cannot be read: {error}"));
                 if named.is_empty() {
-                    return Ok(bots.ids.into_iter().collect());
+                    return Ok((bots.ids.into_iter().collect(), trouble));
                 }
                 if let Some(missing) = named.iter().find(|bot| !bots.ids.contains(*bot)) {
                     return Err(no_such_bot(missing, bots.ids.iter()));
                 }
-                Ok(without_repeats(named))
+                Ok((without_repeats(named), trouble))
             }
-            Locator::Remote(_) if !named.is_empty() => Ok(without_repeats(named)),
-            Locator::Remote(endpoint) => Ok(vec![Client::open_remote(endpoint.clone()).await?.bot().clone()]),
+            Locator::Remote(_) if !named.is_empty() => Ok((without_repeats(named), None)),
+            Locator::Remote(endpoint) => {
+                Ok((vec![Client::open_remote(endpoint.clone()).await?.bot().clone()], None))
+            }
+        }
+    }
+
+    /// The same for one of the bots that are known to exist.
+    pub async fn reach_known(&self, bot: &BotId, known: &[BotId]) -> Result<Reach, Failure> {
+        match (Client::open(&self.locator, bot).await, &self.locator) {
+            (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
+            (Err(error), Locator::Hive(hive)) if error.is_down() => {
+                Ok(Reach::Down(Files::new(hive.clone(), bot.clone(), known.to_vec())))
+            }
+            (Err(error), _) => Err(error.into()),
         }
     }
 

@@ -1,0 +1,249 @@
+//! The timeline as it goes on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, BoxStream, FuturesUnordered, SelectAll, StreamExt, select_all};
+use hive_shared::api::{BotStatus, Entry};
+use hive_shared::client::{ClientError, Followed, Follower};
+use hive_shared::ids::BotId;
+use hive_shared::work::{Kind, Status};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Args;
+use super::going::Board;
+use super::roll::{Look, Roll, item_id};
+use crate::error::{Exit, Failure};
+use crate::fleet::Fleet;
+use crate::output::{Format, Printer};
+
+/// How often the lines at the bottom move.
+const TICK: Duration = Duration::from_millis(100);
+/// How often at most a bot is asked how it is, for these lines.
+const ASK: Duration = Duration::from_millis(200);
+
+type Updates = SelectAll<BoxStream<'static, (BotId, Result<Followed, ClientError>)>>;
+
+/// Shows the past, and then what happens.
+pub(super) async fn run(
+    args: &Args,
+    past: Vec<Entry>,
+    followers: Vec<Follower>,
+    look: Look,
+    fleet: &Fleet,
+    out: &mut Printer,
+) -> Exit {
+    let bots: Vec<_> = followers.iter().map(|follower| follower.bot().clone()).collect();
+    let mut updates = updates(followers);
+    let mut view = View::new(args, look, bots.len() > 1, out);
+    view.begin(past, out);
+    let mut asking = Asking::new(fleet);
+    if view.shows_going {
+        bots.iter().for_each(|bot| asking.ask(bot));
+    }
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut exit = Exit::Done;
+    while !out.is_closed() {
+        tokio::select! {
+            update = updates.next() => match update {
+                None => break,
+                Some((bot, Ok(followed))) => {
+                    let is_news = view.take(&bot, followed, out);
+                    if is_news && view.shows_going {
+                        asking.ask(&bot);
+                    }
+                }
+                Some((bot, Err(error))) => {
+                    let failure = Failure::from(error);
+                    exit = out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure });
+                }
+            },
+            Some(status) = asking.next() => view.board.status(status),
+            _ = ticks.tick(), if view.shows_going => {
+                asking.go_on();
+                out.going(&view.board.lines(out.width(), &args.source));
+            }
+        }
+    }
+    exit
+}
+
+fn updates(followers: Vec<Follower>) -> Updates {
+    select_all(followers.into_iter().map(|follower| {
+        stream::unfold(Some(follower), |follower| async {
+            let mut follower = follower?;
+            let bot = follower.bot().clone();
+            let next = follower.next().await;
+            // What another attempt would not mend ends this bot's part.
+            let go_on = next.is_ok().then_some(follower);
+            Some(((bot, next), go_on))
+        })
+        .boxed()
+    }))
+}
+
+/// What was shown, and how.
+struct View<'a> {
+    args: &'a Args,
+    roll: Roll,
+    in_lines: bool,
+    /// Whether what is not over shows in lines at the bottom, so that it needs no row.
+    has_bottom: bool,
+    /// Whether there is anything to show there: not if the filters ask for what is over.
+    shows_going: bool,
+    board: Board,
+    /// The entries of the past by their last change: what is told again of them is known.
+    known: HashMap<(BotId, String), u64>,
+    lost: BTreeSet<BotId>,
+    /// The prompts and replies that were seen.
+    seen: HashSet<(BotId, String)>,
+}
+
+impl<'a> View<'a> {
+    fn new(args: &'a Args, look: Look, of_many: bool, out: &Printer) -> Self {
+        let has_bottom = out.shows_going();
+        Self {
+            args,
+            roll: Roll::new(look),
+            in_lines: out.format() == Format::Ndjson,
+            has_bottom,
+            shows_going: has_bottom && args.status.is_empty() && args.kind.is_empty() && args.grep.is_none(),
+            board: Board::new(of_many),
+            known: HashMap::new(),
+            lost: BTreeSet::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    fn begin(&mut self, mut past: Vec<Entry>, out: &mut Printer) {
+        for entry in &past {
+            self.known.insert(key(entry), entry.seq);
+        }
+        if self.in_lines {
+            past.iter().for_each(|entry| out.json_line(entry));
+            return;
+        }
+        if self.has_bottom {
+            past.retain(|entry| self.has_row(entry));
+        }
+        self.roll.add_all(&past);
+        out.begin(self.roll.table());
+    }
+
+    /// Shows what happened; gives whether the bot may be another than it was.
+    fn take(&mut self, bot: &BotId, followed: Followed, out: &mut Printer) -> bool {
+        match followed {
+            Followed::Entry(entry) => {
+                self.board.entry(&entry);
+                let is_known = self.known.remove(&key(&entry)).is_some_and(|seq| seq >= entry.seq);
+                if !is_known && self.args.wants(&entry) {
+                    self.show(&entry, out);
+                }
+                return true;
+            }
+            Followed::Chunk { entry_id, offset, content } => {
+                self.board.chunk(bot, &entry_id, offset, &content);
+                return false;
+            }
+            Followed::Disconnected(reason) => {
+                self.board.forget(bot);
+                out.notice(&format!("{bot} does not answer ({reason}); trying again"));
+                self.lost.insert(bot.clone());
+            }
+            Followed::Connected => {
+                if self.lost.remove(bot) {
+                    out.notice(&format!("{bot} answers again"));
+                }
+                return true;
+            }
+            Followed::Restarted => {
+                self.known.retain(|(of, _), _| of != bot);
+                self.board.forget(bot);
+                out.notice(&format!("{bot} has a new timeline, which follows from its start"));
+            }
+        }
+        false
+    }
+
+    fn show(&mut self, entry: &Entry, out: &mut Printer) {
+        if self.in_lines {
+            out.json_line(entry);
+        } else if !self.has_bottom {
+            self.roll.add(entry, entry.updated_at);
+            out.rows(self.roll.table());
+        } else if self.has_row(entry) {
+            if entry.kind == Kind::Prompt && (!entry.status.is_final() || entry.status == Status::Completed) {
+                self.roll.add_prompt(entry, entry.timestamp);
+            } else {
+                self.roll.add(entry, entry.updated_at);
+            }
+            out.rows(self.roll.table());
+        }
+    }
+
+    /// Where what is not over shows at the bottom, a row is for what has ended, and for what somebody said.
+    fn has_row(&mut self, entry: &Entry) -> bool {
+        // Who asks for what is not over gets it.
+        if !self.args.status.is_empty() {
+            return true;
+        }
+        match entry.kind {
+            Kind::Control => true,
+            Kind::Task => entry.status.is_final(),
+            Kind::Reply => {
+                self.seen.insert(key(entry));
+                entry.status.is_final()
+            }
+            Kind::Prompt => {
+                let is_new = self.seen.insert(key(entry));
+                let reply = (entry.bot_id.clone(), format!("{}-reply", item_id(entry)));
+                // One that never got a reply tells itself how it ended.
+                let ended = entry.status.is_final() && entry.status != Status::Completed;
+                is_new || (ended && !self.seen.contains(&reply))
+            }
+        }
+    }
+}
+
+fn key(entry: &Entry) -> (BotId, String) {
+    (entry.bot_id.clone(), entry.entry_id.clone())
+}
+
+/// Asks bots how they are, each now and then.
+struct Asking<'a> {
+    fleet: &'a Fleet,
+    asked: BTreeMap<BotId, Instant>,
+    /// Those that are to be asked when it is time.
+    due: BTreeSet<BotId>,
+    answers: FuturesUnordered<BoxFuture<'a, Option<BotStatus>>>,
+}
+
+impl<'a> Asking<'a> {
+    fn new(fleet: &'a Fleet) -> Self {
+        Self { fleet, asked: BTreeMap::new(), due: BTreeSet::new(), answers: FuturesUnordered::new() }
+    }
+
+    fn ask(&mut self, bot: &BotId) {
+        self.due.insert(bot.clone());
+        self.go_on();
+    }
+
+    fn go_on(&mut self) {
+        let now = Instant::now();
+        let asked = &mut self.asked;
+        let ready = self.due.extract_if(.., |bot| asked.get(bot).is_none_or(|at| now - *at >= ASK));
+        for bot in ready.collect::<Vec<_>>() {
+            self.asked.insert(bot.clone(), now);
+            let fleet = self.fleet;
+            let status = async move { fleet.client(&bot).await.ok()?.status().await.ok() };
+            self.answers.push(status.boxed());
+        }
+    }
+
+    /// The next answer; nothing if nobody was asked, or did not say.
+    async fn next(&mut self) -> Option<BotStatus> {
+        self.answers.next().await.flatten()
+    }
+}
