@@ -91,6 +91,8 @@ pub struct Table {
     /// The columns that are left out where all do not fit, the first of them first.
     dispensable: Vec<&'static str>,
     last_at_least: usize,
+    /// Whether rows come one at a time, so that they must stand under each other whatever is in them.
+    is_open: bool,
     rows: Vec<Row>,
 }
 
@@ -136,6 +138,7 @@ impl Table {
             columns: header.iter().map(column).collect(),
             dispensable: Vec::new(),
             last_at_least: LAST_AT_LEAST,
+            is_open: false,
             rows: Vec::new(),
         }
     }
@@ -146,6 +149,7 @@ impl Table {
         for (column, least) in self.columns.iter_mut().zip(widths) {
             column.bounds.0 = usize::from(*least);
         }
+        self.is_open = true;
         self
     }
 
@@ -258,6 +262,9 @@ impl Table {
             shown.push(Room { index, width, floor: column.gives_way_to.map_or(width, |to| to.min(width)) });
         }
         if let Some(last) = shown.last_mut() {
+            if self.is_open {
+                last.width = last.width.max(edge.map_or(0, usize::from));
+            }
             last.floor = self.last_at_least.min(last.width);
         }
         let mut left_out = Vec::new();
@@ -422,6 +429,16 @@ mod tests {
         assert_eq!(next("longer"), "longer  y\n");
         assert_eq!(next("x"), "x       y\n");
         assert_eq!(table.take_rows(None, false).text, "");
+    }
+
+    #[test]
+    fn rows_that_come_one_at_a_time_stand_under_each_other_where_it_is_narrow() {
+        let mut table = Table::new(&["ID", "WHAT"]).at_least(&[12]);
+        let mut next = |what: &str| {
+            table.row(vec!["TASK-1234567".into(), what.into()]);
+            table.take_rows(Some(16), false).text
+        };
+        assert_eq!((next("some words"), next("ok")), ("TASK-1…  some w…\n".into(), "TASK-1…  ok\n".into()));
     }
 
     #[test]

@@ -68,11 +68,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         rows => {
             let rendered = out.listing(rows, table, || NO_BOTS.to_owned());
             if rendered.cut || !rendered.left_out.is_empty() {
-                let names = rendered.left_out.join(", ");
-                let left_out = if names.is_empty() { String::new() } else { format!(" ({names} left out)") };
-                out.hint(&format!(
-                    "this is too narrow for all{left_out}: 'hivectl status BOT' shows one bot"
-                ));
+                out.hint(&narrow(&rendered.left_out));
             }
         }
     }
@@ -87,6 +83,15 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         Row::Trouble(trouble) => out.failure(&trouble.failure),
     });
     Ok(Exit::of_many(exits.collect::<Vec<_>>()))
+}
+
+fn narrow(left_out: &[&str]) -> String {
+    let what = if left_out.is_empty() {
+        "what is long is cut".to_owned()
+    } else {
+        left_out.join(", ") + " left out"
+    };
+    format!("{what} for want of room: 'hivectl status BOT' shows all of one")
 }
 
 const NO_BOTS: &str = "this hive has no bots yet: 'hive-agent BOT-ID' starts one";

@@ -21,7 +21,7 @@ use crate::output::{Format, Printer};
 /// How often the lines at the bottom move.
 const TICK: Duration = Duration::from_millis(100);
 /// How often at most a bot is asked how it is, for these lines.
-const ASK: Duration = Duration::from_millis(200);
+const ASK: Duration = Duration::from_millis(100);
 
 type Updates = SelectAll<BoxStream<'static, (BotId, Result<Followed, ClientError>)>>;
 
@@ -35,9 +35,11 @@ pub(super) async fn run(
     out: &mut Printer,
 ) -> Exit {
     let bots: Vec<_> = followers.iter().map(|follower| follower.bot().clone()).collect();
-    let mut updates = updates(followers);
     let mut view = View::new(args, look, bots.len() > 1, out);
+    // That they are down was said.
+    view.lost.extend(followers.iter().filter(|one| one.client().is_none()).map(|one| one.bot().clone()));
     view.begin(past, out);
+    let mut updates = updates(followers);
     let mut asking = Asking::new(fleet);
     if view.shows_going {
         bots.iter().for_each(|bot| asking.ask(bot));
@@ -60,7 +62,10 @@ pub(super) async fn run(
                     exit = out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure });
                 }
             },
-            Some(status) = asking.next() => view.board.status(status),
+            Some(status) = asking.next() => {
+                view.board.status(status);
+                out.going(&view.board.lines(out.width(), &args.source));
+            }
             _ = ticks.tick(), if view.shows_going => {
                 asking.go_on();
                 out.going(&view.board.lines(out.width(), &args.source));
@@ -106,7 +111,7 @@ impl<'a> View<'a> {
         let has_bottom = out.shows_going();
         Self {
             args,
-            roll: Roll::new(look),
+            roll: Roll::open(look),
             in_lines: out.format() == Format::Ndjson,
             has_bottom,
             shows_going: has_bottom && args.status.is_empty() && args.kind.is_empty() && args.grep.is_none(),
@@ -149,8 +154,9 @@ impl<'a> View<'a> {
             }
             Followed::Disconnected(reason) => {
                 self.board.forget(bot);
-                out.notice(&format!("{bot} does not answer ({reason}); trying again"));
-                self.lost.insert(bot.clone());
+                if self.lost.insert(bot.clone()) {
+                    out.notice(&format!("{bot} does not answer ({reason}); trying again"));
+                }
             }
             Followed::Connected => {
                 if self.lost.remove(bot) {

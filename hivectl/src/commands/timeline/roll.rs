@@ -17,9 +17,9 @@ use crate::output::text::{
     count, day_line, day_of, first_line, painted, seconds, short_time, status_cell, time_of_day,
 };
 
-/// The columns, with the widths that entries to come will need.
+/// The columns, with the widths that entries to come will need: an id that we made has 27 characters.
 const COLUMNS: [(&str, u16); 8] =
-    [("TIME", 8), ("BOT", 8), ("", 1), ("WHO", 7), ("STATUS", 9), ("TOOK", 6), ("ID", 10), ("WHAT", 0)];
+    [("TIME", 8), ("BOT", 8), ("", 1), ("WHO", 7), ("STATUS", 9), ("TOOK", 6), ("ID", 27), ("WHAT", 0)];
 /// Which of them is left out where all entries are of one bot.
 const BOT_COLUMN: usize = 1;
 /// What is left out first where the terminal is narrow.
@@ -60,15 +60,29 @@ pub(super) struct Roll {
 }
 
 impl Roll {
+    /// Rows that are all there are: what all of them leave empty is left out.
     pub(super) fn new(look: Look) -> Self {
+        Self::with(look, Self::columns(look).0.optional(&["WHO", "TOOK"]))
+    }
+
+    /// Rows to which more are added, one at a time.
+    pub(super) fn open(look: Look) -> Self {
+        let (table, widths) = Self::columns(look);
+        Self::with(look, table.at_least(&widths))
+    }
+
+    fn with(look: Look, table: Table) -> Self {
+        // Entries of today need no line before them.
+        Self { look, table, day: Some(day_of(Stamp::now())), has_more: false }
+    }
+
+    fn columns(look: Look) -> (Table, Vec<u16>) {
         let mut columns = COLUMNS.to_vec();
         if !look.of_many {
             columns.remove(BOT_COLUMN);
         }
         let (names, widths): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        let table = Table::new(&names).at_least(&widths).dispensable(&DISPENSABLE).last_at_least(16);
-        // Entries of today need no line before them.
-        Self { look, table, day: Some(day_of(Stamp::now())), has_more: false }
+        (Table::new(&names).dispensable(&DISPENSABLE).last_at_least(16), widths)
     }
 
     /// Whether an entry has more to say than its row.
