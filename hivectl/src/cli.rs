@@ -85,6 +85,9 @@ pub enum Command {
     Stop(commands::stop::Args),
     Status(commands::status::Args),
     Timeline(commands::timeline::Args),
+    Approvals(commands::approvals::Args),
+    Approve(commands::approve::Args),
+    Deny(commands::deny::Args),
 }
 
 /// Says what clap found: help where it was asked for, else the error in one line and a hint.

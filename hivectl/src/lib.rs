@@ -86,6 +86,9 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
         Command::Stop(args) => commands::stop::run(&args, &fleet()?, out).await,
         Command::Status(args) => commands::status::run(args, &fleet()?, out).await,
         Command::Timeline(args) => commands::timeline::run(args, &fleet()?, out).await,
+        Command::Approvals(args) => commands::approvals::run(args, &fleet()?, out).await,
+        Command::Approve(args) => commands::approve::run(&args, &fleet()?, out).await,
+        Command::Deny(args) => commands::deny::run(&args, &fleet()?, out).await,
         Command::Ask(_) | Command::Chat(_) => unreachable!("these two hear signals themselves"),
     }
 }

@@ -2,9 +2,12 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are help texts, read in a terminal")]
 
+pub mod approvals;
+pub mod approve;
 pub mod ask;
 pub mod cancel;
 pub mod chat;
+pub mod deny;
 pub mod init;
 pub mod interrupt;
 pub mod pause;

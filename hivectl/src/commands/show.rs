@@ -65,7 +65,7 @@ fn words(detail: &TaskDetail, hive: Option<&Hive>, color: bool) -> String {
     page.line("source", detail.source.as_str());
     page.line("priority", task.priority.as_str());
     page.some("from", Some(task.from.as_str()).filter(|from| *from != UNKNOWN_SENDER));
-    page.some("to", task.to.as_deref());
+    page.some("to", task.to.as_deref().filter(|to| *to != detail.bot_id.as_str()));
     page.line("created", when(task.created));
     page.some("started", detail.started_at.map(when));
     page.some("ended", detail.completed_at.map(when));
