@@ -17,3 +17,4 @@ mod slot;
 mod stop;
 mod terminal;
 mod timeline;
+mod views;

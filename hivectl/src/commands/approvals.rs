@@ -196,9 +196,9 @@ async fn find(item: &ItemRef, fleet: &Fleet, out: &mut Printer) -> Result<(Clien
         (0, None) => Err(Failure::new(Exit::NotFound, format!("no approval {} waits for an answer", item.id))
             .hint("'hivectl approvals' lists what waits; this may have been answered, or denied when its time was up")),
         (_, _) => {
-            let names: Vec<_> = found.iter().map(|(client, _)| format!("{}/{}", client.bot(), item.id)).collect();
+            let refs: Vec<_> = found.iter().map(|(client, _)| format!("{}/{}", client.bot(), item.id)).collect();
             Err(Failure::usage(format!("{} is an approval of several bots", item.id))
-                .hint(format!("write {}", names.join(" or "))))
+                .hint(format!("write {}", refs.join(" or "))))
         }
     }
 }

@@ -56,7 +56,9 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     for (bot, look) in bots.iter().zip(looks) {
         match look {
             Ok(queue) => {
-                queue.notice.iter().for_each(|notice| out.notice(notice));
+                if let Some(notice) = &queue.notice {
+                    out.notice(notice);
+                }
                 queues.push(queue);
             }
             Err(failure) if bots.len() == 1 => return Err(failure),

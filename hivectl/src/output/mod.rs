@@ -42,6 +42,15 @@ pub struct Options {
     pub verbose: bool,
 }
 
+/// What makes text readable, where it is welcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Colours.
+    pub color: bool,
+    /// Characters beyond ASCII.
+    pub utf8: bool,
+}
+
 /// Prints. Nothing it does fails: see [`Printer::finish`].
 pub struct Printer {
     options: Options,
@@ -139,9 +148,9 @@ impl Printer {
         self.out.screen.color
     }
 
-    /// Whether characters beyond ASCII are shown as what they are.
-    pub fn is_utf8(&self) -> bool {
-        self.utf8
+    /// What may be written to stdout to make it readable.
+    pub fn style(&self) -> Style {
+        Style { color: self.may_color(), utf8: self.utf8 }
     }
 
     /// How wide the terminal is, where stdout is one and knows.

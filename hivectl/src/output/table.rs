@@ -279,7 +279,9 @@ impl Table {
                 }
             }
             if total(shown.iter().map(|room| room.floor)) > edge {
-                shown.iter_mut().for_each(|room| room.floor = room.floor.min(NARROWEST));
+                for room in &mut shown {
+                    room.floor = room.floor.min(NARROWEST);
+                }
             }
             while total(shown.iter().map(|room| room.width)) > edge {
                 let wider = shown.iter_mut().filter(|room| room.width > room.floor);

@@ -47,11 +47,11 @@ pub fn day_line(day: Date, utf8: bool) -> String {
 
 /// How much of a limit is used, in five cells.
 pub fn bar(used: f64, limit: f64, utf8: bool) -> String {
-    const CELLS: usize = 5;
+    const CELLS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
     let (full, empty) = if utf8 { ("▰", "▱") } else { ("#", ".") };
     let share = if limit > 0.0 { (used / limit).clamp(0.0, 1.0) } else { 0.0 };
-    let filled = (1..=CELLS).filter(|cell| share * 10.0 >= (cell * 2 - 1) as f64).count();
-    full.repeat(filled) + &empty.repeat(CELLS - filled)
+    let filled = CELLS.iter().filter(|cell| share >= **cell).count();
+    full.repeat(filled) + &empty.repeat(CELLS.len() - filled)
 }
 
 /// How a time stands to its limit: near its end it stands out.

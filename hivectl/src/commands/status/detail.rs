@@ -19,7 +19,7 @@ use crate::output::text::{ago, bar, count, health_cell, limit_paint, local_time,
 pub(super) fn words(row: &Row, hive: Option<&Hive>, out: &Printer) -> String {
     let mut page = Page::new(out.may_color());
     match row {
-        Row::Up(status) => up(&mut page, status, hive, out.is_utf8()),
+        Row::Up(status) => up(&mut page, status, hive, out.style().utf8),
         Row::Down(status) => down(&mut page, status, hive),
         Row::Trouble(trouble) => page.line("bot", trouble.error.as_str()),
     }

@@ -47,7 +47,7 @@ fn overview(rows: &[Row], utf8: bool) -> Table {
 
 fn down_cells(status: &DownStatus) -> Vec<Cell> {
     let state = if status.paused { "down, paused" } else { "down" };
-    let queue = if status.waiting > 0 { format!("{} wait", status.waiting) } else { "-".to_owned() };
+    let queue = if status.waiting > 0 { format!("{} wait", status.waiting) } else { String::new() };
     let mut cells = vec![status.bot_id.as_str().into(), Cell::painted(state, Paint::Yellow)];
     cells.extend(["", "", ""].map(Cell::from));
     cells.push(queue.into());

@@ -98,6 +98,7 @@ impl Row {
     }
 
     /// The same without what changes while nothing happens.
+    #[must_use]
     pub fn without_clocks(&self) -> Self {
         let mut row = self.clone();
         if let Self::Up(status) = &mut row {

@@ -42,7 +42,9 @@ pub(super) async fn run(
     let mut updates = updates(followers);
     let mut asking = Asking::new(fleet);
     if view.shows_going {
-        bots.iter().for_each(|bot| asking.ask(bot));
+        for bot in &bots {
+            asking.ask(bot);
+        }
     }
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,7 +129,9 @@ impl<'a> View<'a> {
             self.known.insert(key(entry), entry.seq);
         }
         if self.in_lines {
-            past.iter().for_each(|entry| out.json_line(entry));
+            for entry in &past {
+                out.json_line(entry);
+            }
             return;
         }
         if self.has_bottom {

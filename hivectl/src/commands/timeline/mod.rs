@@ -83,7 +83,9 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     for (bot, look) in bots.iter().zip(looks) {
         match look {
             Ok(Past { entries: past, follower, notice }) => {
-                notice.iter().for_each(|notice| out.notice(notice));
+                if let Some(notice) = notice {
+                    out.notice(&notice);
+                }
                 entries.extend(past);
                 followers.extend(follower);
             }

@@ -10,12 +10,12 @@ use hive_shared::work::Kind;
 use jiff::civil::Date;
 
 use super::Args;
-use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 use crate::output::table::{Cell, Paint, Table};
 use crate::output::text::{
     count, day_line, day_of, first_line, painted, seconds, short_time, status_cell, time_of_day,
 };
+use crate::output::{Printer, Style};
 
 /// The columns, with the widths that entries to come will need: an id that we made has 27 characters.
 const COLUMNS: [(&str, u16); 8] =
@@ -38,15 +38,14 @@ pub(super) struct Look {
     by_day: bool,
     /// Whether the whole text follows.
     full: bool,
-    color: bool,
-    utf8: bool,
+    style: Style,
 }
 
 impl Look {
     pub(super) fn new(args: &Args, of_many: bool, out: &Printer) -> Self {
         // Where the lines are sorted or searched by another program, each must stand for itself.
         let by_day = out.is_terminal();
-        Self { of_many, by_day, full: args.full, color: out.may_color(), utf8: out.is_utf8() }
+        Self { of_many, by_day, full: args.full, style: out.style() }
     }
 }
 
@@ -146,7 +145,7 @@ impl Roll {
             shown_time = time_of_day(time);
             let day = day_of(time);
             if self.day.replace(day).is_none_or(|before| before != day) {
-                let line = painted(&day_line(day, self.look.utf8), Paint::Dim, self.look.color);
+                let line = painted(&day_line(day, self.look.style.utf8), Paint::Dim, self.look.style.color);
                 self.table.text(format!("{line}\n"));
             }
         }
@@ -154,7 +153,7 @@ impl Roll {
         let mut cells = vec![
             Cell::painted(shown_time, Paint::Dim),
             entry.bot_id.as_str().into(),
-            Cell::painted(mark(entry.kind, self.look.utf8), Paint::Bold),
+            Cell::painted(mark(entry.kind, self.look.style.utf8), Paint::Bold),
             who(entry).into(),
             status,
             took.map(seconds).unwrap_or_default().into(),
@@ -166,7 +165,7 @@ impl Roll {
         }
         self.table.row(cells);
         if self.look.full {
-            self.table.text(whole_text(entry, self.look.color));
+            self.table.text(whole_text(entry, self.look.style.color));
         } else {
             self.has_more |= entry.content_truncated || entry.content.trim().lines().nth(1).is_some();
         }
@@ -275,8 +274,10 @@ pub(super) mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    const STYLE: Style = Style { color: false, utf8: true };
+
     fn look() -> Look {
-        Look { of_many: false, by_day: true, full: false, color: false, utf8: true }
+        Look { of_many: false, by_day: true, full: false, style: STYLE }
     }
 
     fn shown(look: Look, entries: &[Entry]) -> Vec<String> {
@@ -324,7 +325,7 @@ pub(super) mod tests {
     #[test]
     fn where_there_is_no_terminal_each_line_stands_for_itself_and_in_ascii() {
         let old = entry(r#"{"title":"Mend it","timestamp":"2020-01-02T12:00:00Z"}"#);
-        let lines = shown(Look { by_day: false, utf8: false, ..look() }, &[old]);
+        let lines = shown(Look { by_day: false, style: Style { utf8: false, ..STYLE }, ..look() }, &[old]);
         assert!(
             lines.len() == 2 && lines[1].starts_with("2020-01-0") && lines[1].contains(" #  "),
             "{lines:?}"
