@@ -1,17 +1,22 @@
 //! Which bots there are, which of them are up, and which of them has an item (SPEC 10).
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hive_shared::api::TaskDetail;
 use hive_shared::client::{Client, ClientError, Endpoint, Locator, Token, list_bots};
 use hive_shared::ids::{BotId, IdError, ItemId};
 use hive_shared::paths::Hive;
+use tokio::time::timeout;
 
 use crate::cli::Global;
 use crate::error::{Exit, Failure};
 use crate::files::Files;
 use crate::output::Printer;
+
+/// How long a bot on this machine may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The bots within reach: those of a hive, or one on another machine.
 #[derive(Debug, Clone)]
@@ -145,7 +150,7 @@ impl Fleet {
 
     /// The same for one of the bots that are known to exist.
     pub async fn reach_known(&self, bot: &BotId, known: &[BotId]) -> Result<Reach, Failure> {
-        match (Client::open(&self.locator, bot).await, &self.locator) {
+        match (self.open(bot).await?, &self.locator) {
             (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
             (Err(error), Locator::Hive(hive)) if error.is_down() => {
                 Ok(Reach::Down(Files::new(hive.clone(), bot.clone(), known.to_vec())))
@@ -156,7 +161,7 @@ impl Fleet {
 
     /// A bot, which must exist, up or down.
     pub async fn reach(&self, bot: &BotId) -> Result<Reach, Failure> {
-        match (Client::open(&self.locator, bot).await, &self.locator) {
+        match (self.open(bot).await?, &self.locator) {
             (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
             (Err(error), Locator::Hive(hive)) if error.is_down() => {
                 // Only now, as a bot that is up exists.
@@ -168,6 +173,23 @@ impl Fleet {
                 }
             }
             (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Opens a bot, which must answer in time: one that hangs must not hold up the others.
+    async fn open(&self, bot: &BotId) -> Result<Result<Client, ClientError>, Failure> {
+        let opening = Client::open(&self.locator, bot);
+        match &self.locator {
+            // How long the way to another machine takes, nobody knows.
+            Locator::Remote(_) => Ok(opening.await),
+            Locator::Hive(_) => timeout(PATIENCE, opening).await.map_err(|_| {
+                let limit = PATIENCE.as_secs();
+                Failure::new(
+                    Exit::Unreachable,
+                    format!("{bot} is there, but did not answer within {limit} s"),
+                )
+                .hint(format!("its process hangs or is stopped: 'hivectl status {bot}' has its pid"))
+            }),
         }
     }
 

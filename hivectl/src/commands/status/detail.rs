@@ -1,6 +1,6 @@
 //! One bot with all there is to know, for a person who named it.
 
-use hive_shared::api::{BotRecord, BotStatus, Counts};
+use hive_shared::api::{BotStatus, Counts};
 use hive_shared::client::read_record;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
@@ -21,7 +21,14 @@ pub(super) fn words(row: &Row, hive: Option<&Hive>, out: &Printer) -> String {
     match row {
         Row::Up(status) => up(&mut page, status, hive, out.style().utf8),
         Row::Down(status) => down(&mut page, status, hive),
-        Row::Trouble(trouble) => page.line("bot", trouble.error.as_str()),
+        Row::Trouble(trouble) => {
+            page.line("bot", Cell::painted(trouble.bot_id.as_str(), Paint::Bold));
+            page.line("state", Cell::painted(trouble.state, Paint::Red));
+            if let Some(hive) = hive {
+                recorded(&mut page, hive, &trouble.bot_id);
+                files(&mut page, hive, &trouble.bot_id);
+            }
+        }
     }
     page.finish()
 }
@@ -67,9 +74,7 @@ fn up(page: &mut Page, status: &BotStatus, hive: Option<&Hive>, utf8: bool) {
     page.line("adapter", status.adapter.as_str());
     page.line("mode", status.mode.as_str());
     if let Some(hive) = hive {
-        if let Ok(Some(record)) = read_record(hive, &status.bot_id) {
-            process(page, &record, now);
-        }
+        recorded(page, hive, &status.bot_id);
         files(page, hive, &status.bot_id);
     }
 }
@@ -132,8 +137,10 @@ fn ended(counts: &Counts) -> String {
     if some.is_empty() { "nothing yet".to_owned() } else { some.join(", ") }
 }
 
-fn process(page: &mut Page, record: &BotRecord, now: Stamp) {
-    let up_for = show_duration(now.since(record.started_at));
+/// What the bot told of itself when it started.
+fn recorded(page: &mut Page, hive: &Hive, bot: &BotId) {
+    let Ok(Some(record)) = read_record(hive, bot) else { return };
+    let up_for = show_duration(Stamp::now().since(record.started_at));
     page.line("process", format!("pid {} on {}, hive-agent {}", record.pid, record.host, record.version));
     page.line("up", format!("{up_for} (since {})", local_time(record.started_at)));
     page.line("url", record.url.as_str());

@@ -61,7 +61,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     let rows = look(&bots, fleet).await;
     let one = args.bots.len() == 1 && out.is_terminal() && out.format() == Format::Table;
     match rows.as_slice() {
-        [row @ (Row::Up(_) | Row::Down(_))] if one => {
+        [row] if one => {
             let text = detail::words(row, fleet.hive(), out);
             out.result(&text);
         }

@@ -81,7 +81,7 @@ impl Roll {
             columns.remove(BOT_COLUMN);
         }
         let (names, widths): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-        (Table::new(&names).dispensable(&DISPENSABLE).last_at_least(16), widths)
+        (Table::new(&names).at_most("WHO", 16).dispensable(&DISPENSABLE).last_at_least(16), widths)
     }
 
     /// Whether an entry has more to say than its row.
