@@ -101,7 +101,7 @@ fn table(approvals: &[Approval]) -> Table {
         .gives_way("OPTIONS", 12)
         .gives_way("FOR", 12)
         .last_at_least(24)
-        .dispensable(&["BOT", "OPTIONS"]);
+        .dispensable(&["OPTIONS", "BOT"]);
     let now = Stamp::now();
     for approval in approvals {
         let left = approval.deadline.since(now);

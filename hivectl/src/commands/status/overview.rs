@@ -21,10 +21,11 @@ pub fn table(rows: &[Row]) -> Table {
 fn overview(rows: &[Row], utf8: bool) -> Table {
     let mut table = Table::new(&COLUMNS)
         .at_most("STATE", 33)
-        .gives_way("STATE", 14)
+        .gives_way("STATE", 9)
         .at_most("NOW", 40)
         .gives_way("NOW", 16)
-        .last_at_least(20)
+        .gives_way("QUEUE", 12)
+        .last_at_least(16)
         .dispensable(&DISPENSABLE)
         .optional(&["USED", "TIME", "CHAT", "ASKS"]);
     let now = Stamp::now();
@@ -182,8 +183,8 @@ mod tests {
     fn a_narrow_terminal_keeps_what_matters() {
         let left_out = |edge| overview(&fleet(), true).render(Some(edge), false).left_out;
         assert_eq!(left_out(200), [""; 0]);
-        assert_eq!(left_out(120), ["USED", "LAST", "CHAT"]);
-        assert_eq!(left_out(80), ["USED", "LAST", "CHAT", "TIME", "QUEUE"]);
+        assert_eq!(left_out(120), ["USED"]);
+        assert_eq!(left_out(80), ["USED", "LAST", "CHAT", "TIME"]);
         let narrow = overview(&fleet(), true).render(Some(60), false).text;
         assert!(narrow.contains("working") && narrow.contains("warning: 7"), "{narrow}");
     }
