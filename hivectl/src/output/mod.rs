@@ -2,6 +2,7 @@
 //! own terminal (SPEC 10). A reader that goes away is no error: what follows is dropped, and the exit status stays.
 
 pub mod answer;
+pub mod cell;
 pub mod escape;
 pub mod json;
 pub mod page;

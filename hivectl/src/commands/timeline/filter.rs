@@ -103,13 +103,13 @@ fn holds_all(entry: &Entry, words: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use hive_shared::work::{Source, Status};
 
     use super::super::roll::tests::entry;
     use super::*;
 
-    fn args(line: &[&str]) -> Args {
+    pub(in super::super) fn args(line: &[&str]) -> Args {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]

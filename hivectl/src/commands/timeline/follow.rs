@@ -257,3 +257,70 @@ impl<'a> Asking<'a> {
         self.answers.next().await.flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::filter::tests::args;
+    use super::super::roll::tests::entry;
+    use super::*;
+    use crate::output::tests::printer;
+
+    /// What a terminal or a pipe is told of these changes, in words.
+    fn told(terminal: bool, changes: &[&str]) -> Vec<String> {
+        let (mut out, stdout, _) = printer(None, terminal);
+        let args = args(&[]);
+        let look = Look::new(&args, false, &out);
+        let mut view = View::new(&args, look, false, &out);
+        for (seq, change) in (1..).zip(changes) {
+            let entry = Entry { seq, ..entry(change) };
+            view.take(&entry.bot_id.clone(), Followed::Entry(Box::new(entry)), &mut out);
+        }
+        let words = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+        stdout.text().replace("\x1b[", "\0").lines().map(|line| words(&plain(line))).collect()
+    }
+
+    fn plain(line: &str) -> String {
+        let mut parts = line.split('\0');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+    }
+
+    const QUEUED: &str =
+        r#"{"entry_id":"CHAT-1","source":"chat","kind":"prompt","status":"queued","content":"hi"}"#;
+    const CANCELLED: &str =
+        r#"{"entry_id":"CHAT-1","source":"chat","kind":"prompt","status":"cancelled","content":"hi"}"#;
+
+    #[test]
+    fn where_there_is_a_bottom_a_row_is_for_what_has_ended() {
+        let task = |status: &str| format!(r#"{{"status":"{status}","title":"Mend it"}}"#);
+        let changes = ["queued", "running", "suspended", "running", "completed"].map(task);
+        let changes = changes.each_ref().map(String::as_str);
+        assert_eq!(told(true, &changes), ["▪ completed TASK-1 Mend it"]);
+        assert_eq!(told(false, &changes).len(), 5);
+    }
+
+    #[test]
+    fn a_prompt_is_told_at_once_and_again_only_if_no_reply_tells_how_it_ended() {
+        let reply = |status: &str| {
+            format!(r#"{{"entry_id":"CHAT-1-reply","source":"chat","kind":"reply","status":"{status}"}}"#)
+        };
+        let (runs, ended) = (reply("running"), reply("cancelled"));
+        assert_eq!(told(true, &[QUEUED, CANCELLED]), ["» CHAT-1 hi", "» cancelled CHAT-1 hi"]);
+        assert_eq!(told(true, &[QUEUED, &runs, CANCELLED, &ended]), ["» CHAT-1 hi", "└ cancelled CHAT-1"]);
+    }
+
+    #[test]
+    fn what_the_past_has_told_is_not_told_again() {
+        let (mut out, stdout, _) = printer(Some(Format::Ndjson), false);
+        let args = args(&[]);
+        let mut view = View::new(&args, Look::new(&args, false, &out), false, &out);
+        let known = Entry { seq: 7, ..entry("{}") };
+        view.begin(vec![known.clone()], &mut out);
+        for seq in [7, 8, 9] {
+            let entry = Entry { seq, ..known.clone() };
+            view.take(&known.bot_id, Followed::Entry(Box::new(entry)), &mut out);
+        }
+        let seqs: Vec<_> = stdout.text().lines().map(|line| line[7..8].to_owned()).collect();
+        assert_eq!(seqs, ["7", "8", "9"]);
+    }
+}
