@@ -54,9 +54,12 @@ pub(super) async fn run(
             update = updates.next() => match update {
                 None => break,
                 Some((bot, Ok(followed))) => {
-                    let is_news = view.take(&bot, followed, out);
-                    if is_news && view.shows_going {
+                    // More words are shown with the next tick.
+                    let is_more_than_words = !matches!(followed, Followed::Chunk { .. });
+                    view.take(&bot, followed, out);
+                    if is_more_than_words && view.shows_going {
                         asking.ask(&bot);
+                        view.show_going(out);
                     }
                 }
                 Some((bot, Err(error))) => {
@@ -66,11 +69,11 @@ pub(super) async fn run(
             },
             Some(status) = asking.next() => {
                 view.board.status(status);
-                out.going(&view.board.lines(out.width(), &args.source));
+                view.show_going(out);
             }
-            _ = ticks.tick(), if view.shows_going => {
+            _ = ticks.tick(), if view.board.is_busy() || asking.is_due() => {
                 asking.go_on();
-                out.going(&view.board.lines(out.width(), &args.source));
+                view.show_going(out);
             }
         }
     }
@@ -141,8 +144,14 @@ impl<'a> View<'a> {
         out.begin(self.roll.table());
     }
 
-    /// Shows what happened; gives whether the bot may be another than it was.
-    fn take(&mut self, bot: &BotId, followed: Followed, out: &mut Printer) -> bool {
+    /// Shows what goes on, as it is now.
+    fn show_going(&self, out: &mut Printer) {
+        let lines = self.board.lines(out.width(), &self.args.source);
+        out.going(&lines);
+    }
+
+    /// Shows what happened.
+    fn take(&mut self, bot: &BotId, followed: Followed, out: &mut Printer) {
         match followed {
             Followed::Entry(entry) => {
                 self.board.entry(&entry);
@@ -150,11 +159,9 @@ impl<'a> View<'a> {
                 if !is_known && self.args.wants(&entry) {
                     self.show(&entry, out);
                 }
-                return true;
             }
             Followed::Chunk { entry_id, offset, content } => {
                 self.board.chunk(bot, &entry_id, offset, &content);
-                return false;
             }
             Followed::Disconnected(reason) => {
                 self.board.forget(bot);
@@ -166,7 +173,6 @@ impl<'a> View<'a> {
                 if self.lost.remove(bot) {
                     out.notice(&format!("{bot} answers again"));
                 }
-                return true;
             }
             Followed::Restarted => {
                 self.known.retain(|(of, _), _| of != bot);
@@ -174,7 +180,6 @@ impl<'a> View<'a> {
                 out.notice(&format!("{bot} has a new timeline, which follows from its start"));
             }
         }
-        false
     }
 
     fn show(&mut self, entry: &Entry, out: &mut Printer) {
@@ -250,6 +255,11 @@ impl<'a> Asking<'a> {
             let status = async move { fleet.client(&bot).await.ok()?.status().await.ok() };
             self.answers.push(status.boxed());
         }
+    }
+
+    /// Whether anybody is to be asked soon.
+    fn is_due(&self) -> bool {
+        !self.due.is_empty()
     }
 
     /// The next answer; nothing if nobody was asked, or did not say.

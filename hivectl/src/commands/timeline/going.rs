@@ -47,6 +47,12 @@ impl Board {
         Self { of_many, bots: BTreeMap::new() }
     }
 
+    /// Whether anything goes on that moves by itself.
+    pub(super) fn is_busy(&self) -> bool {
+        let mut statuses = self.bots.values().filter_map(|known| known.status.as_ref());
+        statuses.any(|(_, status)| status.current.is_some())
+    }
+
     /// A bot said how it is.
     pub(super) fn status(&mut self, status: BotStatus) {
         let bot = status.bot_id.clone();
