@@ -11,13 +11,17 @@ use unicode_width::UnicodeWidthStr;
 
 use super::roll::item_id;
 use crate::output::progress::Going;
-use crate::output::table::cut_front;
+use crate::output::table::{cut, cut_front};
 
 /// How much of what an agent says is kept, in bytes: more than a line holds.
 const TAIL: usize = 1_000;
 /// The spinner before a line.
 const SPINNER: usize = 2;
-/// With less room than this for what the agent says, there is no point in it.
+/// How much of a title is shown at most.
+const TITLE: usize = 30;
+/// How much room what the agent says gets before the title.
+const WORDS: usize = 24;
+/// With less room than this for some words, there is no point in it.
 const FEW_WORDS: usize = 8;
 
 /// What is known of what goes on.
@@ -110,7 +114,12 @@ impl Board {
                 let used = seconds(current.elapsed_seconds) + at.elapsed();
                 let of =
                     format!("{} of {}", show_duration(used), show_duration(seconds(current.limit_seconds)));
-                let head = format!("{} {}  {of}", current.id, short(&current.title));
+                // The words matter more than the title, which was told before.
+                let fixed = SPINNER + name.width() + current.id.as_str().len() + of.width() + 4;
+                let room = width.map_or(TITLE, |width| width.saturating_sub(fixed + WORDS)).min(TITLE);
+                let title = if room < FEW_WORDS { String::new() } else { cut(&current.title, room) };
+                let head = format!("{} {title}", current.id);
+                let head = format!("{}  {of}", head.trim_end());
                 let entry = match current.source {
                     Source::Chat => format!("{}-reply", current.id),
                     Source::File | Source::Control => current.id.to_string(),
@@ -127,7 +136,7 @@ impl Board {
                 let text = format!(
                     "{} {}  gave way after {used}, will resume",
                     suspended.id,
-                    short(&suspended.title)
+                    cut(&suspended.title, TITLE)
                 );
                 line("suspended", text, false);
             }
@@ -142,11 +151,6 @@ impl Board {
 
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-}
-
-/// A title that leaves room for the rest of the line.
-fn short(title: &str) -> String {
-    crate::output::table::cut(title, 30)
 }
 
 /// The last words in a line.
@@ -190,6 +194,11 @@ mod tests {
         board.chunk(&bot, "CHAT-2-reply", 23, "as I\ncan tell");
         let lines = texts(&board, 60, &[]);
         assert!(lines[0].starts_with("CHAT-2 how far  0ms of 5m00s  …"), "{lines:?}");
+        assert!(
+            texts(&board, 50, &[])[0].starts_with("CHAT-2  0ms of 5m00s  …"),
+            "{:?}",
+            texts(&board, 50, &[])
+        );
         assert!(lines[0].ends_with("as I can tell") && lines[0].width() <= 58, "{lines:?}");
         assert_eq!(lines[1..], ["TASK-1 Mend it  gave way after 1m01s, will resume", "waiting: P1:2"]);
         assert_eq!(texts(&board, 60, &[Source::Control]), ["waiting: P1:2"]);
