@@ -72,7 +72,8 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
                 || matches!(&command, Command::Submit(args) if args.waits());
             // These end by nothing else, and may have nothing to print for long.
             let goes_on = matches!(&command, Command::Timeline(args) if args.follow)
-                || matches!(&command, Command::Status(args) if args.watch);
+                || matches!(&command, Command::Status(args) if args.watch)
+                || matches!(&command, Command::Logs(args) if args.follow);
             tokio::select! {
                 ended = dispatch(command, &cli.global, out) => ended,
                 () = interrupts.next() => {
@@ -107,6 +108,9 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
         Command::Stop(args) => commands::stop::run(&args, &fleet()?, out).await,
         Command::Status(args) => commands::status::run(args, &fleet()?, out).await,
         Command::Timeline(args) => commands::timeline::run(args, &fleet()?, out).await,
+        Command::Approvals(args) => commands::approvals::run(args, &fleet()?, out).await,
+        Command::Approve(args) => commands::approve::run(&args, &fleet()?, out).await,
+        Command::Deny(args) => commands::deny::run(&args, &fleet()?, out).await,
         Command::Up(args) => commands::up::run(args, &fleet()?, out).await,
         Command::Down(args) => commands::down::run(args, &fleet()?, out).await,
         Command::Logs(args) => commands::logs::run(args, &fleet()?, out).await,

@@ -23,3 +23,4 @@ mod stop;
 mod submit;
 mod terminal;
 mod timeline;
+mod views;

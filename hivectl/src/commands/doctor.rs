@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Looks at everything.
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    let hive = fleet.hive("doctor")?;
+    let hive = fleet.here("doctor")?;
     let bots = fleet.bots(&args.bots, out).await?;
     let settings = hive::settings(hive);
     let mut findings = hive::look(hive);

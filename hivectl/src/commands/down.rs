@@ -60,7 +60,7 @@ struct Stopped {
 
 /// Stops bots.
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    let hive = fleet.hive("down")?;
+    let hive = fleet.here("down")?;
     let bots = fleet.bots(&args.bots, out).await?;
     let board = Board::default();
     let work = bots.iter().map(|bot| {

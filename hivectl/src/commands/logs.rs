@@ -47,13 +47,13 @@ pub struct Args {
     #[arg(long)]
     pub errors: bool,
     /// What was logged since then: a time (2026-11-22T18:00:00Z), or so long ago (1h)
-    #[arg(long, value_name = "TIME", value_parser = super::timeline::parse_since)]
+    #[arg(long, value_name = "TIME", value_parser = super::timeline::parse_time)]
     pub since: Option<Stamp>,
 }
 
 /// Shows a bot's log.
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    let hive = fleet.hive("logs")?;
+    let hive = fleet.here("logs")?;
     if args.follow && out.format() == Format::Json {
         return Err(Failure::usage("--follow never ends, and one JSON array does").hint("use '-o ndjson'"));
     }

@@ -2,10 +2,13 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are help texts, read in a terminal")]
 
+pub mod approvals;
+pub mod approve;
 pub mod ask;
 pub mod cancel;
 pub mod chat;
 pub mod completions;
+pub mod deny;
 pub mod doctor;
 pub mod down;
 pub mod init;

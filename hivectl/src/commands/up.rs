@@ -55,7 +55,7 @@ struct Started {
 
 /// Starts bots.
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    let hive = fleet.hive("up")?;
+    let hive = fleet.here("up")?;
     let bots = if args.bots.is_empty() {
         with_settings(hive)?
     } else {

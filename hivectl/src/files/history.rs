@@ -10,7 +10,6 @@ use hive_shared::response::{self, ResponseHeader};
 use hive_shared::work::{Kind, SenderType, Source, Status};
 
 use super::Files;
-use super::queue::answered_view;
 use crate::error::Failure;
 
 /// A response document of this bot.
@@ -36,7 +35,7 @@ impl Files {
         let Some(answer) = self.find_answer(id)? else { return Ok(None) };
         let archived = self.archived()?;
         let Answer { header, content, truncated, file } = answer;
-        let task = answered_view(&header, id, archived.get(id));
+        let task = self.answered_view(&header, id, archived.get(id));
         Ok(Some(TaskDetail {
             bot_id: self.bot.clone(),
             task,
