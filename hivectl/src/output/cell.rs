@@ -1,5 +1,6 @@
 //! The cells of tables: a text, escaped, in its colour, and cut to what fits.
 
+use comfy_table::{Attribute, Color};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::escape::{Place, escape};
@@ -33,6 +34,16 @@ impl Paint {
         }
     }
 
+    fn on(self, cell: comfy_table::Cell) -> comfy_table::Cell {
+        match self {
+            Self::Green => cell.fg(Color::DarkGreen),
+            Self::Yellow => cell.fg(Color::DarkYellow),
+            Self::Red => cell.fg(Color::DarkRed),
+            Self::Dim => cell.add_attribute(Attribute::Dim),
+            Self::Bold => cell.add_attribute(Attribute::Bold),
+        }
+    }
+
     /// The text in this colour.
     pub fn wrap(self, text: &str) -> String {
         format!("\x1b[{}m{text}\x1b[0m", self.code())
@@ -54,7 +65,10 @@ impl Cell {
 
     /// The text as it is shown, in its colour where colours are welcome.
     pub fn shown(&self, color: bool) -> String {
-        self.show(self.text.clone(), color)
+        match self.paint {
+            Some(paint) if color && !self.text.is_empty() => paint.wrap(&self.text),
+            Some(_) | None => self.text.clone(),
+        }
     }
 
     /// How wide it is.
@@ -62,16 +76,12 @@ impl Cell {
         self.text.width()
     }
 
-    /// As much of it as fits, not yet in its colour.
-    pub(super) fn cut(&self, width: usize) -> String {
-        cut(&self.text, width)
-    }
-
-    /// A part of it in its colour.
-    pub(super) fn show(&self, text: String, color: bool) -> String {
+    /// As much of it as fits, for a table.
+    pub(super) fn laid_out(&self, width: usize, color: bool) -> comfy_table::Cell {
+        let cell = comfy_table::Cell::new(cut(&self.text, width));
         match self.paint {
-            Some(paint) if color && !text.is_empty() => paint.wrap(&text),
-            Some(_) | None => text,
+            Some(paint) if color => paint.on(cell),
+            Some(_) | None => cell,
         }
     }
 }

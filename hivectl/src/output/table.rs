@@ -1,6 +1,8 @@
 //! Tables for people: columns side by side without lines between them, and no wider than the terminal. Where it is
 //! narrow, columns are left out and cells are cut, and the table says that they were.
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{ColumnConstraint, ContentArrangement, Width};
 use unicode_width::UnicodeWidthStr;
 
 pub use super::cell::{Cell, Paint, cut, cut_front};
@@ -151,7 +153,7 @@ impl Table {
         let layout = self.lay_out(edge);
         let header: Vec<_> =
             self.columns.iter().map(|column| Cell::painted(column.name, Paint::Dim)).collect();
-        let text = line(&header, &layout, color) + &self.lines(&layout, color);
+        let text = layout.lines([header.as_slice()], color) + &self.lines(&layout, color);
         Rendered { text, cut: layout.cut, left_out: layout.left_out }
     }
 
@@ -170,11 +172,12 @@ impl Table {
     }
 
     fn lines(&self, layout: &Layout, color: bool) -> String {
-        let rows = self.rows.iter().map(|row| match row {
-            Row::Cells(cells) => line(cells, layout, color),
-            Row::Text(text) => text.clone(),
+        let is_cells = |row: &Row| matches!(row, Row::Cells(_));
+        let runs = self.rows.chunk_by(|row, next| is_cells(row) && is_cells(next)).map(|run| match run {
+            [Row::Text(text)] => text.clone(),
+            rows => layout.lines(rows.iter().filter_map(Row::cells), color),
         });
-        rows.collect()
+        runs.collect()
     }
 
     fn lay_out(&self, edge: Option<u16>) -> Layout {
@@ -250,22 +253,39 @@ fn total(widths: impl ExactSizeIterator<Item = usize>) -> usize {
     gaps + widths.sum::<usize>()
 }
 
-fn line(cells: &[Cell], layout: &Layout, color: bool) -> String {
-    let mut line = String::new();
-    let mut owed = 0;
-    for (index, width) in &layout.columns {
-        let Some(cell) = cells.get(*index) else { break };
-        let text = cell.cut(*width);
-        let used = text.width();
-        if !text.is_empty() {
-            line.extend(std::iter::repeat_n(' ', owed));
-            line.push_str(&cell.show(text, color));
-            owed = 0;
+impl Row {
+    fn cells(&self) -> Option<&[Cell]> {
+        match self {
+            Self::Cells(cells) => Some(cells),
+            Self::Text(_) => None,
         }
-        owed += width.saturating_sub(used) + GAP;
     }
-    line.push('\n');
-    line
+}
+
+impl Layout {
+    /// Rows of cells under each other, in lines that end in a newline.
+    fn lines<'a>(&self, rows: impl IntoIterator<Item = &'a [Cell]>, color: bool) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_style(NOTHING).force_no_tty().set_content_arrangement(ContentArrangement::Disabled);
+        if color {
+            table.enforce_styling().style_text_only();
+        }
+        for cells in rows {
+            let shown = self.columns.iter().map(|(index, width)| match cells.get(*index) {
+                Some(cell) => cell.laid_out(*width, color),
+                None => comfy_table::Cell::new(""),
+            });
+            table.add_row(shown.collect::<Vec<_>>());
+        }
+        let last = self.columns.len().saturating_sub(1);
+        for (place, (column, (_, width))) in table.column_iter_mut().zip(&self.columns).enumerate() {
+            let gap = if place == last { 0 } else { GAP };
+            let padding = u16::try_from(gap).unwrap_or(0);
+            let width = u16::try_from(width + gap).unwrap_or(u16::MAX);
+            column.set_padding((0, padding)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        }
+        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
 }
 
 #[cfg(test)]
