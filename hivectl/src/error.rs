@@ -258,10 +258,10 @@ mod tests {
         let io = |kind: std::io::ErrorKind| FindError::Io { path: "t".into(), source: kind.into() };
         let table: [(ClientError, u8, &str); 20] = [
             (ClientError::Unreachable { url: url(), reason: text() }, 3, "the URL right?"),
-            (ClientError::Stale { bot: bot() }, 3, "start it with 'hive-agent BOT-2'"),
+            (ClientError::Stale { bot: bot() }, 3, "start it with 'hivectl up BOT-2'"),
             (ClientError::Protocol(7), 3, "of one version"),
             (ClientError::Garbled(text()), 3, "of one version"),
-            (FindError::NoRecord(bot()).into(), 3, "start it with 'hive-agent BOT-2'"),
+            (FindError::NoRecord(bot()).into(), 3, "start it with 'hivectl up BOT-2'"),
             (io(lost).into(), 3, ""),
             (ClientError::NotFound { message: text() }, 4, ""),
             (ClientError::OtherBot { url: url(), found: bot(), wanted: bot() }, 4, "name that bot"),

@@ -81,6 +81,7 @@ async fn a_bot_outlives_ctrl_c_and_the_terminal() {
         (pid.to_string().as_str(), "0"),
         "a session without a terminal"
     );
+    hive.until("cat runs", || hive.processes().iter().any(|it| it.command == "cat").then_some(())).await;
     terminal.press(CTRL_C);
     assert!(!terminal.ended().await.success());
     drop(terminal);

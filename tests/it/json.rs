@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::scripts::AGENT;
 
 /// Commands whose output is tried where the rest of them is.
-const ELSEWHERE: [&str; 8] = ["chat", "up", "down", "logs", "doctor", "approvals", "approve", "deny"];
+const ELSEWHERE: [&str; 2] = ["chat", "approvals"];
 
 /// What a command's document is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,6 +100,9 @@ async fn every_command_speaks_json() {
         (0, One, "resume BOT-002"),
         (0, One, "retry T-FAIL@"),
         (0, One, "init"),
+        (0, Many, "up BOT-002"),
+        (0, Many, "logs BOT-002"),
+        (0, Many, "doctor"),
         (0, One, "completions fish"),
         // What fails gives no document.
         (2, None, "show T@/"),
@@ -108,6 +111,8 @@ async fn every_command_speaks_json() {
         (3, None, "cancel T-DOWN"),
         (3, None, "stop BOT-003"),
         (4, None, "show T-NONE"),
+        (4, None, "approve CTL-999"),
+        (4, None, "deny CTL-999"),
         (4, None, "response T-HOLD@"),
         (4, None, "wait T-NONE T@"),
         (4, None, "tasks BOT-999"),
@@ -131,8 +136,10 @@ async fn every_command_speaks_json() {
     }
     let stopped = ctl(&hive, &["stop", "BOT-002", "-o", "json"]).await.expect(0);
     check("stop BOT-002", "json", One, &stopped);
+    let down = ctl(&hive, &["down", "BOT-002", "-o", "json"]).await.expect(0);
+    check("down BOT-002", "json", Many, &down);
 
-    tried.extend(["interrupt", "stop", "help"].map(str::to_owned));
+    tried.extend(["interrupt", "stop", "down", "help"].map(str::to_owned));
     let help = ctl(&hive, &["--help"]).await.expect(0).out;
     let commands = help.lines().filter_map(|line| line.strip_prefix("  ")?.split_once("  "));
     let names = commands.map(|(name, _)| name).filter(|name| name.bytes().all(|b| b.is_ascii_lowercase()));

@@ -25,9 +25,9 @@ const SOON: Duration = Duration::from_mins(1);
 const EXAMPLES: &str = "\
 Examples:
   hivectl approvals
-  hivectl approve APR-1                 once
-  hivectl approve APR-1 allow_always
-  hivectl deny APR-1
+  hivectl approve CTL-12                 # once
+  hivectl approve CTL-12 allow_always
+  hivectl deny CTL-12
   hivectl approvals -o json | jq -r '.[].approval_id'";
 
 /// List what agents ask permission for, the oldest first
@@ -243,7 +243,7 @@ mod tests {
             .iter()
             .map(|(id, kind, name)| serde_json::json!({"id": id, "kind": kind, "name": name}))
             .collect();
-        serde_json::from_value(serde_json::json!({"approval_id": "APR-1", "bot_id": "BOT-1", "id": "TASK-1",
+        serde_json::from_value(serde_json::json!({"approval_id": "CTL-12", "bot_id": "BOT-1", "id": "TASK-1",
             "source": "file", "title": "Write the parser", "kind": "edit", "locations": ["src/a.rs", "src/b.rs"],
             "options": options, "requested_at": "2026-11-22T18:05:27Z", "deadline": "2026-11-22T18:10:27Z"}))
         .unwrap()

@@ -7,8 +7,8 @@ use crate::output::Printer;
 
 const EXAMPLES: &str = "\
 Examples:
-  hivectl approve APR-1                 once
-  hivectl approve BOT-002/APR-1 allow_always";
+  hivectl approve CTL-12                 # once
+  hivectl approve BOT-002/CTL-12 allow_always";
 
 /// Allow what an agent asks permission for
 ///

@@ -7,8 +7,8 @@ use crate::output::Printer;
 
 const EXAMPLES: &str = "\
 Examples:
-  hivectl deny APR-1
-  hivectl approve APR-1 reject_always   an option of another kind is named";
+  hivectl deny CTL-12
+  hivectl approve CTL-12 reject_always   # an option of another kind is named";
 
 /// Refuse what an agent asks permission for
 ///

@@ -30,9 +30,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:
-  hivectl down                          all bots, each when its turn is over
+  hivectl down                          # all bots, each when its turn is over
   hivectl down BOT-002 --timeout 5m || hivectl down BOT-002 --now
-  hivectl down --now && hivectl up      start anew at once";
+  hivectl down --now && hivectl up      # start anew at once";
 
 /// Stop bots, and wait until they are gone
 ///

@@ -21,7 +21,7 @@ const FIRST_BOT: &str = "BOT-001";
 const EXAMPLES: &str = r#"Examples:
   hivectl init && hivectl up && hivectl submit BOT-001 "Say hello" --wait
   hivectl init --bot FRONTEND --bot BACKEND
-  hivectl init --bot BOT-002         add a bot to the hive that is here"#;
+  hivectl init --bot BOT-002         # add a bot to the hive that is here"#;
 
 /// Make a hive here, with a first bot, or add bots to it
 ///

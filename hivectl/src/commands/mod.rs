@@ -32,5 +32,6 @@ mod board;
 mod documents;
 mod launch;
 mod many;
+mod several;
 mod spoken;
 pub(crate) mod view;

@@ -14,7 +14,7 @@ use crate::output::Printer;
 const EXAMPLES: &str = "\
 Examples:
   hivectl stop BOT-002
-  hivectl stop --all        all that are up; 'hivectl down' lets their turns finish, and waits";
+  hivectl stop --all        # all that are up; 'hivectl down' lets their turns finish, and waits";
 
 /// Halt bots at once
 ///

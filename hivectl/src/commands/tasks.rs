@@ -20,7 +20,7 @@ use crate::output::{Format, Printer};
 const EXAMPLES: &str = "\
 Examples:
   hivectl tasks BOT-002
-  hivectl tasks --all                                  of all bots, finished ones too
+  hivectl tasks --all                                  # of all bots, finished ones too
   hivectl tasks BOT-002 -o json | jq -r '.[].task_id'";
 
 /// List what waits in the order in which it will run

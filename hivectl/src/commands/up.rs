@@ -27,9 +27,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 const ADD: &str = "'hivectl init --bot NAME' adds one";
 
 const EXAMPLES: &str = r#"Examples:
-  hivectl up                     all bots that have a table in hive.toml
+  hivectl up                     # all bots that have a table in hive.toml
   hivectl up BOT-002 && hivectl submit BOT-002 "Write the release notes" --wait
-  hivectl down && hivectl up     take new settings"#;
+  hivectl down && hivectl up     # take new settings"#;
 
 /// Start bots in the background
 ///

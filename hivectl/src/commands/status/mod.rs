@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = r#"Examples:
   hivectl status
-  hivectl status BOT-002              all there is to know about one bot
+  hivectl status BOT-002              # all there is to know about one bot
   hivectl status --watch
   hivectl status -o json | jq -r '.[] | select(.state == "down") | .bot_id'
 

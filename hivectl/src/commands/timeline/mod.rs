@@ -26,7 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   hivectl timeline --since 1h --status failed,timed_out
   hivectl timeline BOT-002 --full -n 5
-  hivectl timeline -f                          what runs is shown below, as it goes on
+  hivectl timeline -f                          # what runs is shown below, as it goes on
   hivectl timeline -f -o ndjson | jq -r .entry_id
 
 Marks: ▪ a task, » a prompt, └ the reply to it, ◦ a control act (#, >, < and * where there is no UTF-8).";
