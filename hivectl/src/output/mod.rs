@@ -3,10 +3,15 @@
 
 pub mod answer;
 pub mod escape;
+pub mod ink;
 pub mod json;
+pub mod live;
+pub mod markdown;
 pub mod progress;
+pub mod raw;
 pub mod table;
 pub mod text;
+pub mod wrap;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -126,6 +131,16 @@ impl Printer {
     /// Whether colours are welcome on stdout.
     pub fn may_color(&self) -> bool {
         self.out.screen.color
+    }
+
+    /// Whether `-v` asks for more than what is needed.
+    pub fn is_verbose(&self) -> bool {
+        self.options.verbose
+    }
+
+    /// Whether `-q` asks for the result alone.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet
     }
 
     /// Whether the reader of stdout is gone, so that there is nothing left to say.
