@@ -10,10 +10,16 @@ use crate::error::{Exit, Failure, conflict_hint};
 
 /// A prompt from the user of this machine.
 pub(super) fn prompt(message: String, session: Option<String>, when_busy: WhenBusy) -> Prompt {
-    let user =
-        ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    let user = user.unwrap_or_else(|| "unknown".to_owned());
-    Prompt { message, user, id: None, session, when_busy, timeout_seconds: None }
+    Prompt { message, user: user(), id: None, session, when_busy, timeout_seconds: None }
+}
+
+/// Who speaks: as the environment says, else as the system knows them.
+pub(super) fn user() -> String {
+    let variable = |name: &&str| std::env::var(name).ok().filter(|user| !user.is_empty());
+    let named = ["USER", "LOGNAME"].iter().find_map(variable);
+    let id = nix::unistd::getuid();
+    let known = || nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+    named.or_else(known).unwrap_or_else(|| id.to_string())
 }
 
 /// What ends a connection to the prompt socket. A bot that is there and has none does not chat.
@@ -36,7 +42,8 @@ pub(super) fn refusal(bot: &BotId, code: &str, message: String) -> Failure {
     Failure { exit, message, hint: conflict_hint(code) }
 }
 
-fn no_chat(bot: &BotId) -> Failure {
+/// The failure that a bot does not chat.
+pub(super) fn no_chat(bot: &BotId) -> Failure {
     Failure::new(Exit::Conflict, format!("{bot} takes no chat: its mode is cli-only"))
         .hint(format!("'hivectl submit {bot} TEXT --follow' hands it a task"))
 }

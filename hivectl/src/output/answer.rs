@@ -4,7 +4,10 @@ use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason
 use hive_shared::ids::ItemId;
 use hive_shared::work::Status;
 
+use serde_json::Value;
+
 use super::Printer;
+use super::escape::{Place, escape};
 
 /// How the answer stands on the screen.
 #[derive(Debug, Default)]
@@ -36,8 +39,8 @@ impl Answer {
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => {
                 out.detail(&format!("thought: {content}"));
             }
-            TurnEvent::ToolCall { call } => out.detail(&format!("tool: {}", summary(call))),
-            TurnEvent::Plan { entries } => out.detail(&format!("plan: {}", summary(entries))),
+            TurnEvent::ToolCall { call } => tool_line(call).into_iter().for_each(|line| out.detail(&line)),
+            TurnEvent::Plan { entries } => plan_lines(entries).iter().for_each(|line| out.detail(line)),
             TurnEvent::ApprovalRequest { approval_id, title, options, .. } => {
                 let options: Vec<_> = options.iter().map(|o| format!("{} ({})", o.id, o.name)).collect();
                 self.notice(&format!("the agent asks: {title} [{approval_id}: {}]", options.join(", ")), out);
@@ -93,10 +96,33 @@ pub fn wait_reason(reason: WaitReason) -> &'static str {
     }
 }
 
-/// What an adapter tells is of its own shape; a title or a name is what people can use.
-fn summary(value: &serde_json::Value) -> String {
-    let named = ["title", "name", "kind"].iter().find_map(|key| value.get(key)?.as_str());
-    named.map_or_else(|| value.to_string(), str::to_owned)
+/// A tool call in a line: its title and its kind. What an adapter tells is of its own shape.
+pub fn tool_line(call: &Value) -> Option<String> {
+    let title = text_of(call, &["title", "name"])?;
+    let kind = text_of(call, &["kind"]).filter(|kind| *kind != title);
+    let kind = kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let failed = if text_of(call, &["status"]) == Some("failed") { ": failed" } else { "" };
+    Some(escape(&format!("→ {title}{kind}{failed}"), Place::Line))
+}
+
+/// A plan, a line for each of its entries.
+pub fn plan_lines(entries: &Value) -> Vec<String> {
+    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |entry: &Value| {
+        let text = entry.as_str().or_else(|| text_of(entry, &["content", "title", "name"]))?;
+        let mark = match text_of(entry, &["status"]) {
+            Some("completed") => "✓",
+            Some("in_progress") => "▸",
+            Some(_) | None => "·",
+        };
+        Some(escape(&format!("  {mark} {text}"), Place::Line))
+    };
+    let lines: Vec<_> = entries.iter().filter_map(line).collect();
+    if lines.is_empty() { lines } else { [vec!["plan:".to_owned()], lines].concat() }
+}
+
+fn text_of<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().find_map(|key| value.get(key)?.as_str())
 }
 
 #[cfg(test)]
@@ -130,6 +156,17 @@ mod tests {
             assert_eq!(stdout.text(), expected);
             assert_eq!(stderr.text(), "hivectl: still thinking\n");
         }
+    }
+
+    #[test]
+    fn tools_and_plans_are_told_in_lines() {
+        let call = serde_json::json!({"title": "Read\u{1b} a.rs", "kind": "read", "status": "failed"});
+        assert_eq!(tool_line(&call).as_deref(), Some("→ Read\\x1b a.rs (read): failed"));
+        assert_eq!(tool_line(&serde_json::json!({"x": 1})), None);
+        let plan =
+            serde_json::json!([{"content": "look", "status": "completed"}, "mend", {"status": "pending"}]);
+        assert_eq!(plan_lines(&plan), ["plan:", "  ✓ look", "  · mend"]);
+        assert!(plan_lines(&serde_json::json!("all")).is_empty());
     }
 
     #[test]
