@@ -1,6 +1,6 @@
 //! A chat turn as it is spoken: the answer to stdout, all that happens around it to stderr.
 
-use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason};
+use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::work::Status;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Printer;
 use super::escape::{Place, escape};
+use super::said::{More, Said};
 
 /// How the answer stands on the screen.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub struct Answer {
     mid_line: bool,
     /// Whose text came last: a turn may begin to speak before the end of the one before it is told.
     speaks: Option<ItemId>,
+    said: Said,
 }
 
 impl Answer {
@@ -32,8 +34,17 @@ impl Answer {
                 if self.speaks.as_ref() != Some(id) {
                     self.end(out);
                     self.speaks = Some(id.clone());
+                    self.said = Said::default();
                 }
-                out.foreign(content);
+                let content = match self.said.take(content) {
+                    More::New(content) => content,
+                    More::Other(content) => {
+                        self.notice("the answer is another than it was so far; this is all of it", out);
+                        self.end(out);
+                        content
+                    }
+                };
+                out.foreign(&content);
                 self.mid_line = !content.ends_with('\n') && (self.mid_line || !content.is_empty());
             }
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => {
@@ -44,6 +55,11 @@ impl Answer {
             TurnEvent::ApprovalRequest { approval_id, title, options, .. } => {
                 let options: Vec<_> = options.iter().map(|o| format!("{} ({})", o.id, o.name)).collect();
                 self.notice(&format!("the agent asks: {title} [{approval_id}: {}]", options.join(", ")), out);
+            }
+            TurnEvent::Notice { code, .. }
+                if code == notice::REPLAYED && self.speaks.as_ref() == Some(id) =>
+            {
+                self.said.comes_again();
             }
             TurnEvent::Notice { message, .. } => self.notice(message, out),
             TurnEvent::ResponseComplete { status, error, error_code, .. } => {
@@ -156,6 +172,17 @@ mod tests {
             assert_eq!(stdout.text(), expected);
             assert_eq!(stderr.text(), "hivectl: still thinking\n");
         }
+    }
+
+    #[test]
+    fn an_answer_that_comes_once_more_is_not_shown_twice() {
+        let again = frame("A", TurnEvent::Notice { code: notice::REPLAYED.into(), message: "again".into() });
+        let (mut out, stdout, stderr) = printer(None, false);
+        let mut answer = Answer::default();
+        for event in [chunk("A", "one "), again, chunk("A", "one two"), complete("A")] {
+            answer.show(&event, &mut out);
+        }
+        assert_eq!((stdout.text().as_str(), stderr.text().as_str()), ("one two\n", ""));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod live;
 pub mod markdown;
 pub mod progress;
 pub mod raw;
+pub mod said;
 pub mod table;
 pub mod text;
 pub mod wrap;

@@ -45,6 +45,34 @@ pub fn rows(line: &str, columns: usize) -> Vec<String> {
     rows
 }
 
+/// A line cut into rows of at most so many columns, between words where that is possible.
+pub fn words(line: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut column = 0;
+    for word in line.split_inclusive(' ') {
+        let (bare, space) = word.split_at(word.trim_end_matches(' ').len());
+        if column > 0 && column + width(bare) > columns {
+            lines.push(String::new());
+            column = 0;
+        }
+        for (index, part) in rows(bare, columns).iter().enumerate() {
+            if index > 0 {
+                lines.push(String::new());
+                column = 0;
+            }
+            column += width(part);
+            if let Some(line) = lines.last_mut() {
+                line.push_str(part);
+            }
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(space);
+            column += space.len();
+        }
+    }
+    lines.iter().map(|line| line.trim_end_matches(' ').to_owned()).collect()
+}
+
 /// A line cut off where its edge is, with a mark that it was.
 pub fn cut(line: &str, columns: usize) -> String {
     if width(line) <= columns {
@@ -126,6 +154,14 @@ mod tests {
         assert_eq!(rows("", 3), [""]);
         // A terminal may be narrower than a character.
         assert_eq!(rows("漢字", 1), ["漢", "字"]);
+    }
+
+    #[test]
+    fn a_line_is_cut_between_words_if_they_are_not_too_long() {
+        assert_eq!(words("one two  three", 8), ["one two", "three"]);
+        assert_eq!(words("a abcdefgh b", 4), ["a", "abcd", "efgh", "b"]);
+        assert_eq!(words("  in", 8), ["  in"]);
+        assert_eq!(words("", 8), [""]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::interrupt::Interrupts;
 use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
+use crate::output::wrap::words;
 
 /// How long what changed may wait to be shown, so that a fast answer is not drawn word by word.
 const FRAME: Duration = Duration::from_millis(30);
@@ -67,6 +68,8 @@ pub(super) async fn talk(
         editor: Editor::new(History::open()),
         ink,
         is_quiet: out.is_quiet(),
+        is_verbose: out.is_verbose(),
+        columns: screen.text_columns(),
         above: Vec::new(),
         is_connected: true,
         wants_to_leave: false,
@@ -123,6 +126,9 @@ struct Talk {
     editor: Editor,
     ink: Ink,
     is_quiet: bool,
+    is_verbose: bool,
+    /// The columns that text is laid out in.
+    columns: usize,
     /// Lines that are to be shown above what is live.
     above: Vec<String>,
     is_connected: bool,
@@ -199,7 +205,8 @@ impl Talk {
             }
             ChatEvent::Disconnected(reason) => {
                 self.is_connected = false;
-                self.notice(&format!("the connection to {} is lost ({reason}); trying again", self.bot));
+                let why = if self.is_verbose { format!(" ({reason})") } else { String::new() };
+                self.notice(&format!("the connection to {} is lost{why}; trying again", self.bot));
             }
             ChatEvent::Refused { id, code, message } => {
                 let over = id.filter(|id| self.turns.has(id) && !self.chat.has(id));
@@ -224,7 +231,7 @@ impl Talk {
 
     fn learn(&mut self, news: News) {
         match news {
-            News::Lines(lines) => self.above.extend(lines),
+            News::Lines(lines) => self.above.extend(lines.iter().flat_map(|line| words(line, self.columns))),
             News::Ahead(id, ahead) => self.turns.is_behind(&id, ahead),
             News::Asked => self.asked_place = self.asked_place.map(|_| Instant::now()),
         }
@@ -256,7 +263,7 @@ impl Talk {
             }
             Event::Resize(..) => {
                 screen.resized();
-                self.turns.resize(screen.columns());
+                self.resize(screen);
                 return None;
             }
             Event::FocusGained | Event::FocusLost | Event::Mouse(_) => return None,
@@ -279,7 +286,7 @@ impl Talk {
                 match Screen::enter() {
                     Ok(again) => {
                         *screen = again;
-                        self.turns.resize(screen.columns());
+                        self.resize(screen);
                         None
                     }
                     Err(_) => Some(Exit::Interrupted),
@@ -305,6 +312,11 @@ impl Talk {
                 None
             }
         }
+    }
+
+    fn resize(&mut self, screen: &Screen) {
+        self.columns = screen.text_columns();
+        self.turns.resize(self.columns);
     }
 
     async fn say(&mut self, line: &str) -> Option<Exit> {
@@ -435,7 +447,8 @@ impl Talk {
     /// Says something beside the conversation.
     fn notice(&mut self, text: &str) {
         if !self.is_quiet {
-            self.above.push(self.ink.dim(&format!("· {}", escape(text, Place::Line))));
+            let text = format!("· {}", escape(text, Place::Line));
+            self.above.extend(words(&text, self.columns).iter().map(|line| self.ink.dim(line)));
         }
     }
 }

@@ -36,6 +36,11 @@ impl Screen {
         self.size.0
     }
 
+    /// The columns that text is laid out in: the last one stays free, so that no terminal wraps by itself.
+    pub(super) fn text_columns(&self) -> usize {
+        self.size.0.saturating_sub(1).max(1)
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.size.1
     }

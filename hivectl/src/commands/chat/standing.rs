@@ -6,6 +6,10 @@ use hive_shared::work::{Scope, Source};
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::text::seconds;
+use crate::output::wrap::cut;
+
+/// How wide a title may be among other words.
+const TITLE: usize = 40;
 
 /// What it does and what waits, a line each.
 pub(super) fn lines(status: &BotStatus, ink: Ink) -> Vec<String> {
@@ -28,16 +32,15 @@ pub(super) fn lines(status: &BotStatus, ink: Ink) -> Vec<String> {
 fn doing(status: &BotStatus) -> String {
     let what = match (&status.current, status.state) {
         (Some(current), _) => {
+            let title = cut(&escape(&current.title, Place::Line), TITLE);
             let what = match current.source {
-                Source::File | Source::Control => "works on",
-                Source::Chat => "answers",
+                Source::File | Source::Control => format!("works on {}: {title}", current.id),
+                Source::Chat => format!("answers '{title}'"),
             };
-            let title = escape(&current.title, Place::Line);
             let (elapsed, limit) = (seconds(current.elapsed_seconds), seconds(current.limit_seconds));
-            format!("{what} {}: {title} ({elapsed} of {limit})", current.id)
+            format!("{what} ({elapsed} of {limit})")
         }
-        (None, BotState::Idle | BotState::Working) => "idle".to_owned(),
-        (None, BotState::Paused) => "paused".to_owned(),
+        (None, BotState::Idle | BotState::Working | BotState::Paused) => "idle".to_owned(),
         (None, BotState::Stopping) => "stopping".to_owned(),
     };
     let queue = &status.queue;
@@ -135,6 +138,6 @@ mod tests {
             s["pause_scope"] = "all".into();
             s["pause_reason"] = "lunch".into();
         });
-        assert_eq!(paused, ["paused; nothing waits", "paused (lunch): what you say waits until /resume"]);
+        assert_eq!(paused, ["idle; nothing waits", "paused (lunch): what you say waits until /resume"]);
     }
 }

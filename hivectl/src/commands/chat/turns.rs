@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hive_shared::api::code;
-use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason};
+use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::time::{Stamp, show_duration};
 use hive_shared::work::Status;
@@ -15,7 +15,9 @@ use crate::output::answer::{plan_lines, tool_line, wait_reason};
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::markdown::Markdown;
+use crate::output::said::{More, Said};
 use crate::output::text::seconds;
+use crate::output::wrap::words;
 
 /// How many prompts that wait are shown.
 const SHOWN: usize = 3;
@@ -36,6 +38,7 @@ pub(super) struct Turns {
     open: VecDeque<Turn>,
     /// What the first of them says.
     speech: Markdown,
+    said: Said,
     thought: String,
     pub(super) requests: Requests,
 }
@@ -63,7 +66,14 @@ enum State {
 impl Turns {
     pub(super) fn new(look: Look) -> Self {
         let speech = Markdown::new(look.ink, look.columns);
-        Self { look, open: VecDeque::new(), speech, thought: String::new(), requests: Requests::default() }
+        Self {
+            look,
+            open: VecDeque::new(),
+            speech,
+            said: Said::default(),
+            thought: String::new(),
+            requests: Requests::default(),
+        }
     }
 
     pub(super) fn resize(&mut self, columns: usize) {
@@ -163,6 +173,7 @@ impl Turns {
         self.open.remove(at);
         self.requests.turn_is_over(id);
         if at == 0 {
+            self.said = Said::default();
             lines.extend(self.next_has_the_word());
         }
         lines
@@ -229,6 +240,14 @@ impl Turns {
             TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
                 self.answers();
                 let mut lines = self.end_of_thought();
+                let content = match self.said.take(&content) {
+                    More::New(content) => content,
+                    More::Other(content) => {
+                        lines.extend(self.speech.finish());
+                        lines.push(ink.dim("· the answer is another than it was so far; this is all of it"));
+                        content
+                    }
+                };
                 lines.extend(self.speech.push(&content));
                 lines
             }
@@ -251,6 +270,10 @@ impl Turns {
                 self.requests.add(request);
                 lines
             }
+            TurnEvent::Notice { code, .. } if code == notice::REPLAYED => {
+                self.said.comes_again();
+                Vec::new()
+            }
             TurnEvent::Notice { message, .. } => {
                 vec![ink.dim(&format!("· {}", escape(&message, Place::Line)))]
             }
@@ -271,6 +294,7 @@ impl Turns {
                     files_modified,
                     took,
                 ));
+                self.said = Said::default();
                 if let Some(turn) = self.open.pop_front() {
                     self.requests.turn_is_over(&turn.id);
                 }
@@ -311,11 +335,13 @@ impl Turns {
     /// The prompt as it stays above its answer.
     fn said(&self, at: usize) -> Vec<String> {
         let ink = self.look.ink;
-        let lines = self.open[at].text.lines().enumerate().map(|(index, line)| {
+        let room = self.look.columns.saturating_sub(2).max(1);
+        let rows = self.open[at].text.lines().flat_map(|line| words(&escape(line, Place::Line), room));
+        let rows = rows.enumerate().map(|(index, row)| {
             let mark = if index == 0 { ink.cyan(">") } else { " ".to_owned() };
-            format!("{mark} {}", ink.bold(&escape(line, Place::Line)))
+            format!("{mark} {}", ink.bold(&row))
         });
-        lines.collect()
+        rows.chain([String::new()]).collect()
     }
 
     fn next_has_the_word(&mut self) -> Vec<String> {
@@ -378,7 +404,7 @@ impl Turns {
             Status::Completed => vec![ink.dim(&format!("✓ {}", took.map(seconds).unwrap_or_default()))],
             Status::Cancelled => vec![ink.yellow(&format!("✗ cancelled{after}{why}"))],
             status => {
-                let mut lines = vec![ink.red(&format!("✗ {}{after}{why}", words(status)))];
+                let mut lines = vec![ink.red(&format!("✗ {}{after}{why}", ended_how(status)))];
                 lines.extend(way_out(status, code).map(|hint| ink.dim(&format!("  {hint}"))));
                 lines
             }
@@ -403,7 +429,7 @@ fn waits(bot: &str, ahead: usize, reason: Option<WaitReason>) -> String {
     }
 }
 
-fn words(status: Status) -> &'static str {
+fn ended_how(status: Status) -> &'static str {
     match status {
         Status::TimedOut => "timed out",
         Status::Incomplete => "cut short",

@@ -31,7 +31,7 @@ fn over(turns: &mut Turns, id: &str, status: &str, error: &str) -> Vec<String> {
 #[test]
 fn an_answer_stands_below_its_prompt() {
     let mut turns = turns();
-    assert_eq!(turns.ask(id("A"), "what?\nsay".into()), ["> what?", "  say"]);
+    assert_eq!(turns.ask(id("A"), "what?\nsay".into()), ["> what?", "  say", ""]);
     assert!(turns.status(Instant::now()).unwrap().starts_with("sending"));
     assert!(hear(&mut turns, "A", r#"{"type":"response_start"}"#).is_empty());
     assert_eq!(turns.status(Instant::now()).unwrap(), "BOT-1 is working · 0s · Ctrl-C cancels");
@@ -54,7 +54,7 @@ fn a_prompt_that_waits_is_shown_when_it_has_the_word() {
     assert!(text(&mut turns, "B", "two\n").is_empty());
     assert_eq!(text(&mut turns, "A", "more\n"), ["one more"]);
     let lines = over(&mut turns, "A", "completed", "null");
-    assert_eq!(lines, ["✓ 1.5s · changed a.rs", "", "> second", "  and more", "two"]);
+    assert_eq!(lines, ["✓ 1.5s · changed a.rs", "", "> second", "  and more", "", "two"]);
     assert_eq!(over(&mut turns, "B", "completed", "null").len(), 2);
     assert!(turns.is_empty());
 }
@@ -66,7 +66,7 @@ fn turns_that_end_before_they_have_the_word_are_told_at_once() {
     turns.ask(id("B"), "second".into());
     turns.cancel(&id("B"));
     assert_eq!(turns.queued(), ["  > second (being cancelled)"]);
-    assert_eq!(over(&mut turns, "B", "cancelled", r#""cancelled""#), ["> second", "✗ cancelled", ""]);
+    assert_eq!(over(&mut turns, "B", "cancelled", r#""cancelled""#), ["> second", "", "✗ cancelled", ""]);
     assert_eq!(turns.len(), 1);
 }
 
@@ -75,7 +75,7 @@ fn whoever_speaks_first_has_the_word() {
     let mut turns = turns();
     turns.ask(id("A"), "first".into());
     turns.ask(id("B"), "second".into());
-    assert_eq!(hear(&mut turns, "B", r#"{"type":"response_start"}"#), ["> second"]);
+    assert_eq!(hear(&mut turns, "B", r#"{"type":"response_start"}"#), ["> second", ""]);
     assert_eq!(text(&mut turns, "B", "two\n"), ["two"]);
     over(&mut turns, "B", "completed", "null");
     assert_eq!(turns.first(), Some((&id("A"), false)));
@@ -114,6 +114,19 @@ fn what_comes_beside_the_text_does_not_tear_it() {
     assert_eq!(hear(&mut turns, "A", thought), ["· hm"]);
     assert_eq!(turns.growing(), ["· so"]);
     assert_eq!(text(&mut turns, "A", "rest\n"), ["· so", "rest"]);
+}
+
+#[test]
+fn an_answer_that_comes_once_more_goes_on_where_it_was() {
+    let mut turns = turns();
+    turns.ask(id("A"), "x".into());
+    assert_eq!(text(&mut turns, "A", "one\ntwo "), ["one"]);
+    assert!(hear(&mut turns, "A", r#"{"type":"notice","code":"replayed","message":"once more"}"#).is_empty());
+    hear(&mut turns, "A", r#"{"type":"response_start"}"#);
+    assert_eq!(text(&mut turns, "A", "one\ntwo three\n"), ["two three"]);
+    over(&mut turns, "A", "incomplete", "null");
+    turns.ask(id("B"), "y".into());
+    assert_eq!(text(&mut turns, "B", "one\n"), ["one"]);
 }
 
 #[test]
