@@ -2,6 +2,7 @@
 
 mod chat;
 mod clients;
+mod conversation;
 mod crash;
 mod documents;
 mod door;

@@ -4,6 +4,7 @@ mod command;
 mod editor;
 mod errands;
 mod history;
+mod keys;
 mod person;
 mod requests;
 mod screen;

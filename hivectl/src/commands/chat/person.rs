@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::command::{self, COMMANDS, Command, KEYS, Line};
 use super::editor::{Editor, Pressed};
 use super::history::History;
+use super::keys::Keys;
 use super::screen::Screen;
 use super::standing;
 use super::turns::{Look, Turns};
@@ -77,7 +78,7 @@ pub(super) async fn talk(
         asked_place: None,
     };
     talk.greet(status);
-    let mut keys = keys();
+    let mut keys = Keys::listen()?;
     let mut drawn = Instant::now();
     let mut is_stale = true;
     let ended = loop {
@@ -95,9 +96,18 @@ pub(super) async fn talk(
                 Ok(event) => talk.hear(event),
                 Err(error) => break Err(spoken::socket_failure(&talk.bot, error)),
             },
-            key = keys.recv() => {
-                let Some(key) = key else { break Ok(Exit::Interrupted) };
-                if let Some(exit) = talk.key(key, &mut screen, out).await {
+            key = keys.next() => {
+                let Some(mut key) = key else { break Ok(Exit::Interrupted) };
+                let left = loop {
+                    if let Some(exit) = talk.key(key, &mut screen, out).await {
+                        break Some(exit);
+                    }
+                    match keys.ready() {
+                        Some(next) => key = next,
+                        None => break None,
+                    }
+                };
+                if let Some(exit) = left {
                     break Ok(exit);
                 }
                 // What is typed is seen at once.
@@ -465,18 +475,4 @@ fn unanswered(count: usize) -> String {
     } else {
         format!("{count} prompts are not answered")
     }
-}
-
-/// The keys as they are pressed. They are read in a thread of their own, which nothing waits for: a terminal cannot be
-/// asked to stop reading.
-fn keys() -> mpsc::UnboundedReceiver<Event> {
-    let (send, receive) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        while let Ok(event) = crossterm::event::read() {
-            if send.send(event).is_err() {
-                break;
-            }
-        }
-    });
-    receive
 }

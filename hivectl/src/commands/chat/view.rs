@@ -70,7 +70,7 @@ impl View<'_> {
         let first = (cursor.0 + 1).saturating_sub(most);
         let shown = lines.into_iter().enumerate().skip(first).take(most).map(|(index, line)| {
             let mark = if index == 0 && is_text { mark.as_str() } else { " " };
-            format!("{mark} {line}")
+            if line.is_empty() { mark.to_owned() } else { format!("{mark} {line}") }
         });
         (shown.collect(), (cursor.0 - first, (cursor.1 + 2).min(edge)))
     }
