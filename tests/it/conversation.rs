@@ -346,7 +346,7 @@ async fn no_color_means_neither_colours_nor_weights() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_terminal_is_as_before_however_the_chat_ends() {
-    for signal in [Some(Signal::SIGTERM), None] {
+    for (is_killed, expected) in [(true, "status 130"), (false, "status 0")] {
         let hive = Hive::echo(20, "");
         let agent = Agent::start(&hive).await;
         let program = hive_tests::binary("hivectl");
@@ -359,19 +359,14 @@ async fn the_terminal_is_as_before_however_the_chat_ends() {
         terminal.shows("/help tells the rest").await;
         terminal.enter(&counted(100));
         terminal.shows("BOT-002 answers").await;
-        let expected = match signal {
-            Some(signal) => {
-                let pid = hive.work_file("child").trim().parse().expect("a number");
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("it runs");
-                "status 130"
-            }
-            None => {
-                terminal.press(CTRL_D);
-                terminal.shows("Ctrl-D again leaves").await;
-                terminal.press(CTRL_D);
-                "status 0"
-            }
-        };
+        if is_killed {
+            let pid = hive.work_file("child").trim().parse().expect("a number");
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+        } else {
+            terminal.press(CTRL_D);
+            terminal.shows("Ctrl-D again leaves").await;
+            terminal.press(CTRL_D);
+        }
         terminal.shows(expected).await;
         terminal.shows("-extproc").await;
         assert!(terminal.ended().await.success());

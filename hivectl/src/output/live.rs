@@ -1,6 +1,8 @@
 //! The lower rows of a terminal that are drawn anew as things change, below text that stays. Nothing is ever asked of
 //! the terminal, so that a slow line delays nobody who types: all moves are from where the cursor was left.
 
+use std::fmt::Write as _;
+
 use super::wrap::width;
 
 /// Lets the terminal show a frame as a whole. Those that do not know it ignore it.
@@ -50,9 +52,9 @@ impl Live {
         let (row, column) = region.cursor;
         let below = region.rows.len().saturating_sub(row + 1);
         if below > 0 {
-            frame.push_str(&format!("\x1b[{below}A"));
+            let _infallible = write!(frame, "\x1b[{below}A");
         }
-        frame.push_str(&format!("\x1b[{}G", column + 1));
+        let _infallible = write!(frame, "\x1b[{}G", column + 1);
         frame.push_str(END);
         self.drawn = region.rows.iter().map(|row| width(row)).collect();
         self.cursor = region.cursor;

@@ -8,7 +8,7 @@ const TAB: usize = 8;
 
 /// The columns that a text takes, its control sequences not counted.
 pub fn width(text: &str) -> usize {
-    pieces(text).map(|piece| piece.width()).sum()
+    pieces(text).map(Piece::width).sum()
 }
 
 /// The text with spaces in place of its tabs, as a line that begins at the terminal's edge shows them.
@@ -125,10 +125,9 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let length = if rest.starts_with("\x1b[") {
-            rest[2..].find(|c: char| ('@'..='~').contains(&c)).map_or(rest.len(), |end| end + 3)
-        } else {
-            first.len_utf8()
+        let length = match rest.strip_prefix("\x1b[") {
+            Some(after) => after.find(|c: char| ('@'..='~').contains(&c)).map_or(rest.len(), |end| end + 3),
+            None => first.len_utf8(),
         };
         let (piece, after) = rest.split_at(length);
         rest = after;

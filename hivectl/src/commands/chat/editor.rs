@@ -94,7 +94,7 @@ impl Editor {
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
             KeyCode::Enter if alt || control || key.modifiers.contains(KeyModifiers::SHIFT) => {
-                self.insert("\n")
+                self.insert("\n");
             }
             KeyCode::Enter => return self.enter(),
             KeyCode::Char(c) if control => return self.control(c),

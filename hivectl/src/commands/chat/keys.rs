@@ -125,15 +125,15 @@ impl Decoder {
     fn as_it_is(&mut self) -> Option<Event> {
         let bytes = std::mem::take(&mut self.bytes);
         match bytes.as_slice() {
-            [0x1b] => key(KeyCode::Esc, KeyModifiers::NONE),
-            [0x1b, byte @ (b'[' | b'O')] => key(KeyCode::Char((*byte).into()), KeyModifiers::ALT),
+            [0x1b] => Some(key(KeyCode::Esc, KeyModifiers::NONE)),
+            [0x1b, byte @ (b'[' | b'O')] => Some(key(KeyCode::Char((*byte).into()), KeyModifiers::ALT)),
             _ => None,
         }
     }
 }
 
-fn key(code: KeyCode, modifiers: KeyModifiers) -> Option<Event> {
-    Some(Event::Key(KeyEvent::new(code, modifiers)))
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
+    Event::Key(KeyEvent::new(code, modifiers))
 }
 
 fn find(bytes: &[u8]) -> Found {
@@ -141,7 +141,7 @@ fn find(bytes: &[u8]) -> Found {
         [] | [0x1b] | [0x1b, b'[' | b'O'] => Found::Part,
         [0x1b, b'[', rest @ ..] => sequence(rest),
         [0x1b, b'O', end, ..] => Found::Event(arrow(*end, KeyModifiers::NONE), 3),
-        [0x1b, 0x1b, ..] => Found::Event(key(KeyCode::Esc, KeyModifiers::NONE), 1),
+        [0x1b, 0x1b, ..] => Found::Event(Some(key(KeyCode::Esc, KeyModifiers::NONE)), 1),
         [0x1b, rest @ ..] => match find(rest) {
             Found::Event(Some(Event::Key(mut pressed)), length) => {
                 pressed.modifiers |= KeyModifiers::ALT;
@@ -149,12 +149,12 @@ fn find(bytes: &[u8]) -> Found {
             }
             other => other,
         },
-        [byte @ 0..=0x1f | byte @ 0x7f, ..] => Found::Event(control(*byte), 1),
+        [byte @ (0..=0x1f | 0x7f), ..] => Found::Event(Some(control(*byte)), 1),
         [first, ..] => character(bytes, *first),
     }
 }
 
-fn control(byte: u8) -> Option<Event> {
+fn control(byte: u8) -> Event {
     match byte {
         b'\r' => key(KeyCode::Enter, KeyModifiers::NONE),
         b'\t' => key(KeyCode::Tab, KeyModifiers::NONE),
@@ -174,7 +174,7 @@ fn character(bytes: &[u8], first: u8) -> Found {
     };
     let Some(bytes) = bytes.get(..length) else { return Found::Part };
     match std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()) {
-        Some(c) => Found::Event(key(KeyCode::Char(c), KeyModifiers::NONE), length),
+        Some(c) => Found::Event(Some(key(KeyCode::Char(c), KeyModifiers::NONE)), length),
         None => Found::Event(None, 1),
     }
 }
@@ -193,9 +193,9 @@ fn sequence(rest: &[u8]) -> Found {
     let numbers: Vec<u32> = rest[..end].split(|byte| *byte == b';').map(number).collect();
     let at = |index: usize| numbers.get(index).copied().unwrap_or(1);
     let event = match (rest[end], at(0)) {
-        (b'~', 1 | 7) => key(KeyCode::Home, modifiers(at(1))),
-        (b'~', 4 | 8) => key(KeyCode::End, modifiers(at(1))),
-        (b'~', 3) => key(KeyCode::Delete, modifiers(at(1))),
+        (b'~', 1 | 7) => Some(key(KeyCode::Home, modifiers(at(1)))),
+        (b'~', 4 | 8) => Some(key(KeyCode::End, modifiers(at(1)))),
+        (b'~', 3) => Some(key(KeyCode::Delete, modifiers(at(1)))),
         (b'~', 27) => other(at(2), modifiers(at(1))),
         (b'u', code) => other(code, modifiers(at(1))),
         (end, _) => arrow(end, modifiers(at(1))),
@@ -214,7 +214,7 @@ fn arrow(end: u8, modifiers: KeyModifiers) -> Option<Event> {
         b'M' => KeyCode::Enter,
         _ => return None,
     };
-    key(code, modifiers)
+    Some(key(code, modifiers))
 }
 
 /// A key that is told by its character's number.
@@ -226,7 +226,7 @@ fn other(code: u32, modifiers: KeyModifiers) -> Option<Event> {
         '\u{7f}' => KeyCode::Backspace,
         c => KeyCode::Char(c),
     };
-    key(code, modifiers)
+    Some(key(code, modifiers))
 }
 
 fn modifiers(number: u32) -> KeyModifiers {

@@ -2,9 +2,11 @@
 
 mod command;
 mod editor;
+mod endings;
 mod errands;
 mod history;
 mod keys;
+mod obey;
 mod person;
 mod requests;
 mod screen;

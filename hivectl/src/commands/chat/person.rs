@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use crossterm::event::Event;
-use hive_shared::api::{BotStatus, PauseRequest};
+use hive_shared::api::BotStatus;
 use hive_shared::chat::{TurnEvent, TurnFrame};
 use hive_shared::client::{Chat, ChatEvent, Client};
-use hive_shared::ids::BotId;
+use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::WhenBusy;
 use nix::sys::signal::{Signal, raise};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::command::{self, COMMANDS, Command, KEYS, Line};
+use super::command::{self, Command, Line};
 use super::editor::{Editor, Pressed};
+use super::errands;
 use super::history::History;
 use super::keys::Keys;
 use super::screen::Screen;
 use super::standing;
 use super::turns::{Look, Turns};
 use super::view::View;
-use super::{errands, new_session};
 use crate::commands::spoken;
 use crate::error::{Exit, Failure, conflict_hint};
 use crate::interrupt::Interrupts;
@@ -43,7 +43,7 @@ pub(super) enum News {
     /// To be shown.
     Lines(Vec<String>),
     /// How many are before a prompt.
-    Ahead(hive_shared::ids::ItemId, usize),
+    Ahead(ItemId, usize),
     /// The bot was asked for that.
     Asked,
 }
@@ -65,12 +65,10 @@ pub(super) async fn talk(
         bot: client.bot().clone(),
         chat: Chat::new(client),
         session,
-        turns: Turns::new(look),
+        turns: Turns::new(look.clone()),
         editor: Editor::new(History::open()),
-        ink,
+        look,
         is_quiet: out.is_quiet(),
-        is_verbose: out.is_verbose(),
-        columns: screen.text_columns(),
         above: Vec::new(),
         is_connected: true,
         wants_to_leave: false,
@@ -128,23 +126,23 @@ pub(super) async fn talk(
     ended
 }
 
-struct Talk {
-    bot: BotId,
-    chat: Chat,
-    session: Option<String>,
-    turns: Turns,
-    editor: Editor,
-    ink: Ink,
-    is_quiet: bool,
-    is_verbose: bool,
-    /// The columns that text is laid out in.
-    columns: usize,
+/// A conversation as it stands.
+pub(super) struct Talk {
+    pub(super) bot: BotId,
+    pub(super) chat: Chat,
+    /// The conversation's name, unless it is the user's own.
+    pub(super) session: Option<String>,
+    pub(super) turns: Turns,
+    pub(super) look: Look,
     /// Lines that are to be shown above what is live.
-    above: Vec<String>,
-    is_connected: bool,
+    pub(super) above: Vec<String>,
+    pub(super) is_connected: bool,
+    /// Where errands tell what came of them.
+    pub(super) news: mpsc::UnboundedSender<News>,
+    editor: Editor,
+    is_quiet: bool,
     /// Whether Ctrl-D was pressed while a prompt was not answered.
     wants_to_leave: bool,
-    news: mpsc::UnboundedSender<News>,
     /// When the bot was asked last how many are ahead.
     asked_place: Option<Instant>,
 }
@@ -154,12 +152,9 @@ impl Talk {
         if self.is_quiet {
             return;
         }
-        let ink = self.ink;
-        let session = match &self.session {
-            Some(session) => format!(" · session {}", escape(session, Place::Line)),
-            None => String::new(),
-        };
-        let about = format!(" · {} · {}{session} · ", status.adapter, status.mode.as_str());
+        let ink = self.look.ink;
+        let session = escape(&self.session.clone().unwrap_or_else(spoken::user), Place::Line);
+        let about = format!(" · {} · {} · session {session} · ", status.adapter, status.mode.as_str());
         let mut standing = standing::lines(status, ink).into_iter();
         let first = standing.next().unwrap_or_default();
         self.above.push(format!("{}{}{first}", ink.bold(self.bot.as_str()), ink.dim(&about)));
@@ -173,7 +168,7 @@ impl Talk {
 
     fn tell_trouble(&mut self) {
         if let Some(trouble) = self.editor.trouble() {
-            self.above.push(self.ink.yellow(&escape(&trouble, Place::Line)));
+            self.above.push(self.look.ink.yellow(&escape(&trouble, Place::Line)));
         }
     }
 
@@ -181,7 +176,7 @@ impl Talk {
         self.above.extend(self.turns.leave());
         if !self.turns.is_empty() && !self.is_quiet {
             let what = unanswered(self.turns.len());
-            self.above.push(self.ink.dim(&format!("{what}; {} cancels it in about 10 s", self.bot)));
+            self.above.push(self.look.ink.dim(&format!("{what}; {} cancels it in about 10 s", self.bot)));
         }
     }
 
@@ -199,7 +194,7 @@ impl Talk {
             growing: self.turns.growing(),
             queued: self.turns.queued(),
             status: status.map(|status| format!("{spinner} {status}")),
-            ink: self.ink,
+            ink: self.look.ink,
             columns: screen.columns(),
             rows: screen.rows(),
         };
@@ -215,7 +210,7 @@ impl Talk {
             }
             ChatEvent::Disconnected(reason) => {
                 self.is_connected = false;
-                let why = if self.is_verbose { format!(" ({reason})") } else { String::new() };
+                let why = if self.look.verbose { format!(" ({reason})") } else { String::new() };
                 self.notice(&format!("the connection to {} is lost{why}; trying again", self.bot));
             }
             ChatEvent::Refused { id, code, message } => {
@@ -241,7 +236,9 @@ impl Talk {
 
     fn learn(&mut self, news: News) {
         match news {
-            News::Lines(lines) => self.above.extend(lines.iter().flat_map(|line| words(line, self.columns))),
+            News::Lines(lines) => {
+                self.above.extend(lines.iter().flat_map(|line| words(line, self.look.columns)));
+            }
             News::Ahead(id, ahead) => self.turns.is_behind(&id, ahead),
             News::Asked => self.asked_place = self.asked_place.map(|_| Instant::now()),
         }
@@ -325,8 +322,8 @@ impl Talk {
     }
 
     fn resize(&mut self, screen: &Screen) {
-        self.columns = screen.text_columns();
-        self.turns.resize(self.columns);
+        self.look.columns = screen.text_columns();
+        self.turns.resize(self.look.columns);
     }
 
     async fn say(&mut self, line: &str) -> Option<Exit> {
@@ -342,131 +339,25 @@ impl Talk {
                 None
             }
             Line::Wrong(why) => {
-                self.above.push(self.ink.yellow(&escape(&why, Place::Line)));
+                self.above.push(self.look.ink.yellow(&escape(&why, Place::Line)));
                 None
             }
             Line::Command(Command::Quit) => Some(Exit::Done),
             Line::Command(command) => {
-                self.above.push(format!("{} {}", self.ink.cyan(">"), escape(line.trim(), Place::Line)));
+                self.above.push(format!("{} {}", self.look.ink.cyan(">"), escape(line.trim(), Place::Line)));
                 self.obey(command).await;
                 None
             }
         }
     }
 
-    async fn obey(&mut self, command: Command) {
-        match command {
-            Command::Help => self.help(),
-            Command::New => {
-                self.session = Some(new_session());
-                self.notice("a new conversation begins");
-            }
-            Command::Session(None) => match self.session.clone() {
-                Some(session) => self.notice(&format!("this is the session {session}")),
-                None => self.notice("this is your own session"),
-            },
-            Command::Session(Some(session)) => {
-                self.notice(&format!("going on with the session {session}"));
-                self.session = Some(session);
-            }
-            Command::Cancel(named) => {
-                let id = named.or_else(|| self.turns.first().map(|(id, _)| id.clone()));
-                match id {
-                    Some(id) if self.turns.has(&id) => {
-                        self.turns.cancel(&id);
-                        self.chat.cancel(&id).await;
-                    }
-                    Some(id) => self.errand(|client, _| errands::cancel(client, id)),
-                    None => self.notice("there is nothing to cancel"),
-                }
-            }
-            Command::Answer { allow, id, option } => self.answer(allow, id, option).await,
-            Command::Pause(reason) => {
-                let request = PauseRequest { reason, ..PauseRequest::default() };
-                self.errand(
-                    |client, ink| async move { errands::standing(client.pause(&request).await, ink) },
-                );
-            }
-            Command::Resume => {
-                self.errand(|client, ink| async move { errands::standing(client.resume().await, ink) });
-            }
-            Command::Interrupt => {
-                self.errand(|client, ink| async move { errands::standing(client.interrupt().await, ink) });
-            }
-            Command::Status => {
-                self.errand(|client, ink| async move { errands::standing(client.status().await, ink) });
-            }
-            Command::Tasks => self.errand(errands::tasks),
-            // Whoever leaves is gone by now.
-            Command::Quit => {}
-        }
-    }
-
-    async fn answer(&mut self, allow: bool, id: Option<hive_shared::ids::ItemId>, option: Option<String>) {
-        let own = match &id {
-            Some(id) => self.turns.requests.get(id),
-            None => self.turns.requests.oldest(),
-        };
-        match own.map(|request| request.answer(allow, option.as_deref())) {
-            Some(Ok(answered)) => self.approve(answered).await,
-            Some(Err(why)) => self.notice(&why),
-            // A task's request is not told in a chat, but may be answered from there.
-            None => self.errand(move |client, _| errands::answer(client, allow, id, option)),
-        }
-    }
-
-    async fn approve(&mut self, answered: super::requests::Answered) {
-        if !self.is_connected {
-            return self.notice(&format!("{} does not answer; try again when it is back", self.bot));
-        }
-        self.turns.requests.remove(&answered.id);
-        self.notice(&format!("{}: {}", answered.option.name, answered.title));
-        self.chat.approve(answered.id, answered.option.id).await;
-    }
-
-    /// Has the bot asked for something, which is shown when it comes.
-    fn errand<F>(&mut self, ask: impl FnOnce(Client, Ink) -> F)
-    where
-        F: Future<Output = Result<Vec<String>, Failure>> + Send + 'static,
-    {
-        let Some(client) = self.chat.client().cloned() else {
-            return self.notice(&format!("{} does not answer; try again when it is back", self.bot));
-        };
-        let (asking, news, ink) = (ask(client, self.ink), self.news.clone(), self.ink);
-        tokio::spawn(async move {
-            let mut lines = asking.await.unwrap_or_else(|failure| failed(&failure, ink));
-            lines.push(String::new());
-            // Whoever left wants no answer.
-            let _ = news.send(News::Lines(lines));
-        });
-    }
-
-    fn help(&mut self) {
-        let ink = self.ink;
-        for about in COMMANDS {
-            let usage = format!("{} {}", about.name, about.takes);
-            self.above.push(format!("  {}  {}", ink.cyan(&format!("{usage:26}")), about.does));
-        }
-        self.above.push(String::new());
-        for (keys, does) in KEYS {
-            self.above.push(format!("  {}  {does}", ink.cyan(&format!("{keys:26}"))));
-        }
-        self.above.push(String::new());
-    }
-
     /// Says something beside the conversation.
-    fn notice(&mut self, text: &str) {
+    pub(super) fn notice(&mut self, text: &str) {
         if !self.is_quiet {
             let text = format!("· {}", escape(text, Place::Line));
-            self.above.extend(words(&text, self.columns).iter().map(|line| self.ink.dim(line)));
+            self.above.extend(words(&text, self.look.columns).iter().map(|line| self.look.ink.dim(line)));
         }
     }
-}
-
-fn failed(failure: &Failure, ink: Ink) -> Vec<String> {
-    let mut lines = vec![ink.red(&format!("✗ {}", escape(&failure.message, Place::Line)))];
-    lines.extend(failure.hint.as_ref().map(|hint| ink.dim(&format!("  {}", escape(hint, Place::Line)))));
-    lines
 }
 
 fn unanswered(count: usize) -> String {

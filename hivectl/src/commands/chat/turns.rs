@@ -3,20 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hive_shared::api::code;
 use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::time::{Stamp, show_duration};
-use hive_shared::work::Status;
 use tokio::time::Instant;
 
+use super::endings::ended;
 use super::requests::{Request, Requests};
 use crate::output::answer::{plan_lines, tool_line, wait_reason};
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::markdown::Markdown;
 use crate::output::said::{More, Said};
-use crate::output::text::seconds;
 use crate::output::wrap::words;
 
 /// How many prompts that wait are shown.
@@ -151,7 +149,14 @@ impl Turns {
                 if self.open[at].held.is_empty() =>
             {
                 let mut lines = self.said(at);
-                lines.extend(self.ended(status, error.as_deref(), error_code.as_deref(), Vec::new(), None));
+                lines.extend(ended(
+                    status,
+                    error.as_deref(),
+                    error_code.as_deref(),
+                    &[],
+                    None,
+                    self.look.ink,
+                ));
                 self.open.remove(at);
                 self.requests.turn_is_over(&frame.id);
                 lines
@@ -287,12 +292,13 @@ impl Turns {
             } => {
                 let mut lines = self.end_of_speech();
                 let took = Some(duration_seconds);
-                lines.extend(self.ended(
+                lines.extend(ended(
                     status,
                     error.as_deref(),
                     error_code.as_deref(),
-                    files_modified,
+                    &files_modified,
                     took,
+                    ink,
                 ));
                 self.said = Said::default();
                 if let Some(turn) = self.open.pop_front() {
@@ -385,36 +391,6 @@ impl Turns {
         lines.extend(self.speech.finish());
         lines
     }
-
-    /// How a turn ended, and the empty line behind it.
-    fn ended(
-        &self,
-        status: Status,
-        error: Option<&str>,
-        code: Option<&str>,
-        files: Vec<String>,
-        took: Option<f64>,
-    ) -> Vec<String> {
-        let ink = self.look.ink;
-        let after = took.map(|took| format!(" after {}", seconds(took))).unwrap_or_default();
-        // That what was cancelled was cancelled is no news.
-        let why = error.filter(|_| code != Some(status.as_str()));
-        let why = why.map(|why| format!(": {}", escape(why, Place::Line))).unwrap_or_default();
-        let mut lines = match status {
-            Status::Completed => vec![ink.dim(&format!("✓ {}", took.map(seconds).unwrap_or_default()))],
-            Status::Cancelled => vec![ink.yellow(&format!("✗ cancelled{after}{why}"))],
-            status => {
-                let mut lines = vec![ink.red(&format!("✗ {}{after}{why}", ended_how(status)))];
-                lines.extend(way_out(status, code).map(|hint| ink.dim(&format!("  {hint}"))));
-                lines
-            }
-        };
-        if let (false, Some(last)) = (files.is_empty(), lines.first_mut()) {
-            last.push_str(&ink.dim(&format!(" · changed {}", shown_files(&files))));
-        }
-        lines.push(String::new());
-        lines
-    }
 }
 
 /// Why a prompt waits, in words.
@@ -427,42 +403,6 @@ fn waits(bot: &str, ahead: usize, reason: Option<WaitReason>) -> String {
         (Some(reason), 1) => format!("waiting: {}, 1 prompt ahead of you", wait_reason(reason)),
         (Some(reason), ahead) => format!("waiting: {}, {ahead} prompts ahead of you", wait_reason(reason)),
     }
-}
-
-fn ended_how(status: Status) -> &'static str {
-    match status {
-        Status::TimedOut => "timed out",
-        Status::Incomplete => "cut short",
-        Status::Queued
-        | Status::Blocked
-        | Status::Running
-        | Status::Suspended
-        | Status::Completed
-        | Status::Failed
-        | Status::Cancelled => status.as_str(),
-    }
-}
-
-fn way_out(status: Status, code: Option<&str>) -> Option<&'static str> {
-    match code {
-        Some(code::TIMED_OUT) => Some("ask for less at a time, or set chat_limit in hive.toml"),
-        Some(code::CRASHED | code::STOPPED) => Some("what it had said is above; ask again to go on"),
-        Some(code::PAUSED_NOW) => Some("/resume, then ask again"),
-        Some(code::ADAPTER_UNAVAILABLE) => {
-            Some("'hivectl doctor' tells what is wrong with the agent's command")
-        }
-        _ if status == Status::Failed => {
-            Some("'hivectl logs' may tell more; the up arrow brings your words back")
-        }
-        _ => None,
-    }
-}
-
-fn shown_files(files: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown: Vec<_> = files.iter().take(MOST).map(|file| escape(file, Place::Line)).collect();
-    let more = files.len().saturating_sub(MOST);
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 fn first_line(text: &str) -> String {

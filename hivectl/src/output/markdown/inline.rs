@@ -43,17 +43,19 @@ impl<'a> Pieces<'a> {
                 }
                 b'`' => {
                     let length = run(bytes, at);
-                    match code_end(bytes, at + length, length).filter(|_| !alone.contains(&(b'`', length))) {
-                        Some(end) => {
-                            self.push(&text[start..at], style);
-                            self.code(&text[at + length..end]);
-                            at = end + length;
-                            start = at;
-                        }
-                        None => {
-                            alone.push((b'`', length));
-                            at += length;
-                        }
+                    let end = if alone.contains(&(b'`', length)) {
+                        None
+                    } else {
+                        code_end(bytes, at + length, length)
+                    };
+                    if let Some(end) = end {
+                        self.push(&text[start..at], style);
+                        self.code(&text[at + length..end]);
+                        at = end + length;
+                        start = at;
+                    } else {
+                        alone.push((b'`', length));
+                        at += length;
                     }
                 }
                 b'[' => match link(text, at) {
@@ -73,24 +75,22 @@ impl<'a> Pieces<'a> {
                         && opens(text, at, length)
                         && depth < DEEPEST
                         && !alone.contains(&(byte, marks));
-                    match may_open.then(|| partner(text, at + length, byte, marks)).flatten() {
-                        Some(end) => {
-                            self.push(&text[start..at], style);
-                            let inner = Style {
-                                bold: style.bold || byte != b'~' && marks >= 2,
-                                italic: style.italic || byte != b'~' && marks != 2,
-                                strikeout: style.strikeout || byte == b'~',
-                            };
-                            self.parse(&text[at + length..end], inner, depth + 1);
-                            at = end + marks;
-                            start = at;
+                    let end = if may_open { partner(text, at + length, byte, marks) } else { None };
+                    if let Some(end) = end {
+                        self.push(&text[start..at], style);
+                        let inner = Style {
+                            bold: style.bold || byte != b'~' && marks >= 2,
+                            italic: style.italic || byte != b'~' && marks != 2,
+                            strikeout: style.strikeout || byte == b'~',
+                        };
+                        self.parse(&text[at + length..end], inner, depth + 1);
+                        at = end + marks;
+                        start = at;
+                    } else {
+                        if may_open {
+                            alone.push((byte, marks));
                         }
-                        None => {
-                            if may_open {
-                                alone.push((byte, marks));
-                            }
-                            at += length;
-                        }
+                        at += length;
                     }
                 }
                 _ => at += 1,
@@ -168,18 +168,18 @@ fn code_end(bytes: &[u8], from: usize, length: usize) -> Option<usize> {
 fn opens(text: &str, at: usize, length: usize) -> bool {
     let before = text[..at].chars().next_back();
     let after = text[at + length..].chars().next();
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let in_word = is_word(before) && (text.as_bytes()[at] == b'_' || !is_word(after));
-    after.is_some_and(|c| !c.is_whitespace()) && !in_word
+    let alnum = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mid = alnum(before) && (text.as_bytes()[at] == b'_' || !alnum(after));
+    after.is_some_and(|c| !c.is_whitespace()) && !mid
 }
 
 /// Whether emphasis may end with these marks.
 fn closes(text: &str, at: usize, length: usize) -> bool {
     let before = text[..at].chars().next_back();
     let after = text[at + length..].chars().next();
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let in_word = is_word(after) && (text.as_bytes()[at] == b'_' || !is_word(before));
-    before.is_some_and(|c| !c.is_whitespace()) && !in_word
+    let alnum = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mid = alnum(after) && (text.as_bytes()[at] == b'_' || !alnum(before));
+    before.is_some_and(|c| !c.is_whitespace()) && !mid
 }
 
 /// Where the marks begin that end what so many marks began.
