@@ -87,6 +87,24 @@ async fn a_second_prompt_waits_below_and_is_answered_after_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_many_are_ahead_is_told_as_they_go() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let mut others = agent.chat().await;
+    for id in ["CHAT-1", "CHAT-2"] {
+        others.prompt(id, "hold").await;
+        others.accepted(id).await;
+    }
+    let terminal = chat(&hive).await;
+    terminal.enter("hello");
+    terminal.shows("waiting: 2 prompts ahead of you").await;
+    hive.touch("go-CHAT-1");
+    terminal.shows("waiting: 1 prompt ahead of you").await;
+    hive.touch("go-CHAT-2");
+    terminal.shows("you said: hello").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_history_is_kept_between_runs() {
     let hive = Hive::echo(0, "");
     let _agent = Agent::start(&hive).await;

@@ -8,6 +8,8 @@ use super::history::History;
 
 /// How many steps back there are.
 const MOST_UNDO: usize = 100;
+/// A text of more bytes than this has none.
+const LONGEST_UNDO: usize = 64 * 1024;
 
 /// What a key came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +195,10 @@ impl Editor {
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut LineBuffer)) {
+        if self.text().len() > LONGEST_UNDO {
+            self.undo.clear();
+            return change(&mut self.buffer);
+        }
         let before = (self.text().to_owned(), self.cursor());
         change(&mut self.buffer);
         if before.0 != self.text() {
