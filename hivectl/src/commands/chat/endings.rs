@@ -19,7 +19,8 @@ pub(super) fn ended(
     took: Option<f64>,
     ink: Ink,
 ) -> Vec<String> {
-    let after = took.map(|took| format!(" after {}", seconds(took))).unwrap_or_default();
+    let after =
+        took.filter(|took| *took > 0.0).map(|took| format!(" after {}", seconds(took))).unwrap_or_default();
     // That what was cancelled was cancelled is no news.
     let why = error.filter(|_| code != Some(status.as_str()));
     let why = why.map(|why| format!(": {}", escape(why, Place::Line))).unwrap_or_default();

@@ -39,8 +39,13 @@ pub(super) async fn talk(
     };
     let mut lines = stdin_lines();
     let (mut at_end, mut is_interrupted) = (false, false);
+    if is_person {
+        out.notice(&format!("{} listens; /help lists the commands", talk.bot));
+    }
     talk.invite(out);
     loop {
+        // A person goes on after what was cancelled.
+        is_interrupted &= !(is_person && talk.open.is_empty());
         if at_end && talk.open.is_empty() {
             talk.chat.close().await;
             if is_interrupted {

@@ -20,6 +20,9 @@ use crate::output::wrap::words;
 /// How many prompts that wait are shown.
 const SHOWN: usize = 3;
 
+/// How many rows of a prompt stay above its answer; whoever said more knows it.
+const LONGEST_PROMPT: usize = 30;
+
 /// What everything is shown by.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
@@ -343,11 +346,17 @@ impl Turns {
         let ink = self.look.ink;
         let room = self.look.columns.saturating_sub(2).max(1);
         let rows = self.open[at].text.lines().flat_map(|line| words(&escape(line, Place::Line), room));
-        let rows = rows.enumerate().map(|(index, row)| {
+        let rows: Vec<_> = rows.collect();
+        let shown = rows.iter().take(LONGEST_PROMPT).enumerate().map(|(index, row)| {
             let mark = if index == 0 { ink.cyan(">") } else { " ".to_owned() };
-            format!("{mark} {}", ink.bold(&row))
+            if row.is_empty() { mark } else { format!("{mark} {}", ink.bold(row)) }
         });
-        rows.chain([String::new()]).collect()
+        let mut lines: Vec<_> = shown.collect();
+        if rows.len() > LONGEST_PROMPT {
+            lines.push(ink.dim(&format!("  … and {} lines more", rows.len() - LONGEST_PROMPT)));
+        }
+        lines.push(String::new());
+        lines
     }
 
     fn next_has_the_word(&mut self) -> Vec<String> {

@@ -43,6 +43,15 @@ fn an_answer_stands_below_its_prompt() {
 }
 
 #[test]
+fn of_a_long_prompt_its_beginning_stays() {
+    let lines = turns().ask(id("A"), "line\n".repeat(100));
+    assert_eq!(
+        (lines.len(), lines[29].as_str(), lines[30].as_str()),
+        (32, "  line", "  … and 70 lines more")
+    );
+}
+
+#[test]
 fn a_prompt_that_waits_is_shown_when_it_has_the_word() {
     let mut turns = turns();
     turns.ask(id("A"), "first".into());
