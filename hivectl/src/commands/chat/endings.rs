@@ -3,6 +3,7 @@
 use hive_shared::api::code;
 use hive_shared::work::Status;
 
+use super::turns::Look;
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::text::seconds;
@@ -17,25 +18,27 @@ pub(super) fn ended(
     code: Option<&str>,
     files: &[String],
     took: Option<f64>,
-    ink: Ink,
+    look: &Look,
 ) -> Vec<String> {
     let after =
         took.filter(|took| *took > 0.0).map(|took| format!(" after {}", seconds(took))).unwrap_or_default();
     // That what was cancelled was cancelled is no news.
     let why = error.filter(|_| code != Some(status.as_str()));
     let why = why.map(|why| format!(": {}", escape(why, Place::Line))).unwrap_or_default();
+    let files = if files.is_empty() { String::new() } else { format!(" · changed {}", shown_files(files)) };
     let mut lines = match status {
-        Status::Completed => vec![ink.dim(&format!("✓ {}", took.map(seconds).unwrap_or_default()))],
-        Status::Cancelled => vec![ink.yellow(&format!("✗ cancelled{after}{why}"))],
+        Status::Completed => {
+            let took = took.map(seconds).unwrap_or_default();
+            look.laid_out(&format!("✓ {took}{files}"), Ink::dim)
+        }
+        Status::Cancelled => look.laid_out(&format!("✗ cancelled{after}{why}{files}"), Ink::yellow),
         status => {
-            let mut lines = vec![ink.red(&format!("✗ {}{after}{why}", ended_how(status)))];
-            lines.extend(way_out(status, code).map(|hint| ink.dim(&format!("  {hint}"))));
+            let hint = way_out(status, code).map(|hint| look.laid_out(&format!("  {hint}"), Ink::dim));
+            let mut lines = look.laid_out(&format!("✗ {}{after}{why}{files}", ended_how(status)), Ink::red);
+            lines.extend(hint.unwrap_or_default());
             lines
         }
     };
-    if let (false, Some(first)) = (files.is_empty(), lines.first_mut()) {
-        first.push_str(&ink.dim(&format!(" · changed {}", shown_files(files))));
-    }
     lines.push(String::new());
     lines
 }

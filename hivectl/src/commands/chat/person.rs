@@ -154,14 +154,17 @@ impl Talk {
         }
         let ink = self.look.ink;
         let session = escape(&self.session.clone().unwrap_or_else(spoken::user), Place::Line);
-        let about = format!(" · {} · {} · session {session} · ", status.adapter, status.mode.as_str());
-        let mut standing = standing::lines(status, ink).into_iter();
-        let first = standing.next().unwrap_or_default();
-        self.above.push(format!("{}{}{first}", ink.bold(self.bot.as_str()), ink.dim(&about)));
-        self.above.extend(standing);
-        self.above.push(
-            ink.dim("Enter says it, Alt-Enter begins another line, Ctrl-C cancels, /help tells the rest"),
-        );
+        let about = format!(" · {} · {} · session {session}", status.adapter, status.mode.as_str());
+        let mut first = format!("{}{}", ink.bold(self.bot.as_str()), ink.dim(&about));
+        let mut standing = standing::lines(status, ink);
+        // A bot that has nothing to do is greeted in a line.
+        if status.current.is_none() && !standing.is_empty() {
+            first = format!("{first}{} {}", ink.dim(" ·"), standing.remove(0));
+        }
+        let help = "Enter says it, Alt-Enter begins another line, Ctrl-C cancels, /help tells the rest";
+        self.above.push(first);
+        self.above.extend(standing.iter().flat_map(|line| words(line, self.look.columns)));
+        self.above.extend(self.look.laid_out(help, Ink::dim));
         self.above.push(String::new());
         self.tell_trouble();
     }
@@ -355,7 +358,7 @@ impl Talk {
     pub(super) fn notice(&mut self, text: &str) {
         if !self.is_quiet {
             let text = format!("· {}", escape(text, Place::Line));
-            self.above.extend(words(&text, self.look.columns).iter().map(|line| self.look.ink.dim(line)));
+            self.above.extend(self.look.laid_out(&text, Ink::dim));
         }
     }
 }

@@ -33,6 +33,13 @@ pub(super) struct Look {
     pub(super) columns: usize,
 }
 
+impl Look {
+    /// A text of our own making in rows, between words.
+    pub(super) fn laid_out(&self, text: &str, paint: fn(Ink, &str) -> String) -> Vec<String> {
+        words(text, self.columns).iter().map(|row| paint(self.ink, row)).collect()
+    }
+}
+
 /// The turns that are not over, in the order in which they speak.
 pub(super) struct Turns {
     look: Look,
@@ -152,14 +159,7 @@ impl Turns {
                 if self.open[at].held.is_empty() =>
             {
                 let mut lines = self.said(at);
-                lines.extend(ended(
-                    status,
-                    error.as_deref(),
-                    error_code.as_deref(),
-                    &[],
-                    None,
-                    self.look.ink,
-                ));
+                lines.extend(ended(status, error.as_deref(), error_code.as_deref(), &[], None, &self.look));
                 self.open.remove(at);
                 self.requests.turn_is_over(&frame.id);
                 lines
@@ -175,8 +175,8 @@ impl Turns {
     pub(super) fn refused(&mut self, id: &ItemId, why: &str, hint: Option<&str>) -> Vec<String> {
         let Some(at) = self.open.iter().position(|turn| turn.id == *id) else { return Vec::new() };
         let mut lines = if at == 0 { self.end_of_speech() } else { self.said(at) };
-        lines.push(self.look.ink.red(&format!("✗ {}", escape(why, Place::Line))));
-        lines.extend(hint.map(|hint| self.look.ink.dim(&format!("  {hint}"))));
+        lines.extend(self.look.laid_out(&format!("✗ {}", escape(why, Place::Line)), Ink::red));
+        lines.extend(hint.iter().flat_map(|hint| self.look.laid_out(&format!("  {hint}"), Ink::dim)));
         lines.push(String::new());
         self.open.remove(at);
         self.requests.turn_is_over(id);
@@ -262,12 +262,12 @@ impl Turns {
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => self.think(&content),
             TurnEvent::ToolCall { call } => {
                 let mut lines = self.end_of_speech();
-                lines.extend(tool_line(&call).map(|line| ink.dim(&line)));
+                lines.extend(tool_line(&call).iter().flat_map(|line| self.look.laid_out(line, Ink::dim)));
                 lines
             }
             TurnEvent::Plan { entries } => {
                 let mut lines = self.end_of_speech();
-                lines.extend(plan_lines(&entries).iter().map(|line| ink.dim(line)));
+                lines.extend(plan_lines(&entries).iter().flat_map(|line| self.look.laid_out(line, Ink::dim)));
                 lines
             }
             TurnEvent::ApprovalRequest { approval_id, title, options, deadline } => {
@@ -283,7 +283,7 @@ impl Turns {
                 Vec::new()
             }
             TurnEvent::Notice { message, .. } => {
-                vec![ink.dim(&format!("· {}", escape(&message, Place::Line)))]
+                self.look.laid_out(&format!("· {}", escape(&message, Place::Line)), Ink::dim)
             }
             TurnEvent::ResponseComplete {
                 status,
@@ -301,7 +301,7 @@ impl Turns {
                     error_code.as_deref(),
                     &files_modified,
                     took,
-                    ink,
+                    &self.look,
                 ));
                 self.said = Said::default();
                 if let Some(turn) = self.open.pop_front() {
