@@ -69,6 +69,7 @@ pub async fn run(
     if message.trim().is_empty() {
         return Err(Failure::usage("there is nothing to ask: the text is empty"));
     }
+    spoken::check(&message)?;
     let mut chat = Chat::new(fleet.client(&args.bot).await?);
     let id = chat.prompt(spoken::prompt(message, args.session, args.when_busy)).await;
     let mut answer = Answer::default();

@@ -378,6 +378,30 @@ async fn the_worst_answer_is_the_exit_status_of_a_chat() {
 }
 
 #[tokio::test]
+async fn a_chat_for_programs_is_a_frame_a_line() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.script(spoken("completed"));
+    let chat = async |format: &str| {
+        use tokio::io::AsyncWriteExt;
+        let mut command = home.command(&["chat", "BOT-1", "-o", format]);
+        command.env_remove("USER");
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let _refused = child.stdin.take().unwrap().write_all(b"What?\n").await;
+        child.wait_with_output().await.unwrap()
+    };
+    let ended = chat("ndjson").await;
+    let frames: Vec<Value> = out(&ended).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["accepted", "response_chunk", "response_chunk", "response_complete"]);
+    // Who is not named is known by the system.
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    fake.wait_for(&format!(r#""message":"What?","user":"{user}""#)).await;
+    assert_eq!(exit(&chat("json").await), 2);
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_is_no_error() {
     let home = Home::new();
     let fake = home.start("BOT-1").await;

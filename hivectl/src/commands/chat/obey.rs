@@ -115,7 +115,8 @@ impl Talk {
     }
 }
 
-fn failed(failure: &Failure, ink: Ink) -> Vec<String> {
+/// A failure in lines.
+pub(super) fn failed(failure: &Failure, ink: Ink) -> Vec<String> {
     let mut lines = vec![ink.red(&format!("✗ {}", escape(&failure.message, Place::Line)))];
     lines.extend(failure.hint.as_ref().map(|hint| ink.dim(&format!("  {}", escape(hint, Place::Line)))));
     lines

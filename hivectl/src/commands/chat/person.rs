@@ -17,6 +17,7 @@ use super::editor::{Editor, Pressed};
 use super::errands;
 use super::history::History;
 use super::keys::Keys;
+use super::obey::failed;
 use super::screen::Screen;
 use super::standing;
 use super::turns::{Look, Turns};
@@ -336,6 +337,10 @@ impl Talk {
         }
         match command::read(line) {
             Line::Message(message) => {
+                if let Err(failure) = spoken::check(&message) {
+                    self.above.extend(failed(&failure, self.look.ink));
+                    return None;
+                }
                 let prompt = spoken::prompt(message.clone(), self.session.clone(), WhenBusy::Auto);
                 let id = self.chat.prompt(prompt).await;
                 self.above.extend(self.turns.ask(id, message));

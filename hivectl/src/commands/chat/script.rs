@@ -65,6 +65,10 @@ pub(super) async fn talk(
                 Some("") => talk.invite(out),
                 Some(line) => match command::read(line) {
                     Line::Message(message) => {
+                        if let Err(failure) = spoken::check(&message) {
+                            talk.ends.push(out.failure(&failure));
+                            continue;
+                        }
                         let prompt = spoken::prompt(message, talk.session.clone(), WhenBusy::Auto);
                         talk.open.push(talk.chat.prompt(prompt).await);
                     }
