@@ -1,9 +1,11 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
+mod asking;
 mod chat;
 mod ci;
 mod clients;
 mod completions;
+mod conversation;
 mod crash;
 mod documents;
 mod door;

@@ -1,6 +1,6 @@
 //! `hivectl ask`.
 
-use hive_shared::chat::{Channel, TurnEvent};
+use hive_shared::chat::{Channel, TurnEvent, notice};
 use hive_shared::client::{Chat, ChatEvent};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::{Status, WhenBusy};
@@ -13,6 +13,7 @@ use crate::fleet::{Fleet, down};
 use crate::input;
 use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
+use crate::output::said::Said;
 use crate::output::{Format, Printer};
 use crate::waiting::PATIENCE;
 
@@ -68,10 +69,11 @@ pub async fn run(
     if message.trim().is_empty() {
         return Err(Failure::usage("there is nothing to ask: the text is empty"));
     }
+    spoken::check(&message)?;
     let mut chat = Chat::new(fleet.client(&args.bot).await?);
     let id = chat.prompt(spoken::prompt(message, args.session, args.when_busy)).await;
     let mut answer = Answer::default();
-    let mut response = String::new();
+    let mut response = Said::default();
     let mut cancelled = false;
     let mut give_up: Option<Instant> = None;
     loop {
@@ -114,8 +116,9 @@ pub async fn run(
                 }
                 match frame.event {
                     TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
-                        response.push_str(&content);
+                        let _shown_by_the_answer = response.take(&content);
                     }
+                    TurnEvent::Notice { code, .. } if code == notice::REPLAYED => response.comes_again(),
                     TurnEvent::ResponseComplete {
                         status,
                         success,
@@ -132,7 +135,7 @@ pub async fn run(
                                 chat_id: id,
                                 status,
                                 success,
-                                response,
+                                response: response.text().to_owned(),
                                 duration_seconds,
                                 files_modified,
                                 usage,

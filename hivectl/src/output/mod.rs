@@ -4,12 +4,18 @@
 pub mod answer;
 pub mod cell;
 pub mod escape;
+pub mod ink;
 pub mod json;
+pub mod live;
+pub mod markdown;
 pub mod page;
 pub mod progress;
+pub mod raw;
+pub mod said;
 mod screen;
 pub mod table;
 pub mod text;
+pub mod wrap;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -167,6 +173,11 @@ impl Printer {
     /// Whether stdout is a terminal with room below the results for what goes on. See [`Printer::going`].
     pub fn shows_going(&self) -> bool {
         self.format() == Format::Table && self.may_redraw() && self.shows_progress()
+    }
+
+    /// Whether `-q` asks for the result alone.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet
     }
 
     /// Whether the reader of stdout is gone, so that there is nothing left to say.
