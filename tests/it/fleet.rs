@@ -70,7 +70,8 @@ async fn up_and_down_are_a_round_trip() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_outlives_ctrl_c_and_the_terminal() {
     let hive = Hive::echo(0, TABLE);
-    let script = format!("{} up && exec cat", binary("hivectl").display());
+    // Tests that run in the background ignore Ctrl-C, and so would what they start.
+    let script = format!("{} up && exec env --default-signal=INT cat", binary("hivectl").display());
     let mut terminal = Terminal::start(&hive, "sh", &["-c", &script], &[]);
     terminal.shows("BOT-002 is up").await;
     let pid = record(&hive).expect("it is up").pid;
