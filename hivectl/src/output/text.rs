@@ -59,11 +59,6 @@ pub fn limit_paint(used: f64, limit: f64) -> Option<Paint> {
     if used >= limit * 0.95 { Some(Paint::Red) } else { (used >= limit * 0.8).then_some(Paint::Yellow) }
 }
 
-/// The text in a colour, where colours are welcome.
-pub fn painted(text: &str, paint: Paint, color: bool) -> String {
-    if color { paint.wrap(text) } else { text.to_owned() }
-}
-
 /// `1 task`, `3 tasks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })

@@ -57,7 +57,7 @@ pub(super) async fn talk(
     out: &mut Printer,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let ink = Ink { color: out.may_color() };
+    let ink = out.ink();
     let mut screen = Screen::enter()?;
     let look =
         Look { bot: client.bot().to_string(), ink, verbose: out.is_verbose(), columns: screen.columns() };

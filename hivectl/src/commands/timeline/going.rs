@@ -7,11 +7,10 @@ use hive_shared::api::{BotStatus, Entry};
 use hive_shared::ids::BotId;
 use hive_shared::time::show_duration;
 use hive_shared::work::Source;
-use unicode_width::UnicodeWidthStr;
 
 use super::roll::item_id;
 use crate::output::progress::Going;
-use crate::output::table::{cut, cut_front};
+use crate::output::wrap::{cut, cut_front, width as width_of};
 
 /// How much of what an agent says is kept, in bytes: more than a line holds.
 const TAIL: usize = 1_000;
@@ -115,7 +114,7 @@ impl Board {
                 let of =
                     format!("{} of {}", show_duration(used), show_duration(seconds(current.limit_seconds)));
                 // The words matter more than the title, which was told before.
-                let fixed = SPINNER + name.width() + current.id.as_str().len() + of.width() + 4;
+                let fixed = SPINNER + width_of(&name) + current.id.as_str().len() + width_of(&of) + 4;
                 let room = width.map_or(TITLE, |width| width.saturating_sub(fixed + WORDS)).min(TITLE);
                 let title = if room < FEW_WORDS { String::new() } else { cut(&current.title, room) };
                 let head = format!("{} {title}", current.id);
@@ -124,7 +123,8 @@ impl Board {
                     Source::Chat => format!("{}-reply", current.id),
                     Source::File | Source::Control => current.id.to_string(),
                 };
-                let room = width.map(|width| width.saturating_sub(SPINNER + name.width() + head.width() + 2));
+                let room =
+                    width.map(|width| width.saturating_sub(SPINNER + width_of(&name) + width_of(&head) + 2));
                 let said =
                     known.said.get(&entry).map(|said| last_words(&said.tail, room)).unwrap_or_default();
                 line(current.id.as_str(), format!("{head}  {said}").trim_end().to_owned(), true);
@@ -199,7 +199,7 @@ mod tests {
             "{:?}",
             texts(&board, 50, &[])
         );
-        assert!(lines[0].ends_with("as I can tell") && lines[0].width() <= 58, "{lines:?}");
+        assert!(lines[0].ends_with("as I can tell") && width_of(&lines[0]) <= 58, "{lines:?}");
         assert_eq!(lines[1..], ["TASK-1 Mend it  gave way after 1m01s, will resume", "waiting: P1:2"]);
         assert_eq!(texts(&board, 60, &[Source::Control]), ["waiting: P1:2"]);
         // The work started over.
