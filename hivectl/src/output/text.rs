@@ -26,7 +26,11 @@ pub fn short_time(stamp: Stamp, now: Stamp) -> String {
 /// How long ago something was.
 pub fn ago(then: Stamp, now: Stamp) -> String {
     let passed = now.since(then);
-    if passed < Duration::from_secs(1) { "now".to_owned() } else { format!("{} ago", show_duration(passed)) }
+    match passed.as_secs() {
+        0 => "now".to_owned(),
+        secs @ 1..60 => format!("{secs}s ago"),
+        _ => format!("{} ago", show_duration(passed)),
+    }
 }
 
 /// The time of day in the machine's zone, to the second.

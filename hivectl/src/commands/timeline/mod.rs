@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(short, long)]
     pub follow: bool,
     /// The newest so many entries [default: 50, or all with --since]
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, alias = "lines", value_name = "N")]
     pub number: Option<usize>,
     /// The whole text of each entry below it
     #[arg(long)]
