@@ -12,7 +12,7 @@ use hive_shared::work::{Kind, Source, Status};
 
 use super::view::Owned;
 use crate::error::{Exit, Failure};
-use crate::fleet::{Fleet, Reach};
+use crate::fleet::{Fleet, NO_BOTS, Reach};
 use crate::output::table::{Cell, Paint, Table};
 use crate::output::text::{seconds, status_cell};
 use crate::output::{Format, Printer};
@@ -79,7 +79,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             }
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
+                exits.push(out.failure(&failure.of(bot)));
             }
         }
     }
@@ -103,7 +103,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
 fn nothing(args: &Args, bots: &[BotId]) -> String {
     match (bots, args.all) {
         _ if !args.status.is_empty() => "no task has such a status".to_owned(),
-        ([], _) => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
+        ([], _) => NO_BOTS.to_owned(),
         ([bot], false) => format!("nothing waits for {bot}; --all lists finished tasks too"),
         ([bot], true) => format!("{bot} has no tasks: 'hivectl submit {bot} TEXT' submits one"),
         (_, false) => "nothing waits; --all lists finished tasks too".to_owned(),

@@ -73,6 +73,11 @@ pub fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| seconds.to_string(), show_duration)
 }
 
+/// A number of seconds to reckon with; what is no duration is one without end.
+pub fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
 /// The status of an item, in its colour.
 pub fn status_cell(status: Status) -> Cell {
     match status {

@@ -38,7 +38,7 @@ fn overview(rows: &[Row], utf8: bool) -> Table {
                 cells.resize(COLUMNS.len() - 1, "".into());
                 // The row says of which bot.
                 let error = status.error.strip_prefix(status.bot_id.as_str()).unwrap_or(&status.error);
-                cells.push(Cell::painted(error.trim_start_matches(": "), Paint::Red));
+                cells.push(Cell::painted(error.trim_start_matches([':', ' ']), Paint::Red));
                 cells
             }
         });
@@ -177,7 +177,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "BOT-002  working       TASK-1 Mend\\x1b the login  ▰▰▰▰▱  25m00s of 30m00s  \
+            "BOT-002  working                   TASK-1 Mend\\x1b the login  ▰▰▰▰▱  25m00s of 30m00s  \
              P0:1 P2:4 chat:1 blocked:2  2, 1 wait  1     1m15s ago  warning: 7 items wait"
         );
         let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

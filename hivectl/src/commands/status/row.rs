@@ -79,7 +79,7 @@ impl Row {
 
     /// A bot that would not say.
     pub fn trouble(bot: &BotId, failure: Failure) -> Self {
-        let failure = Failure { message: format!("{bot}: {failure}"), ..failure };
+        let failure = failure.of(bot);
         let error = failure.message.clone();
         Self::Trouble(TroubleStatus { bot_id: bot.clone(), state: "unknown", error, failure })
     }

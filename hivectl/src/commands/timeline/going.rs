@@ -1,7 +1,7 @@
 //! What goes on while one follows, in lines at the bottom of the screen.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hive_shared::api::{BotStatus, Entry};
 use hive_shared::ids::BotId;
@@ -10,6 +10,7 @@ use hive_shared::work::Source;
 
 use super::roll::item_id;
 use crate::output::progress::Going;
+use crate::output::text::duration;
 use crate::output::wrap::{cut, cut_front, width as width_of};
 
 /// How much of what an agent says is kept, in bytes: more than a line holds.
@@ -110,9 +111,9 @@ impl Board {
             if let Some(current) = &status.current
                 && (wanted.is_empty() || wanted.contains(&current.source))
             {
-                let used = seconds(current.elapsed_seconds) + at.elapsed();
+                let used = duration(current.elapsed_seconds).saturating_add(at.elapsed());
                 let of =
-                    format!("{} of {}", show_duration(used), show_duration(seconds(current.limit_seconds)));
+                    format!("{} of {}", show_duration(used), show_duration(duration(current.limit_seconds)));
                 // The words matter more than the title, which was told before.
                 let fixed = SPINNER + width_of(&name) + current.id.as_str().len() + width_of(&of) + 4;
                 let room = width.map_or(TITLE, |width| width.saturating_sub(fixed + WORDS)).min(TITLE);
@@ -132,7 +133,7 @@ impl Board {
             if let Some(suspended) = &status.suspended
                 && (wanted.is_empty() || wanted.contains(&Source::File))
             {
-                let used = show_duration(seconds(suspended.elapsed_seconds));
+                let used = show_duration(duration(suspended.elapsed_seconds));
                 let text = format!(
                     "{} {}  gave way after {used}, will resume",
                     suspended.id,
@@ -147,10 +148,6 @@ impl Board {
         }
         lines
     }
-}
-
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// The last words in a line.

@@ -93,7 +93,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             }
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
+                exits.push(out.failure(&failure.of(bot)));
             }
         }
     }
