@@ -5,8 +5,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use hive_shared::nearest::probable;
 
 use crate::commands;
 use crate::error::{Exit, Failure};
@@ -65,6 +66,9 @@ pub struct Global {
     /// How results are shown
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum)]
     pub output: Option<Format>,
+    /// The same as '-o json', as other tools spell it
+    #[arg(long, global = true, hide = true, conflicts_with = "output")]
+    pub json: bool,
     /// Neither progress nor notices
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -76,38 +80,51 @@ pub struct Global {
 impl Global {
     /// What it says about output.
     pub fn output_options(&self) -> Options {
-        Options { format: self.output, quiet: self.quiet, verbose: self.verbose }
+        let format = self.output.or(self.json.then_some(Format::Json));
+        Options { format, quiet: self.quiet, verbose: self.verbose }
     }
 }
 
-/// The commands. What each does is told by the type of its arguments, whose doc comment is its help.
+/// The commands. What each does is told by the type of its arguments, whose doc comment is its help. The aliases are
+/// what people who know other tools try first.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs, reason = "a comment here would take the place of the help")]
 pub enum Command {
     Init(commands::init::Args),
+    #[command(alias = "add")]
     Submit(commands::submit::Args),
     Wait(commands::wait::Args),
+    #[command(aliases = ["task", "queue", "list", "ls"])]
     Tasks(commands::tasks::Args),
     Show(commands::show::Args),
+    #[command(aliases = ["result", "answer"])]
     Response(commands::response::Args),
+    #[command(aliases = ["rm", "delete"])]
     Cancel(commands::cancel::Args),
     Retry(commands::retry::Args),
+    #[command(aliases = ["priority", "prio"])]
     Prioritize(commands::prioritize::Args),
     Ask(commands::ask::Args),
     Chat(commands::chat::Args),
     Pause(commands::pause::Args),
+    #[command(aliases = ["continue", "unpause"])]
     Resume(commands::resume::Args),
     Interrupt(commands::interrupt::Args),
     Stop(commands::stop::Args),
+    #[command(aliases = ["ps", "bots"])]
     Status(commands::status::Args),
+    #[command(aliases = ["events", "history"])]
     Timeline(commands::timeline::Args),
     Approvals(commands::approvals::Args),
     Approve(commands::approve::Args),
     Deny(commands::deny::Args),
+    #[command(alias = "start")]
     Up(commands::up::Args),
     Down(commands::down::Args),
+    #[command(alias = "log")]
     Logs(commands::logs::Args),
     Doctor(commands::doctor::Args),
+    #[command(alias = "completion")]
     Completions(commands::completions::Args),
 }
 
@@ -127,8 +144,29 @@ pub fn explain(error: &clap::Error, args: &[OsString], out: &mut Printer) -> Exi
         ErrorKind::MissingSubcommand => {
             out.failure(&Failure::usage("no command is given").hint("'hivectl --help' lists the commands"))
         }
+        ErrorKind::InvalidSubcommand => {
+            let word = match error.get(ContextKind::InvalidSubcommand) {
+                Some(ContextValue::String(word)) => word.as_str(),
+                _ => "",
+            };
+            out.failure(&no_such_command(word))
+        }
         _ => out.failure(&usage_failure(&error.render().to_string(), args)),
     }
+}
+
+fn no_such_command(word: &str) -> Failure {
+    let hint = match word {
+        "restart" => "'hivectl down' and then 'hivectl up' start bots anew".to_owned(),
+        "run" => "'hivectl up' runs bots, 'hivectl submit' gives one a task".to_owned(),
+        "kill" => "'hivectl interrupt' ends what a bot does, 'hivectl stop' halts the bot".to_owned(),
+        "version" => "'hivectl --version' prints it".to_owned(),
+        _ => match probable(word, Cli::command().get_subcommands().map(clap::Command::get_name)) {
+            Some(meant) => format!("did you mean '{meant}'? 'hivectl --help' lists all commands"),
+            None => "'hivectl --help' lists the commands".to_owned(),
+        },
+    };
+    Failure::usage(format!("there is no command '{word}'")).hint(hint)
 }
 
 /// clap's text is an `error:` paragraph, perhaps a `tip:`, then the usage.
@@ -136,21 +174,25 @@ fn usage_failure(text: &str, args: &[OsString]) -> Failure {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (head, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    // How a word that begins with a dash is passed is seldom what was meant.
     let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let tip = tip.filter(|tip| !tip.starts_with("to pass "));
     let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let usage = usage.filter(|_| !message.starts_with("unexpected argument"));
     // What follows -f is files, the bot too if it comes last.
     let names_files = args.iter().any(|word| word == "-f" || word == "--file");
     let hint = match (tip, usage) {
         _ if names_files && message.ends_with(": <BOT>") => {
             "the bot comes first: hivectl submit BOT -f FILE...".to_owned()
         }
+        _ if message.ends_with(": <BOT>...") => "name bots, or all of them with --all".to_owned(),
         (Some(tip), _) => tip.to_owned(),
         (None, Some(usage)) => format!("usage: {usage}"),
         (None, None) => {
             let command = Cli::command();
             let mut words = args.iter().skip(1).filter_map(|word| command.find_subcommand(word));
             match words.next() {
-                Some(command) => format!("'hivectl help {}' explains it", command.get_name()),
+                Some(command) => format!("'hivectl help {}' explains its arguments", command.get_name()),
                 None => "'hivectl --help' lists commands and options".to_owned(),
             }
         }
@@ -188,6 +230,6 @@ mod tests {
 
         let failure = explain(&["hivectl", "prioritize", "TASK-1", "P9"]);
         assert!(failure.message.ends_with("'P9' is none of P0, P1, P2, P3"), "{failure}");
-        assert_eq!(failure.hint.as_deref(), Some("'hivectl help prioritize' explains it"));
+        assert_eq!(failure.hint.as_deref(), Some("'hivectl help prioritize' explains its arguments"));
     }
 }

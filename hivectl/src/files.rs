@@ -120,6 +120,11 @@ impl Files {
         Ok(self.queued(id)?.map(|queued| self.waiting(queued.view)))
     }
 
+    /// Whether its STOP file is there.
+    pub fn is_stopped(&self) -> bool {
+        self.hive.stop_file(&self.bot).exists()
+    }
+
     /// The pause that its PAUSE file asks for, if there is one.
     pub fn pause_in_force(&self) -> Option<Pause> {
         let path = self.hive.pause_file(&self.bot);

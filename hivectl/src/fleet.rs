@@ -18,6 +18,12 @@ use crate::output::Printer;
 /// How long a bot on this machine may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a bot may take to answer where others are asked as well.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// What is said of a hive without bots.
+pub const NO_BOTS: &str = "this hive has no bots yet: 'hivectl init --bot NAME' adds one";
+
 /// The bots within reach: those of a hive, or one on another machine.
 #[derive(Debug, Clone)]
 pub struct Fleet {
@@ -74,6 +80,14 @@ impl Located {
             Reach::Down(_) => Err(down(&self.bot)),
         }
     }
+}
+
+/// What a bot answers, if it does so in time: one that hangs must not hold up the others.
+pub async fn in_time<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
+        let limit = ANSWER.as_secs();
+        Err(Failure::new(Exit::Unreachable, format!("it is there, but did not answer within {limit} s")))
+    })
 }
 
 /// The failure that a bot is down.
@@ -279,7 +293,7 @@ fn not_found(item: &ItemRef) -> Failure {
 fn no_such_bot<'a>(bot: &BotId, known: impl Iterator<Item = &'a BotId>) -> Failure {
     let known: Vec<_> = known.map(BotId::as_str).collect();
     let hint = match known.as_slice() {
-        [] => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
+        [] => NO_BOTS.to_owned(),
         bots => format!("the bots here are {}", bots.join(", ")),
     };
     Failure::new(Exit::NotFound, format!("there is no bot {bot} in this hive")).hint(hint)

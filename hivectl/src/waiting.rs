@@ -16,6 +16,7 @@ use crate::commands::view;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Located, Reach, down};
 use crate::output::progress::{Clock, Count, Standing};
+use crate::output::text::duration;
 use crate::output::{Format, Printer};
 
 /// How long a wait puts up with a bot that is down (SPEC 10).
@@ -291,14 +292,13 @@ fn standing(item: &TaskDetail, current: Option<&Current>, all: &[TaskDetail]) ->
         (None, Some(place)) => format!(" (place {place})"),
         (None, None) => String::new(),
     };
-    let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     let done = all.iter().filter(|detail| detail.task.status.is_final()).count();
     Standing {
         text: format!("{}: {} is {}{about}", item.bot_id, task.task_id, task.status),
         count: (all.len() > 1).then_some(Count { done, total: all.len() }),
         clock: current.filter(|current| current.id == task.task_id).map(|current| Clock {
-            elapsed: seconds(current.elapsed_seconds),
-            limit: seconds(current.limit_seconds),
+            elapsed: duration(current.elapsed_seconds),
+            limit: duration(current.limit_seconds),
         }),
     }
 }

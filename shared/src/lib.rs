@@ -8,6 +8,7 @@ pub mod client;
 pub mod digest;
 mod front_matter;
 pub mod ids;
+pub mod nearest;
 pub mod paths;
 pub mod response;
 pub mod settings;

@@ -300,7 +300,8 @@ async fn commands_do_what_they_say() {
     terminal.enter("/help");
     terminal.shows("/pause [REASON]").await;
     terminal.enter("/stauts");
-    terminal.shows("there is no /stauts; did you mean /status?").await;
+    // What was typed stays, and the answer is below it.
+    terminal.shows("> /stauts\nthere is no /stauts; did you mean /status?").await;
     terminal.enter("//etc is a directory");
     terminal.shows("you said: /etc is a directory").await;
     terminal.press("/qui\t");

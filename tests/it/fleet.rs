@@ -299,7 +299,10 @@ async fn logs_are_for_people_and_for_programs_also_while_the_bot_is_down() {
     let last = ctl(&hive, &["logs", "BOT-002", "-n", "1", "-o", "json"]).await.expect(0).json();
     assert_eq!((last.as_array().map(Vec::len), &last[0]["fields"]["message"]), (Some(1), &json!("stopped")));
     let none = ctl(&hive, &["logs", "BOT-002", "--since", "2100-01-01T00:00:00Z"]).await.expect(0);
-    assert_eq!((none.out.as_str(), none.err.as_str()), ("", ""));
+    assert_eq!(
+        (none.out.as_str(), none.err.as_str()),
+        ("", "hivectl: BOT-002 has logged nothing since then\n")
+    );
     ctl(&hive, &["logs", "BOT-002", "-f", "-o", "json"]).await.expect(2);
     let line = r#"{"timestamp":"2026-11-22T18:05:27Z","level":"ERROR","fields":{"message":"no room"}}"#;
     fs::write(hive.paths().error_log(hive.bot()), format!("{line}\n{{\"torn"))

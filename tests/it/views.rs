@@ -80,10 +80,10 @@ async fn one_bot_that_is_named_is_shown_with_all_there_is() {
     let mut terminal = Terminal::hivectl(&hive, &["status", "BOT-002"]);
     assert_eq!(terminal.ended().await.code(), Some(3));
     terminal.shows("1 task file waiting").await;
-    terminal.shows("hive-agent BOT-002").await;
+    terminal.shows("hivectl up BOT-002").await;
     // For scripts it is a row, as any.
     let piped = ctl(&hive, &["status", "BOT-002"]).await.expect(3);
-    assert!(piped.out.starts_with("BOT ") && piped.out.contains("1 wait"), "{piped:?}");
+    assert!(piped.out.starts_with("BOT ") && piped.out.contains("1 task"), "{piped:?}");
     let json = ctl(&hive, &["status", "-o", "json"]).await.expect(0).json();
     assert_eq!((&json[0]["state"], &json[0]["waiting"]), (&"down".into(), &1.into()));
 }

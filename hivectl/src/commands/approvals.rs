@@ -9,16 +9,13 @@ use hive_shared::client::{Client, ClientError};
 use hive_shared::ids::BotId;
 use hive_shared::time::{Stamp, show_duration};
 use serde::Serialize;
-use tokio::time::timeout;
 
 use crate::error::{Exit, Failure};
-use crate::fleet::{Fleet, ItemRef, Reach, down};
+use crate::fleet::{Fleet, ItemRef, Reach, down, in_time};
 use crate::output::Printer;
 use crate::output::escape::{Place, escape};
 use crate::output::table::{Cell, Paint, Table};
 
-/// How long a bot may take to say what waits: one that hangs must not hold up the others.
-const DEADLINE: Duration = Duration::from_secs(2);
 /// With less time than this until it is denied, a request stands out.
 const SOON: Duration = Duration::from_mins(1);
 
@@ -70,17 +67,10 @@ type Waiting = (Client, Vec<Approval>);
 /// What waits for each bot; nothing for one that is down, unless it is needed.
 async fn look(bots: &[BotId], needs_all: bool, fleet: &Fleet) -> Vec<Result<Option<Waiting>, Failure>> {
     join_all(bots.iter().map(|bot| async move {
-        let asked = timeout(DEADLINE, ask(bot, fleet)).await.unwrap_or_else(|_| {
-            let seconds = DEADLINE.as_secs();
-            Err(Failure::new(
-                Exit::Unreachable,
-                format!("it is there, but did not answer within {seconds} s"),
-            ))
-        });
-        match asked {
+        match in_time(ask(bot, fleet)).await {
             Ok(None) if needs_all => Err(down(bot)),
             Ok(waiting) => Ok(waiting),
-            Err(failure) => Err(Failure { message: format!("{bot}: {failure}"), ..failure }),
+            Err(failure) => Err(failure.of(bot)),
         }
     }))
     .await
@@ -97,7 +87,7 @@ async fn ask(bot: &BotId, fleet: &Fleet) -> Result<Option<Waiting>, Failure> {
 }
 
 fn table(approvals: &[Approval]) -> Table {
-    let mut table = Table::new(&["ID", "BOT", "FOR", "LEFT", "OPTIONS", "WHAT"])
+    let mut table = Table::new(&["BOT", "ID", "FOR", "LEFT", "OPTIONS", "WHAT"])
         .gives_way("OPTIONS", 12)
         .gives_way("FOR", 12)
         .last_at_least(24)
@@ -107,8 +97,8 @@ fn table(approvals: &[Approval]) -> Table {
         let left = approval.deadline.since(now);
         let paint = if left < SOON { Paint::Red } else { Paint::Yellow };
         table.row(vec![
-            Cell::painted(approval.approval_id.as_str(), Paint::Bold),
             approval.bot_id.as_str().into(),
+            Cell::painted(approval.approval_id.as_str(), Paint::Bold),
             approval.id.as_str().into(),
             Cell::painted(show_duration(left), paint),
             ids(&approval.options).into(),

@@ -17,7 +17,8 @@ use self::finding::{Finding, Level};
 use crate::error::{Exit, Failure};
 use crate::fleet::Fleet;
 use crate::output::escape::{Place, escape};
-use crate::output::table::Paint;
+use crate::output::ink::Ink;
+use crate::output::text::count as many;
 use crate::output::{Format, Printer};
 
 const EXAMPLES: &str = r#"Examples:
@@ -79,7 +80,6 @@ fn report(hive: &Hive, bots: &[BotId], findings: &[Finding], verbose: bool, colo
         text += &group(bot.as_str(), Some(bot), findings, verbose, color);
     }
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let sum = match (count(Level::Error), count(Level::Warning)) {
         (0, 0) => "Nothing is wrong.".to_owned(),
         (0, warnings) => format!("{}, no error.", many(warnings, "warning")),
@@ -90,19 +90,17 @@ fn report(hive: &Hive, bots: &[BotId], findings: &[Finding], verbose: bool, colo
 }
 
 fn group(head: &str, bot: Option<&BotId>, findings: &[Finding], verbose: bool, color: bool) -> String {
-    let paint = |text: &str, paint: Option<Paint>| match paint {
-        Some(paint) if color => paint.wrap(text),
-        Some(_) | None => text.to_owned(),
-    };
+    let ink = Ink { color };
     let ours: Vec<_> = findings.iter().filter(|finding| finding.bot_id.as_ref() == bot).collect();
     let well = ours.iter().filter(|finding| finding.level == Level::Ok).count();
     let mut text = format!("{head}: {well} of {} checks are well\n", ours.len());
     for finding in ours.into_iter().filter(|finding| verbose || finding.level > Level::Ok) {
-        let word = paint(&format!("{:7}", finding.level.as_str()), finding.level.paint());
+        let word = format!("{:7}", finding.level.as_str());
+        let word = finding.level.paint().map_or_else(|| word.clone(), |paint| ink.paint(paint, &word));
         let message = escape(&finding.message, Place::Line);
         let _infallible = writeln!(text, "  {word}  {}: {message}", finding.check);
         if let Some(hint) = &finding.hint {
-            let head = paint("hint:", Some(Paint::Dim));
+            let head = ink.dim("hint:");
             let _infallible = writeln!(text, "           {head} {}", escape(hint, Place::Line));
         }
     }

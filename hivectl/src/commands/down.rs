@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::local;
 use crate::output::progress::{Clock, Standing};
+use crate::output::text::duration;
 use crate::output::{Format, Printer};
 
 /// How often it is looked whether a bot is gone.
@@ -186,10 +187,9 @@ impl Stop<'_> {
         let Some(current) = current else {
             return Standing { text: format!("{} stops", self.bot), ..Standing::default() };
         };
-        let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let clock = Clock {
-            elapsed: seconds(current.elapsed_seconds) + asked.elapsed(),
-            limit: seconds(current.limit_seconds),
+            elapsed: duration(current.elapsed_seconds).saturating_add(asked.elapsed()),
+            limit: duration(current.limit_seconds),
         };
         let text = format!("{} finishes {} {}", self.bot, current.id, current.title);
         Standing { text, count: None, clock: Some(clock) }

@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(short, long)]
     pub follow: bool,
     /// The newest so many lines [default: 50, or all with --since]
-    #[arg(short = 'n', long = "lines", value_name = "N")]
+    #[arg(short = 'n', long = "lines", alias = "number", value_name = "N")]
     pub number: Option<usize>,
     /// Errors alone
     #[arg(long)]
@@ -66,6 +66,11 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
 
     show(past.lines.iter().map(|line| Line::read(line)), out);
     if !args.follow {
+        if past.lines.is_empty() {
+            let what = if args.errors { "no error" } else { "nothing" };
+            let when = if args.since.is_some() { " since then" } else { "" };
+            out.notice(&format!("{} has logged {what}{when}", args.bot));
+        }
         return Ok(Exit::Done);
     }
     let mut follower = Follower::new(path.clone(), past.files, past.rest);

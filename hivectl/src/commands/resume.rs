@@ -45,7 +45,8 @@ impl Act for Resume {
             Row::Up(status) if status.paused => {
                 format!("is still paused by itself: {}", status.paused_by.join(", "))
             }
-            Row::Up(_) | Row::Down(_) | Row::Trouble(_) => "is not paused".to_owned(),
+            Row::Up(_) => "goes on".to_owned(),
+            Row::Down(_) | Row::Trouble(_) => "is not paused".to_owned(),
         }
     }
 

@@ -44,10 +44,10 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// P0 (first) to P3 (last)
-    #[arg(long, value_name = "PRIORITY", value_parser = documents::priority)]
+    #[arg(short, long, value_name = "PRIORITY", value_parser = documents::priority)]
     pub priority: Option<Priority>,
     /// The time it may work, such as 90s or 10m
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub limit: Option<Duration>,
     /// An id to submit it by: the same id and content again is the same task
     #[arg(long, value_name = "ID")]
@@ -65,7 +65,7 @@ pub struct Args {
     #[arg(long)]
     pub follow: bool,
     /// Give up waiting after so long; the work goes on
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 }
 
@@ -196,6 +196,9 @@ async fn wait(
         }
     }
     match (out.format(), waited.details.as_slice()) {
+        (Format::Table, [one]) if !streams && one.response.as_ref().is_some_and(|text| !text.is_empty()) => {
+            out.hint(&format!("'hivectl response {}' prints the answer", one.task.task_id));
+        }
         (Format::Table, _) => {}
         (Format::Json, [one]) => out.one(one, |_| String::new()),
         (Format::Json | Format::Ndjson, _) => waited.tell(out),

@@ -12,7 +12,7 @@ use hive_shared::work::{Kind, Source, Status};
 
 use super::view::Owned;
 use crate::error::{Exit, Failure};
-use crate::fleet::{Fleet, Reach};
+use crate::fleet::{Fleet, NO_BOTS, Reach};
 use crate::output::table::{Cell, Paint, Table};
 use crate::output::text::{seconds, status_cell};
 use crate::output::{Format, Printer};
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   hivectl tasks BOT-002
   hivectl tasks --all                                  # of all bots, finished ones too
+  hivectl tasks --status failed,timed_out
   hivectl tasks BOT-002 -o json | jq -r '.[].task_id'";
 
 /// List what waits in the order in which it will run
@@ -35,6 +36,21 @@ pub struct Args {
     /// Finished ones too, the latest first
     #[arg(short, long)]
     pub all: bool,
+    /// Of these statuses, finished ones too: queued, blocked, running, suspended, completed, failed, cancelled,
+    /// timed_out or incomplete
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub status: Vec<Status>,
+}
+
+impl Args {
+    /// Whether finished tasks are asked for.
+    fn wants_finished(&self) -> bool {
+        self.all || self.status.iter().any(|status| status.is_final())
+    }
+
+    fn wants(&self, task: &TaskView) -> bool {
+        self.status.is_empty() || self.status.contains(&task.status)
+    }
 }
 
 /// The tasks of one bot.
@@ -50,8 +66,8 @@ struct Queue {
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
     let bots = fleet.bots(&args.bots, out).await?;
     // Other formats have what the API has.
-    let with_times = args.all && out.format() == Format::Table;
-    let looks = join_all(bots.iter().map(|bot| look(bot, args.all, with_times, fleet))).await;
+    let with_times = args.wants_finished() && out.format() == Format::Table;
+    let looks = join_all(bots.iter().map(|bot| look(bot, args.wants_finished(), with_times, fleet))).await;
     let (mut queues, mut exits) = (Vec::new(), Vec::new());
     for (bot, look) in bots.iter().zip(looks) {
         match look {
@@ -63,13 +79,14 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             }
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
+                exits.push(out.failure(&failure.of(bot)));
             }
         }
     }
     let owned: Vec<_> = queues
         .iter()
         .flat_map(|queue| queue.tasks.iter().map(|task| Owned { bot_id: &queue.bot, task }))
+        .filter(|owned| args.wants(owned.task))
         .collect();
     let took: HashMap<_, _> = queues
         .iter()
@@ -85,7 +102,8 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
 
 fn nothing(args: &Args, bots: &[BotId]) -> String {
     match (bots, args.all) {
-        ([], _) => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
+        _ if !args.status.is_empty() => "no task has such a status".to_owned(),
+        ([], _) => NO_BOTS.to_owned(),
         ([bot], false) => format!("nothing waits for {bot}; --all lists finished tasks too"),
         ([bot], true) => format!("{bot} has no tasks: 'hivectl submit {bot} TEXT' submits one"),
         (_, false) => "nothing waits; --all lists finished tasks too".to_owned(),

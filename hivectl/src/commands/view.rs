@@ -27,18 +27,18 @@ pub(super) fn in_a_line(bot: &BotId, task: &TaskView) -> String {
 
 /// Items that were waited for.
 pub(crate) fn ended(details: &[TaskDetail]) -> Table {
-    let mut table = Table::new(&["ID", "BOT", "STATUS", "TIME", "TITLE"]);
+    let mut table = Table::new(&["BOT", "ID", "STATUS", "TOOK", "TITLE"]);
     for detail in details {
-        let time = detail.duration_seconds.map(seconds).unwrap_or_default();
+        let took = detail.duration_seconds.map(seconds).unwrap_or_default();
         let text = match &detail.error {
             Some(error) => format!("{} ({error})", detail.task.title),
             None => detail.task.title.clone(),
         };
         table.row(vec![
-            detail.task.task_id.as_str().into(),
             detail.bot_id.as_str().into(),
+            detail.task.task_id.as_str().into(),
             status_cell(detail.task.status),
-            time.into(),
+            took.into(),
             text.into(),
         ]);
     }

@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(value_name = "ID", required = true)]
     pub items: Vec<ItemRef>,
     /// Give up after so long, such as 90s or 10m; the work goes on
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 }
 

@@ -12,7 +12,7 @@ pub mod page;
 pub mod progress;
 pub mod raw;
 pub mod said;
-mod screen;
+pub mod screen;
 pub mod table;
 pub mod text;
 pub mod wrap;
@@ -23,9 +23,10 @@ use serde::Serialize;
 
 use crate::error::{Exit, Failure};
 use escape::{Place, escape};
+use ink::Ink;
 use progress::{Going, Progress, Standing};
-use screen::{Watched, ask_size};
-use table::{Paint, Rendered, Table};
+use screen::Watched;
+use table::{Rendered, Table};
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -56,6 +57,13 @@ pub struct Style {
     pub color: bool,
     /// Characters beyond ASCII.
     pub utf8: bool,
+}
+
+impl Style {
+    /// What paints in it.
+    pub fn ink(self) -> Ink {
+        Ink { color: self.color }
+    }
 }
 
 /// Prints. Nothing it does fails: see [`Printer::finish`].
@@ -158,6 +166,11 @@ impl Printer {
     /// Whether colours are welcome on stdout.
     pub fn may_color(&self) -> bool {
         self.out.screen.color
+    }
+
+    /// What paints text for stdout, where colours are welcome there.
+    pub fn ink(&self) -> Ink {
+        self.out.screen.ink()
     }
 
     /// What may be written to stdout to make it readable.
@@ -265,7 +278,7 @@ impl Printer {
     /// Shows a table over the one before it, on a screen of its own, under a line that says what it is. What does not
     /// fit on the screen is left out there; all of it stays when the watching ends, with [`Printer::settle`].
     pub fn redraw(&mut self, head: &str, table: &Table) {
-        let (color, size) = (self.out.screen.color, ask_size());
+        let (color, size) = (self.out.screen.color, screen::size());
         let head = escape(head, Place::Line);
         let drawn = screen::draw(&head, table, size, color);
         let begin = if self.watched.is_none() { screen::ENTER } else { "" };
@@ -329,8 +342,7 @@ impl Printer {
     /// Says how one sees more, to a person who looks at a table.
     pub fn hint(&mut self, text: &str) {
         if !self.options.quiet && self.out.screen.terminal && self.err.screen.terminal {
-            let hint = format!("hint: {}", escape(text, Place::Line));
-            let hint = if self.err.screen.color { Paint::Dim.wrap(&hint) } else { hint };
+            let hint = self.err.screen.ink().dim(&format!("hint: {}", escape(text, Place::Line)));
             let wrote = self.progress.beside(|| self.err.write(&format!("{hint}\n")));
             self.note(wrote);
         }
@@ -344,11 +356,9 @@ impl Printer {
 
     /// Says why a command failed and how to mend it, and gives its exit status.
     pub fn failure(&mut self, failure: &Failure) -> Exit {
-        let color = self.err.screen.color;
-        let paint = |text: &str, paint: Paint| if color { paint.wrap(text) } else { text.to_owned() };
-        let head = paint("hivectl:", Paint::Red);
         self.settle();
-        let hint_head = paint("hint:", Paint::Dim);
+        let ink = self.err.screen.ink();
+        let (head, hint_head) = (ink.red("hivectl:"), ink.dim("hint:"));
         let hint = failure.hint.as_deref().map(|hint| format!("{hint_head} {}\n", escape(hint, Place::Line)));
         let message = escape(&failure.message, Place::Line);
         let text = format!("{head} {message}\n{}", hint.unwrap_or_default());
@@ -381,7 +391,7 @@ impl Printer {
 
     /// How wide the terminal is, where stdout is one.
     fn edge(&self) -> Option<u16> {
-        let size = self.out.screen.terminal.then(ask_size).flatten();
+        let size = self.out.screen.terminal.then(screen::size).flatten();
         size.map(|(columns, _)| columns)
     }
 }
@@ -389,6 +399,12 @@ impl Printer {
 /// Whether the locale of this process has characters beyond ASCII.
 pub fn has_utf8_locale() -> bool {
     screen::is_utf8(|name| std::env::var(name).ok())
+}
+
+impl Screen {
+    fn ink(self) -> Ink {
+        Ink { color: self.color }
+    }
 }
 
 impl Stream {

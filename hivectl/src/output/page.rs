@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::escape::{Place, escape};
-use super::table::{Cell, Paint};
+use super::ink::Ink;
+use super::table::Cell;
 
 /// How wide the column of the names is.
 const NAMES: usize = 15;
@@ -26,7 +27,7 @@ impl Page {
     pub fn line(&mut self, name: &str, value: impl Into<Cell>) {
         let name = if name.is_empty() { String::new() } else { escape(&format!("{name}:"), Place::Line) };
         let gap = " ".repeat(NAMES.saturating_sub(name.chars().count()).max(usize::from(!name.is_empty())));
-        let name = if self.color && !name.is_empty() { Paint::Dim.wrap(&name) } else { name };
+        let name = Ink { color: self.color }.dim(&name);
         let _infallible = writeln!(self.text, "{name}{gap}{}", value.into().shown(self.color));
     }
 

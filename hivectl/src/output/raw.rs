@@ -43,15 +43,6 @@ fn restore() {
     let _ = disable_raw_mode();
 }
 
-/// The columns and rows of the terminal.
-pub fn size() -> (usize, usize) {
-    match crossterm::terminal::size() {
-        Ok((columns @ 1.., rows @ 1..)) => (columns.into(), rows.into()),
-        // Terminals of programs often do not know.
-        Ok(_) | Err(_) => (80, 24),
-    }
-}
-
 /// Whether the terminal, once it is narrower, wraps again what it shows. Nearly all do; these cut it off.
 pub fn rewraps() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some();

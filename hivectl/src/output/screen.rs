@@ -26,7 +26,7 @@ pub(super) struct Watched {
 }
 
 /// The columns and rows of the terminal. Those of programs often do not know.
-pub(super) fn ask_size() -> Option<(u16, u16)> {
+pub fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0)
 }
 
@@ -53,7 +53,7 @@ pub(super) fn draw(head: &str, table: &Table, size: Option<(u16, u16)>, color: b
         [] => String::new(),
         names => format!("   (too narrow for {})", names.join(", ")),
     };
-    let head = super::table::cut(&format!("{head}{left_out}"), columns.map_or(usize::MAX, usize::from));
+    let head = super::wrap::cut(&format!("{head}{left_out}"), columns.map_or(usize::MAX, usize::from));
     let mut text = format!("{head}\n\n{}", rendered.text).replace('\n', &format!("{END_OF_LINE}\r\n"));
     // A line end below the last line would scroll the screen.
     text.truncate(text.trim_end_matches(['\r', '\n']).len());

@@ -3,9 +3,10 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ColumnConstraint, ContentArrangement, Width};
-use unicode_width::UnicodeWidthStr;
 
-pub use super::cell::{Cell, Paint, cut, cut_front};
+pub use super::cell::Cell;
+pub use super::ink::Paint;
+use super::wrap::width;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -13,6 +14,7 @@ const GAP: usize = 2;
 const LAST_AT_LEAST: usize = 8;
 /// No column is cut to less than this.
 const NARROWEST: usize = 4;
+
 /// Rows under a header.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -188,7 +190,7 @@ impl Table {
                 continue;
             }
             let (least, most) = column.bounds;
-            let width = (*wide).max(column.name.width()).max(least).min(most);
+            let width = (*wide).max(width(column.name)).max(least).min(most);
             shown.push(Room { index, width, floor: column.gives_way_to.map_or(width, |to| to.min(width)) });
         }
         if let Some(last) = shown.last_mut() {
@@ -318,7 +320,7 @@ mod tests {
         assert!(rendered.cut);
         let narrow = table().render(Some(20), false).text;
         assert!(narrow.lines().count() == 3 && narrow.contains('…'), "{narrow}");
-        assert!(narrow.lines().all(|line| line.width() <= 20), "{narrow}");
+        assert!(narrow.lines().all(|line| width(line) <= 20), "{narrow}");
     }
 
     #[test]

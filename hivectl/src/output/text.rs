@@ -26,7 +26,11 @@ pub fn short_time(stamp: Stamp, now: Stamp) -> String {
 /// How long ago something was.
 pub fn ago(then: Stamp, now: Stamp) -> String {
     let passed = now.since(then);
-    if passed < Duration::from_secs(1) { "now".to_owned() } else { format!("{} ago", show_duration(passed)) }
+    match passed.as_secs() {
+        0 => "now".to_owned(),
+        secs @ 1..60 => format!("{secs}s ago"),
+        _ => format!("{} ago", show_duration(passed)),
+    }
 }
 
 /// The time of day in the machine's zone, to the second.
@@ -59,11 +63,6 @@ pub fn limit_paint(used: f64, limit: f64) -> Option<Paint> {
     if used >= limit * 0.95 { Some(Paint::Red) } else { (used >= limit * 0.8).then_some(Paint::Yellow) }
 }
 
-/// The text in a colour, where colours are welcome.
-pub fn painted(text: &str, paint: Paint, color: bool) -> String {
-    if color { paint.wrap(text) } else { text.to_owned() }
-}
-
 /// `1 task`, `3 tasks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -72,6 +71,11 @@ pub fn count(number: usize, what: &str) -> String {
 /// A number of seconds as a duration; what is no duration at all is shown as it is.
 pub fn seconds(seconds: f64) -> String {
     Duration::try_from_secs_f64(seconds).map_or_else(|_| seconds.to_string(), show_duration)
+}
+
+/// A number of seconds to reckon with; what is no duration is one without end.
+pub fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// The status of an item, in its colour.

@@ -5,6 +5,8 @@ use unicode_width::UnicodeWidthChar;
 
 /// How far apart the stops are that a tab goes to.
 const TAB: usize = 8;
+/// Stands where text was cut.
+const CUT: char = '…';
 
 /// The columns that a text takes, its control sequences not counted.
 pub fn width(text: &str) -> usize {
@@ -94,8 +96,22 @@ pub fn cut(line: &str, columns: usize) -> String {
             Piece::Char(_) => {}
         }
     }
-    text.push('…');
+    text.push(CUT);
     text
+}
+
+/// The end of a line without control sequences, as much of it as fits, with a mark that there is more.
+pub fn cut_front(line: &str, columns: usize) -> String {
+    if width(line) <= columns {
+        return line.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let mut from = line.len();
+    for (at, c) in line.char_indices().rev() {
+        let Some(left) = room.checked_sub(Piece::Char(c).width()) else { break };
+        (room, from) = (left, at);
+    }
+    format!("{CUT}{}", &line[from..])
 }
 
 /// A character, or a control sequence of our own.
@@ -168,7 +184,8 @@ mod tests {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdef", 5), "abcd…");
         assert_eq!(cut("\x1b[2mabcdef\x1b[0m", 4), "\x1b[2mabc\x1b[0m…");
-        assert_eq!(cut("漢字漢字", 5), "漢字…");
+        assert_eq!((cut("漢字漢字", 5), cut("漢字漢字", 6)), ("漢字…".into(), "漢字…".into()));
+        assert_eq!((cut_front("漢字漢字", 6), cut_front("abcd", 3)), ("…漢字".into(), "…cd".into()));
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn what_waits_is_listed_over_all_bots_the_oldest_first() {
     let (exit, out, err) = ended(&home.run(&["approvals"]).await);
     let lines: Vec<_> = out.lines().collect();
     assert_eq!((exit, lines.len(), err.as_str()), (0, 3, ""), "{out}");
-    assert!(lines[1].starts_with("APR-2  BOT-2  TASK-1  "), "{out}");
+    assert!(lines[1].starts_with("BOT-2  APR-2  TASK-1  "), "{out}");
     assert!(lines[2].ends_with("  ever, once, no  edit: Write\\x1b it (src/a.rs)"), "{out}");
     let (_, json, _) = ended(&home.run(&["approvals", "BOT-1", "-o", "json"]).await);
     let json: Value = serde_json::from_str(&json).unwrap();

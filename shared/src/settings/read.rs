@@ -13,6 +13,7 @@ use toml::{Table, Value};
 
 use super::error::SettingsError;
 use super::layers::{Content, Node, Origin};
+use crate::nearest::nearest;
 
 /// Something wrong in the tree. It learns its place on the way up.
 #[derive(Debug)]
@@ -115,7 +116,8 @@ impl From<Flaw> for SettingsError {
                 let (table, inner) =
                     key.rsplit_once('.').map_or(("", key.as_str()), |(table, inner)| (table, inner));
                 let dot = if table.is_empty() { "" } else { "." };
-                let nearest = format!("{table}{dot}{}", nearest(inner, known));
+                let nearest =
+                    format!("{table}{dot}{}", nearest(inner, known.iter().copied()).unwrap_or_default());
                 let nearest = flaw.origin.map_or(nearest.clone(), |origin| origin.spelling(&nearest));
                 Self::UnknownKey { place, key, nearest }
             }
@@ -130,11 +132,6 @@ pub(super) fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
         Err(Flaw { kind: FlawKind::UnknownKey { known }, .. }) => known,
         Ok(_) | Err(Flaw { kind: FlawKind::Value(_), .. }) => &[],
     }
-}
-
-fn nearest(key: &str, known: &'static [&'static str]) -> &'static str {
-    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(key, candidate);
-    known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
 }
 
 impl<'de> Deserializer<'de> for Node {

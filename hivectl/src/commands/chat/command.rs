@@ -1,6 +1,7 @@
 //! What a line means: a message, or a command that begins with a slash.
 
 use hive_shared::ids::ItemId;
+use hive_shared::nearest::probable;
 
 /// A line that was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,10 +130,8 @@ pub(super) fn read(line: &str) -> Line {
 }
 
 fn unknown_command(name: &str) -> String {
-    let likeness = |about: &&About| strsim::jaro_winkler(about.name, name);
-    let nearest = COMMANDS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|about| likeness(about) > 0.8) {
-        Some(about) => format!("there is no {name}; did you mean {}? /help lists all", about.name),
+    match probable(name, COMMANDS.iter().map(|about| about.name)) {
+        Some(meant) => format!("there is no {name}; did you mean {meant}? /help lists all"),
         None => format!("there is no {name}; /help lists the commands, // begins a message with a slash"),
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn talk(
     out: &mut Printer,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let ink = Ink { color: out.may_color() };
+    let ink = out.ink();
     let mut screen = Screen::enter()?;
     let look =
         Look { bot: client.bot().to_string(), ink, verbose: out.is_verbose(), columns: screen.columns() };
@@ -347,16 +347,22 @@ impl Talk {
                 None
             }
             Line::Wrong(why) => {
+                self.echo(line);
                 self.above.push(self.look.ink.yellow(&escape(&why, Place::Line)));
                 None
             }
             Line::Command(Command::Quit) => Some(Exit::Done),
             Line::Command(command) => {
-                self.above.push(format!("{} {}", self.look.ink.cyan(">"), escape(line.trim(), Place::Line)));
+                self.echo(line);
                 self.obey(command).await;
                 None
             }
         }
+    }
+
+    /// Shows what was typed, where it is no message.
+    fn echo(&mut self, line: &str) {
+        self.above.push(format!("{} {}", self.look.ink.cyan(">"), escape(line.trim(), Place::Line)));
     }
 
     /// Says something beside the conversation.

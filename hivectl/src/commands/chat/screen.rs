@@ -7,7 +7,11 @@ use tokio::time::Instant;
 use crate::error::{Exit, Failure};
 use crate::output::Printer;
 use crate::output::live::{Live, Region};
-use crate::output::raw::{RawTerminal, rewraps, size};
+use crate::output::raw::{RawTerminal, rewraps};
+use crate::output::screen;
+
+/// The size of a terminal that does not know its own.
+const USUAL_SIZE: (u16, u16) = (80, 24);
 
 /// The terminal, which is as before once this is gone.
 pub(super) struct Screen {
@@ -73,4 +77,10 @@ impl Screen {
         above.clear();
         self.raw = None;
     }
+}
+
+/// The columns and rows of the terminal.
+fn size() -> (usize, usize) {
+    let (columns, rows) = screen::size().unwrap_or(USUAL_SIZE);
+    (columns.into(), rows.into())
 }

@@ -16,7 +16,6 @@ use crate::error::{Exit, Failure};
 use crate::fleet::down;
 use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
-use crate::output::ink::Ink;
 use crate::output::{Format, Printer};
 
 /// Talks until stdin ends and all is answered. Of a script the exit status is that of the worst answer; a person who
@@ -141,7 +140,7 @@ impl Talk {
 
     async fn obey(&mut self, command: Command, out: &mut Printer) -> Result<Exit, Failure> {
         let client = self.chat.client().cloned().ok_or_else(|| down(&self.bot))?;
-        let ink = Ink { color: out.may_color() };
+        let ink = out.ink();
         let lines = match command {
             Command::Help => {
                 let about = |about: &About| format!("{} {}: {}", about.name, about.takes, about.does);

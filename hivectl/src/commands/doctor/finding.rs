@@ -3,7 +3,7 @@
 use hive_shared::ids::BotId;
 use serde::Serialize;
 
-use crate::output::table::Paint;
+use crate::output::ink::Paint;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::output::escape::{Place, escape};
-use crate::output::table::Paint;
+use crate::output::ink::Ink;
 
 /// A line, as far as it can be understood.
 pub(super) enum Line<'a> {
@@ -33,7 +33,7 @@ impl<'a> Line<'a> {
 
     /// The line in words, foreign text escaped, with the newline.
     pub(super) fn words(&self, now: Stamp, color: bool) -> String {
-        let paint = |text: &str, paint: Paint| if color { paint.wrap(text) } else { text.to_owned() };
+        let ink = Ink { color };
         let json = match self {
             Self::Event { json, .. } => json,
             Self::Torn(raw) => return format!("{}\n", escape(raw, Place::Line)),
@@ -43,18 +43,18 @@ impl<'a> Line<'a> {
             .parse()
             .map_or_else(|_| escape(text("timestamp"), Place::Line), |at| clock(at, now));
         let level = match text("level") {
-            level @ "ERROR" => paint(&format!("{level:5}"), Paint::Red),
-            level @ "WARN" => paint(&format!("{level:5}"), Paint::Yellow),
-            level @ "INFO" => paint(&format!("{level:5}"), Paint::Green),
-            level => paint(&format!("{:5}", escape(level, Place::Line)), Paint::Dim),
+            level @ "ERROR" => ink.red(&format!("{level:5}")),
+            level @ "WARN" => ink.yellow(&format!("{level:5}")),
+            level @ "INFO" => ink.green(&format!("{level:5}")),
+            level => ink.dim(&format!("{:5}", escape(level, Place::Line))),
         };
         let fields = json.get("fields").and_then(Value::as_object);
         let message = fields.and_then(|fields| fields.get("message")).map(shown).unwrap_or_default();
-        let mut line = format!("{} {level} {message}", paint(&time, Paint::Dim));
+        let mut line = format!("{} {level} {message}", ink.dim(&time));
         let span = json.get("span").and_then(Value::as_object);
         let others = fields.into_iter().chain(span).flatten().filter(|(name, _)| *name != "message");
         for (name, value) in others {
-            let name = paint(&format!("{}=", escape(name, Place::Line)), Paint::Dim);
+            let name = ink.dim(&format!("{}=", escape(name, Place::Line)));
             let _infallible = write!(line, "  {name}{}", shown(value));
         }
         line.push('\n');

@@ -91,6 +91,9 @@ fn down(page: &mut Page, status: &DownStatus, hive: Option<&Hive>) {
         0 => "no task files wait".to_owned(),
         waiting => format!("{} waiting", count(waiting, "task file")),
     };
+    if status.is_stopped {
+        page.line("stopped", Cell::painted("its STOP file keeps it from starting", Paint::Yellow));
+    }
     page.line("queue", waiting);
     let Some(hive) = hive else { return };
     if let Ok(Some(record)) = read_record(hive, bot) {
@@ -101,7 +104,7 @@ fn down(page: &mut Page, status: &DownStatus, hive: Option<&Hive>) {
         );
     }
     files(page, hive, bot);
-    page.line("start it", format!("hive-agent {bot}"));
+    page.line("start it", format!("hivectl up {bot}"));
 }
 
 fn pause(page: &mut Page, by: &[String], scope: Option<Scope>, reason: Option<&str>) {

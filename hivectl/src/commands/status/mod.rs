@@ -10,10 +10,10 @@ use futures::future::join_all;
 use hive_shared::ids::BotId;
 use hive_shared::time::Stamp;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::error::{Exit, Failure};
-use crate::fleet::{Fleet, Reach};
+use crate::fleet::{Fleet, NO_BOTS, Reach, in_time};
 use crate::output::text::time_of_day;
 use crate::output::{Format, Printer};
 
@@ -23,8 +23,6 @@ pub use row::{DownStatus, Row, TroubleStatus};
 
 /// How often `--watch` looks.
 const REFRESH: Duration = Duration::from_secs(1);
-/// How long a bot may take to say how it is: one that hangs must not hold up the others.
-const DEADLINE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = r#"Examples:
   hivectl status
@@ -94,8 +92,6 @@ fn narrow(left_out: &[&str]) -> String {
     format!("{what} for want of room: 'hivectl status BOT' shows all of one")
 }
 
-const NO_BOTS: &str = "this hive has no bots yet: 'hivectl init --bot NAME' adds one";
-
 async fn watch(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
     let redraws = out.may_redraw() && out.format() == Format::Table;
     let mut resized = signal(SignalKind::window_change())
@@ -143,8 +139,7 @@ fn heading(fleet: &Fleet, trouble: Option<&str>) -> String {
 /// Asks all bots at once.
 async fn look(bots: &[BotId], fleet: &Fleet) -> Vec<Row> {
     join_all(bots.iter().map(|bot| async move {
-        let looked = timeout(DEADLINE, ask(bot, bots, fleet)).await;
-        looked.unwrap_or_else(|_| Err(late())).unwrap_or_else(|failure| Row::trouble(bot, failure))
+        in_time(ask(bot, bots, fleet)).await.unwrap_or_else(|failure| Row::trouble(bot, failure))
     }))
     .await
 }
@@ -154,9 +149,4 @@ async fn ask(bot: &BotId, known: &[BotId], fleet: &Fleet) -> Result<Row, Failure
         Reach::Up(client) => Ok(Row::Up(Box::new(client.status().await?))),
         Reach::Down(files) => Ok(Row::down(&files)),
     }
-}
-
-fn late() -> Failure {
-    let limit = DEADLINE.as_secs();
-    Failure::new(Exit::Unreachable, format!("it is there, but did not answer within {limit} s"))
 }

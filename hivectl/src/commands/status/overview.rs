@@ -6,7 +6,7 @@ use hive_shared::work::Scope;
 
 use super::row::{DownStatus, Row};
 use crate::output::table::{Cell, Paint, Table};
-use crate::output::text::{ago, bar, health_cell, limit_paint, seconds};
+use crate::output::text::{ago, bar, count, health_cell, limit_paint, seconds};
 
 const COLUMNS: [&str; 10] =
     ["BOT", "STATE", "NOW", "USED", "TIME", "QUEUE", "CHAT", "ASKS", "LAST", "HEALTH"];
@@ -38,7 +38,7 @@ fn overview(rows: &[Row], utf8: bool) -> Table {
                 cells.resize(COLUMNS.len() - 1, "".into());
                 // The row says of which bot.
                 let error = status.error.strip_prefix(status.bot_id.as_str()).unwrap_or(&status.error);
-                cells.push(Cell::painted(error.trim_start_matches(": "), Paint::Red));
+                cells.push(Cell::painted(error.trim_start_matches([':', ' ']), Paint::Red));
                 cells
             }
         });
@@ -47,8 +47,13 @@ fn overview(rows: &[Row], utf8: bool) -> Table {
 }
 
 fn down_cells(status: &DownStatus) -> Vec<Cell> {
-    let state = if status.paused { "down, paused" } else { "down" };
-    let queue = if status.waiting > 0 { format!("{} wait", status.waiting) } else { String::new() };
+    let state = match (status.is_stopped, status.paused) {
+        (true, true) => "down (STOP file), paused",
+        (true, false) => "down (STOP file)",
+        (false, true) => "down, paused",
+        (false, false) => "down",
+    };
+    let queue = if status.waiting > 0 { count(status.waiting, "task") } else { String::new() };
     let mut cells = vec![status.bot_id.as_str().into(), Cell::painted(state, Paint::Yellow)];
     cells.extend(["", "", ""].map(Cell::from));
     cells.push(queue.into());
@@ -152,6 +157,7 @@ mod tests {
         let mut status: BotStatus = serde_json::from_str(STATUS).unwrap();
         status.last_activity = Stamp::from_micros(Stamp::now().as_micros() - 75_000_000);
         let down = Row::Down(DownStatus {
+            is_stopped: true,
             bot_id: BotId::parse("BOT-003").unwrap(),
             state: "down",
             paused: true,
@@ -171,11 +177,11 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[1],
-            "BOT-002  working       TASK-1 Mend\\x1b the login  ▰▰▰▰▱  25m00s of 30m00s  \
+            "BOT-002  working                   TASK-1 Mend\\x1b the login  ▰▰▰▰▱  25m00s of 30m00s  \
              P0:1 P2:4 chat:1 blocked:2  2, 1 wait  1     1m15s ago  warning: 7 items wait"
         );
         let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(cells(lines[2]), ["BOT-003", "down,", "paused", "5", "wait"]);
+        assert_eq!(cells(lines[2]), ["BOT-003", "down", "(STOP", "file),", "paused", "5", "tasks"]);
         assert_eq!(cells(lines[3]), ["BOT-4", "unknown", "it", "does", "not", "answer"]);
     }
 

@@ -38,6 +38,9 @@ pub struct DownStatus {
     pub pause_reason: Option<String>,
     /// How many task files wait for it.
     pub waiting: usize,
+    /// Whether its STOP file keeps it from starting.
+    #[serde(skip)]
+    pub is_stopped: bool,
     /// Since when it is paused.
     #[serde(skip)]
     pub paused_since: Option<Stamp>,
@@ -70,12 +73,13 @@ impl Row {
             paused_since: pause.as_ref().and_then(|p| p.since),
             pause_reason: pause.and_then(|p| p.reason),
             waiting: files.waiting_files(),
+            is_stopped: files.is_stopped(),
         })
     }
 
     /// A bot that would not say.
     pub fn trouble(bot: &BotId, failure: Failure) -> Self {
-        let failure = Failure { message: format!("{bot}: {failure}"), ..failure };
+        let failure = failure.of(bot);
         let error = failure.message.clone();
         Self::Trouble(TroubleStatus { bot_id: bot.clone(), state: "unknown", error, failure })
     }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{ToSpan, Zoned};
 
 use super::Args;
+use crate::fleet::NO_BOTS;
 
 /// Reads a point in time as people write it: a duration is that long ago, and what names no zone is in the machine's.
 pub(in crate::commands) fn parse_time(text: &str) -> Result<Stamp, String> {
@@ -81,7 +82,7 @@ impl Args {
     /// Why there is nothing to show.
     pub(super) fn nothing(&self, bots: &[BotId]) -> String {
         match bots {
-            [] => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
+            [] => NO_BOTS.to_owned(),
             _ if self.is_filtered() => "no entry is such as these filters want".to_owned(),
             _ if self.since.is_some() || self.until.is_some() => "nothing happened in that time".to_owned(),
             [bot] => format!("nothing has happened on {bot} yet"),

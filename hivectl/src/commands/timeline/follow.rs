@@ -64,7 +64,7 @@ pub(super) async fn run(
                 }
                 Some((bot, Err(error))) => {
                     let failure = Failure::from(error);
-                    exit = out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure });
+                    exit = out.failure(&failure.of(&bot));
                 }
             },
             Some(status) = asking.next() => {

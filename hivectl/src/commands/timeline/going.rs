@@ -1,17 +1,17 @@
 //! What goes on while one follows, in lines at the bottom of the screen.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hive_shared::api::{BotStatus, Entry};
 use hive_shared::ids::BotId;
 use hive_shared::time::show_duration;
 use hive_shared::work::Source;
-use unicode_width::UnicodeWidthStr;
 
 use super::roll::item_id;
 use crate::output::progress::Going;
-use crate::output::table::{cut, cut_front};
+use crate::output::text::duration;
+use crate::output::wrap::{cut, cut_front, width as width_of};
 
 /// How much of what an agent says is kept, in bytes: more than a line holds.
 const TAIL: usize = 1_000;
@@ -111,11 +111,11 @@ impl Board {
             if let Some(current) = &status.current
                 && (wanted.is_empty() || wanted.contains(&current.source))
             {
-                let used = seconds(current.elapsed_seconds) + at.elapsed();
+                let used = duration(current.elapsed_seconds).saturating_add(at.elapsed());
                 let of =
-                    format!("{} of {}", show_duration(used), show_duration(seconds(current.limit_seconds)));
+                    format!("{} of {}", show_duration(used), show_duration(duration(current.limit_seconds)));
                 // The words matter more than the title, which was told before.
-                let fixed = SPINNER + name.width() + current.id.as_str().len() + of.width() + 4;
+                let fixed = SPINNER + width_of(&name) + current.id.as_str().len() + width_of(&of) + 4;
                 let room = width.map_or(TITLE, |width| width.saturating_sub(fixed + WORDS)).min(TITLE);
                 let title = if room < FEW_WORDS { String::new() } else { cut(&current.title, room) };
                 let head = format!("{} {title}", current.id);
@@ -124,7 +124,8 @@ impl Board {
                     Source::Chat => format!("{}-reply", current.id),
                     Source::File | Source::Control => current.id.to_string(),
                 };
-                let room = width.map(|width| width.saturating_sub(SPINNER + name.width() + head.width() + 2));
+                let room =
+                    width.map(|width| width.saturating_sub(SPINNER + width_of(&name) + width_of(&head) + 2));
                 let said =
                     known.said.get(&entry).map(|said| last_words(&said.tail, room)).unwrap_or_default();
                 line(current.id.as_str(), format!("{head}  {said}").trim_end().to_owned(), true);
@@ -132,7 +133,7 @@ impl Board {
             if let Some(suspended) = &status.suspended
                 && (wanted.is_empty() || wanted.contains(&Source::File))
             {
-                let used = show_duration(seconds(suspended.elapsed_seconds));
+                let used = show_duration(duration(suspended.elapsed_seconds));
                 let text = format!(
                     "{} {}  gave way after {used}, will resume",
                     suspended.id,
@@ -147,10 +148,6 @@ impl Board {
         }
         lines
     }
-}
-
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// The last words in a line.
@@ -199,7 +196,7 @@ mod tests {
             "{:?}",
             texts(&board, 50, &[])
         );
-        assert!(lines[0].ends_with("as I can tell") && lines[0].width() <= 58, "{lines:?}");
+        assert!(lines[0].ends_with("as I can tell") && width_of(&lines[0]) <= 58, "{lines:?}");
         assert_eq!(lines[1..], ["TASK-1 Mend it  gave way after 1m01s, will resume", "waiting: P1:2"]);
         assert_eq!(texts(&board, 60, &[Source::Control]), ["waiting: P1:2"]);
         // The work started over.

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(short, long)]
     pub follow: bool,
     /// The newest so many entries [default: 50, or all with --since]
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, alias = "lines", value_name = "N")]
     pub number: Option<usize>,
     /// The whole text of each entry below it
     #[arg(long)]
@@ -93,7 +93,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             }
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
+                exits.push(out.failure(&failure.of(bot)));
             }
         }
     }

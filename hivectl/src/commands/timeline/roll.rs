@@ -11,9 +11,10 @@ use jiff::civil::Date;
 
 use super::Args;
 use crate::output::escape::{Place, escape};
-use crate::output::table::{Cell, Paint, Table};
+use crate::output::ink::{Ink, Paint};
+use crate::output::table::{Cell, Table};
 use crate::output::text::{
-    count, day_line, day_of, first_line, painted, seconds, short_time, status_cell, time_of_day,
+    count, day_line, day_of, first_line, seconds, short_time, status_cell, time_of_day,
 };
 use crate::output::{Printer, Style};
 
@@ -145,7 +146,7 @@ impl Roll {
             shown_time = time_of_day(time);
             let day = day_of(time);
             if self.day.replace(day).is_none_or(|before| before != day) {
-                let line = painted(&day_line(day, self.look.style.utf8), Paint::Dim, self.look.style.color);
+                let line = self.look.style.ink().dim(&day_line(day, self.look.style.utf8));
                 self.table.text(format!("{line}\n"));
             }
         }
@@ -165,7 +166,7 @@ impl Roll {
         }
         self.table.row(cells);
         if self.look.full {
-            self.table.text(whole_text(entry, self.look.style.color));
+            self.table.text(whole_text(entry, self.look.style.ink()));
         } else {
             self.has_more |= entry.content_truncated || entry.content.trim().lines().nth(1).is_some();
         }
@@ -234,10 +235,10 @@ fn notes(entry: &Entry) -> Option<String> {
 }
 
 /// All that an entry says, in lines below its row.
-fn whole_text(entry: &Entry, color: bool) -> String {
+fn whole_text(entry: &Entry, ink: Ink) -> String {
     let mut lines = Vec::new();
     let mut named = |name: &str, text: &str, paint: Paint| {
-        lines.push(painted(&format!("{name}: {}", escape(text, Place::Line)), paint, color));
+        lines.push(ink.paint(paint, &format!("{name}: {}", escape(text, Place::Line))));
     };
     if let Some(title) = entry.title.as_deref().filter(|title| title.chars().count() > SHORT_TITLE) {
         named("title", title, Paint::Dim);
@@ -254,7 +255,7 @@ fn whole_text(entry: &Entry, color: bool) -> String {
     lines.extend(escape(entry.content.trim_end(), Place::Block).lines().map(str::to_owned));
     if entry.content_truncated {
         let all = format!("… (cut; 'hivectl response {}' prints all of it)", item_id(entry));
-        lines.push(painted(&all, Paint::Dim, color));
+        lines.push(ink.dim(&all));
     }
     lines.iter().map(|line| format!("{INSET}{line}").trim_end().to_owned() + "\n").collect()
 }
