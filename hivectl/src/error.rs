@@ -134,7 +134,11 @@ impl Failure {
 impl From<HiveError> for Failure {
     fn from(error: HiveError) -> Self {
         let text = chain(&error);
-        // The texts of these errors end in a hint in brackets.
+        if let HiveError::Io(_) = &error {
+            return Self::new(Exit::NotFound, text)
+                .hint("'cd' to one that is there, or name the hive with --hive DIR");
+        }
+        // The texts of the others end in a hint in brackets.
         match text.split_once(" (").and_then(|(text, hint)| Some((text, hint.strip_suffix(')')?))) {
             Some((text, hint)) => Self::new(Exit::NotFound, text).hint(hint),
             None => Self::new(Exit::NotFound, text),
@@ -291,5 +295,9 @@ mod tests {
         let failure = Failure::from(HiveError::NotAHive("/tmp/x".into()));
         assert_eq!(failure.message, "/tmp/x is no hive: it holds no .deia directory");
         assert_eq!(failure.hint.as_deref(), Some("make one with 'hivectl init'"));
+        let gone = std::io::Error::from_raw_os_error(2);
+        let failure = Failure::from(HiveError::Io(gone));
+        assert!(failure.message.ends_with("(os error 2)"), "{failure:?}");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("--hive DIR")));
     }
 }

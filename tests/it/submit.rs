@@ -121,6 +121,8 @@ async fn a_signal_ends_whatever_waits_or_follows() {
     let agent = Agent::start(&hive).await;
     ctl(&hive, &["submit", "BOT-002", "hold", "--id", "T1"]).await.expect(0);
     agent.api().until_is("T1", "running").await;
+    nix::unistd::mkfifo(&hive.root().join("pipe"), nix::sys::stat::Mode::S_IRWXU)
+        .expect("a pipe can be made");
     for (line, leaves) in [
         ("wait T1", true),
         ("wait T1 -o json", true),
@@ -131,6 +133,7 @@ async fn a_signal_ends_whatever_waits_or_follows() {
         ("status --watch", false),
         // Nothing comes from that pipe.
         ("submit BOT-002 -", false),
+        ("submit BOT-002 -f pipe", false),
         ("ask BOT-002 -", false),
     ] {
         for signal in [Signal::SIGINT, Signal::SIGTERM] {

@@ -124,11 +124,15 @@ async fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<Proposa
         let now = Stamp::now();
         ("stdin".to_owned(), format!("{}.md", ItemId::generate("TASK", now.timestamp())), bytes, now)
     } else {
-        let (bytes, modified) = read(path, bound).map_err(|error| {
-            Failure::usage(match error.kind() {
-                ErrorKind::NotFound => format!("there is no file {}", path.display()),
-                _ => format!("{} cannot be read: {error}", path.display()),
-            })
+        let unread = |reason: &dyn std::fmt::Display| {
+            Failure::usage(format!("{} cannot be read: {reason}", path.display()))
+        };
+        // Of a named pipe nobody knows when it is written: signals are heard meanwhile.
+        let file = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || read(&file, bound)).await.map_err(|e| unread(&e))?;
+        let (bytes, modified) = read.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Failure::usage(format!("there is no file {}", path.display())),
+            _ => unread(&error),
         })?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (path.display().to_string(), file_name, bytes, modified)

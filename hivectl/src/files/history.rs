@@ -179,8 +179,12 @@ impl Files {
     }
 }
 
-/// The front matter, which may hold a long prompt, and so many bytes of the text.
+/// The front matter, which may hold a long prompt, and so many bytes of the text. What is no file is as good as not
+/// there: a named pipe would be waited for without end.
 pub(super) fn head(path: &Path, of_text: usize) -> io::Result<String> {
+    if !path.metadata()?.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
     let mut reader = BufReader::new(std::fs::File::open(path)?);
     let mut document = Vec::new();
     reader.read_until(b'\n', &mut document)?;
@@ -217,6 +221,18 @@ mod tests {
         assert!(files.tasks(false).unwrap().is_empty());
         let entries = files.entries().unwrap();
         assert_eq!((entries.len(), entries[0].content.as_str()), (1, "ours"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_response() {
+        let (_dir, files) = files();
+        let named = |name: &str| files.hive.responses().join(name);
+        nix::unistd::mkfifo(&named("A-1-response.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::fs::create_dir(named("A-2-response.md")).unwrap();
+        for id in ["A-1", "A-2"] {
+            assert_eq!(files.response(&ItemId::parse(id).unwrap()).unwrap(), None);
+        }
+        assert!(files.entries().unwrap().is_empty());
     }
 
     #[test]

@@ -156,7 +156,8 @@ impl Files {
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
     pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
-        if !is_task_name(name) || path.is_symlink() {
+        // Neither what a link leads to is a task, nor a named pipe, which would be waited for without end.
+        if !is_task_name(name) || !path.symlink_metadata().ok()?.is_file() {
             return None;
         }
         let file = std::fs::File::open(path).ok()?;
@@ -273,6 +274,19 @@ mod tests {
             .filter(|name| name.starts_with('.'))
             .collect();
         assert!(names.is_empty(), "{names:?}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_task() {
+        let (_dir, files) = files();
+        let id = ItemId::parse("A-1").unwrap();
+        let path = files.hive.tasks(&files.bot).join("A-1.md");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(files.dropped(&id).is_none() && files.detail(&id).unwrap().is_none());
+        assert!(files.some_waiting("").is_empty());
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(files.dropped(&id).is_none() && files.tasks(true).unwrap().is_empty());
     }
 
     #[test]

@@ -98,8 +98,12 @@ impl Endpoint {
     /// those that the machine trusts.
     pub fn remote(url: &str, token: Token, ca: Option<PathBuf>) -> Result<Self, FindError> {
         let bad = || FindError::BadUrl(url.to_owned());
-        let url = Url::parse(url.trim()).map_err(|_| bad())?;
+        let mut url = Url::parse(url.trim()).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(bad());
+        }
+        // The token alone opens the door; a password must not come up where the address is told.
+        if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
             return Err(bad());
         }
         Ok(Self { url, token, ca })
@@ -215,6 +219,13 @@ mod tests {
         std::fs::write(hive.token(&bot), "c2VjcmV0\n").unwrap();
         std::fs::set_permissions(hive.token(&bot), std::fs::Permissions::from_mode(mode)).unwrap();
         (dir, hive, bot)
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_never_told() {
+        let token = Token::new("secret").unwrap();
+        let endpoint = Endpoint::remote("https://dana:hunter2@build-7:8443", token, None).unwrap();
+        assert_eq!(endpoint.url(), "https://build-7:8443");
     }
 
     #[test]

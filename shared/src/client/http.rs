@@ -18,6 +18,8 @@ use crate::work::Priority;
 const CONNECT_LOCAL: Duration = Duration::from_secs(1);
 const CONNECT_REMOTE: Duration = Duration::from_secs(5);
 const WHOLE_CALL: Duration = Duration::from_mins(1);
+/// What a bot says of its health is short. Who says more at its address is no bot, and is not heard out.
+const LONGEST_HEALTH: usize = 64 * 1024;
 
 /// One bot that was up when this was opened. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -121,7 +123,16 @@ impl Client {
     /// GET `/health`; needs no token and sends none.
     pub async fn health(&self) -> Result<HealthReply, ClientError> {
         let url = format!("{}/health", self.endpoint.url());
-        Ok(self.send(self.http.get(url)).await?.1)
+        let mut response = self.http.get(url).send().await.map_err(|e| self.unreachable(&e))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST_HEALTH {
+                return Err(ClientError::Garbled(format!("it has more than {LONGEST_HEALTH} bytes")));
+            }
+        }
+        parsed(&checked(status, body)?.1)
     }
 
     async fn understood_health(&self) -> Result<HealthReply, ClientError> {
@@ -250,24 +261,27 @@ impl Client {
         request: RequestBuilder,
     ) -> Result<(StatusCode, T), ClientError> {
         let (status, bytes) = self.bytes(request).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|e| ClientError::Garbled(e.to_string()))?;
-        Ok((status, value))
+        Ok((status, parsed(&bytes)?))
     }
 
     async fn bytes(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let unreachable = |e: reqwest::Error| ClientError::Unreachable {
-            url: self.endpoint.url().to_owned(),
-            reason: innermost(&e),
-        };
-        let response = request.send().await.map_err(unreachable)?;
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(unreachable)?;
-        if status.is_success() {
-            Ok((status, body.into()))
-        } else {
-            Err(ClientError::of_reply(status.as_u16(), &body))
-        }
+        let body = response.bytes().await.map_err(|e| self.unreachable(&e))?;
+        checked(status, body.into())
     }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        ClientError::Unreachable { url: self.endpoint.url().to_owned(), reason: innermost(error) }
+    }
+}
+
+fn checked(status: StatusCode, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), ClientError> {
+    if status.is_success() { Ok((status, body)) } else { Err(ClientError::of_reply(status.as_u16(), &body)) }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|e| ClientError::Garbled(e.to_string()))
 }
 
 /// The last cause in the chain: the outer ones say no more than that a request failed.
