@@ -122,7 +122,7 @@ impl Fleet {
             (Some(path), _) => Token::read(path)?,
             (None, Some(token)) => Token::new(&token)?,
             (None, None) => {
-                return Err(Failure::new(Exit::Unauthorized, format!("there is no token for {url}"))
+                return Err(Failure::new(Exit::Unauthorized, "there is no token for the bot at that URL")
                     .hint("name a file that holds it with --token-file, or set HIVE_TOKEN"));
             }
         };

@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long)]
     pub errors: bool,
     /// What was logged since then: a time (2026-11-22T18:00:00Z), or so long ago (1h)
-    #[arg(long, value_name = "TIME", value_parser = super::timeline::parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = super::timeline::parse_time)]
     pub since: Option<Stamp>,
 }
 

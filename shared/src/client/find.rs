@@ -97,7 +97,7 @@ impl Endpoint {
     /// A bot at a URL such as `https://build-7:8443`. `ca` is a PEM file of the certificates to trust; without it,
     /// those that the machine trusts.
     pub fn remote(url: &str, token: Token, ca: Option<PathBuf>) -> Result<Self, FindError> {
-        let bad = || FindError::BadUrl(url.to_owned());
+        let bad = || FindError::BadUrl(without_user(url));
         let mut url = Url::parse(url.trim()).map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(bad());
@@ -143,6 +143,14 @@ impl Endpoint {
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
     }
+}
+
+/// The text of a URL, even of one that is none, without the user and password that may stand before its host.
+fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("//").unwrap_or(("", url));
+    let authority = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    if scheme.is_empty() { rest[host..].to_owned() } else { format!("{scheme}//{}", &rest[host..]) }
 }
 
 /// Whether the host is written as a loopback address. A name, even `localhost`, is whatever a resolver says.
@@ -241,6 +249,18 @@ mod tests {
         {
             let (_dir, hive, bot) = hive_with_record(url, 0o600);
             assert!(matches!(Endpoint::in_hive(&hive, &bot), Err(FindError::NotLoopback { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_told() {
+        for (url, told) in [
+            ("ftp://dana:secret@host:1/x@y", "ftp://host:1/x@y"),
+            ("dana:secret@host", "host"),
+            ("htp:/host", "htp:/host"),
+        ] {
+            let error = Endpoint::remote(url, Token::new("t").unwrap(), None).unwrap_err();
+            assert!(matches!(&error, FindError::BadUrl(shown) if shown == told), "{error:?}");
         }
     }
 

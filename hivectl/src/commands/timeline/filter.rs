@@ -83,6 +83,7 @@ impl Args {
     pub(super) fn nothing(&self, bots: &[BotId]) -> String {
         match bots {
             [] => NO_BOTS.to_owned(),
+            _ if self.number == Some(0) => "no entry was asked for".to_owned(),
             _ if self.is_filtered() => "no entry is such as these filters want".to_owned(),
             _ if self.since.is_some() || self.until.is_some() => "nothing happened in that time".to_owned(),
             [bot] => format!("nothing has happened on {bot} yet"),

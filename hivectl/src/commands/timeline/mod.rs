@@ -51,10 +51,10 @@ pub struct Args {
     #[arg(long)]
     pub full: bool,
     /// Since then: a duration such as 1h, or a time such as 18:00, yesterday, 2026-11-22 or 2026-11-22T18:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = filter::parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = filter::parse_time)]
     pub since: Option<Stamp>,
     /// Before then, written in the same ways
-    #[arg(long, value_name = "TIME", value_parser = filter::parse_time, conflicts_with = "follow")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = filter::parse_time, conflicts_with = "follow")]
     pub until: Option<Stamp>,
     /// Of these sources: file, chat or control
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
