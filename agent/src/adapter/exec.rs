@@ -83,7 +83,7 @@ impl Exec {
 async fn until_resumed(controls: &mut Controls) -> Result<(), Failure> {
     loop {
         match controls.next().await {
-            Control::Suspend => {}
+            Control::Suspend | Control::Answer(_) => {}
             Control::Resume => return Ok(()),
             Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
         }
@@ -165,7 +165,7 @@ impl Attempt {
                         stance = Stance::Freezing;
                         backoff = Backoff::new();
                     }
-                    (Control::Suspend, OnPreempt::Suspend) => {}
+                    (Control::Suspend, OnPreempt::Suspend) | (Control::Answer(_), _) => {}
                     (Control::Resume, _) => self.go_on(&mut stance).await,
                     (Control::Cancel, _) => {
                         is_ending = true;

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hive_shared::api::code;
+use hive_shared::chat::ApprovalOption;
 use hive_shared::ids::{BotId, ItemId};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -39,8 +40,13 @@ pub struct RunSpec {
     pub bot: BotId,
     /// The task or chat prompt.
     pub item: ItemId,
-    /// Which conversation of the agent the run belongs to; adapters without conversations do not look at it.
+    /// Which conversation the run belongs to: that of a chat, or of a file task its own. Adapters whose agents have none
+    /// do not look at it.
     pub session: String,
+    /// What the agent itself calls that conversation, as an earlier run has reported ([`Report::Session`]).
+    pub agent_session: Option<String>,
+    /// Whether an earlier attempt at the same item was cut short.
+    pub goes_on: bool,
     /// What the agent is to do.
     pub instruction: String,
     /// The directory it works in.
@@ -49,7 +55,7 @@ pub struct RunSpec {
 
 /// What the coordinator may ask of a run, at any time and as often as it likes: what makes no sense any more is
 /// ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// Give way: do nothing until `Resume`. Answered by [`Report::Suspended`], or by [`Report::Ended`] if the run was
     /// over by then.
@@ -62,6 +68,34 @@ pub enum Control {
     Terminate,
     /// Be gone; the last step.
     Kill,
+    /// The answer to what the run has asked. Each [`Question`] gets one at most; a run that gives way or ends puts its
+    /// open questions back itself, and asks anew when it goes on.
+    Answer(Answer),
+}
+
+/// Something that an agent wants permission for (SPEC 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Tells the questions of one run apart.
+    pub key: u64,
+    /// What for, as the agent words it.
+    pub title: String,
+    /// What the agent says that it is about to do: `read`, `edit`, `execute` and the like.
+    pub kind: Option<String>,
+    /// Where, as the agent says: paths, absolute or below the working directory.
+    pub locations: Vec<String>,
+    /// The answers there are.
+    pub options: Vec<ApprovalOption>,
+}
+
+/// What a [`Question`] is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Which question.
+    pub key: u64,
+    /// The id of the option chosen; `None` if none of them says what was decided: the agent is told that its request
+    /// is cancelled.
+    pub option: Option<String>,
 }
 
 /// What a run tells of itself.
@@ -69,6 +103,12 @@ pub enum Control {
 pub enum Report {
     /// It has given way.
     Suspended,
+    /// The agent asks for permission, and waits.
+    Asked(Question),
+    /// The agent does not want to know any more: its question of that key.
+    Unasked(u64),
+    /// What the agent calls the conversation of this run, for later runs in it.
+    Session(String),
     /// It is over and no process of it is left. Comes exactly once for each run, and last.
     Ended(Outcome),
 }

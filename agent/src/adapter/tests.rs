@@ -46,6 +46,8 @@ fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Sub
         bot: BotId::parse("BOT-002").unwrap(),
         item,
         session: "session".to_owned(),
+        agent_session: None,
+        goes_on: false,
         instruction: instruction.to_owned(),
         workdir: dir.path().to_owned(),
     };
@@ -312,8 +314,9 @@ async fn suspending_and_resuming_in_quick_succession_is_harmless() {
     }
     let result = loop {
         match subject.report().await {
-            Report::Suspended => {}
             Report::Ended(outcome) => break outcome.result,
+            Report::Suspended => {}
+            other @ (Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => panic!("{other:?}"),
         }
     };
     assert_eq!((result, subject.text().as_str()), (Ok(()), "ready\nword\n"));

@@ -136,6 +136,9 @@ impl Driver {
         self.store.put_body(item.arrival, document.clone())?;
         self.store.forget_partial(item.arrival)?;
         self.store.tally(item.source, item.status)?;
+        if item.source == Source::File {
+            self.store.put_agent_session(Source::File, item.id.as_str(), None)?;
+        }
         let content = content_of(&ending.text);
         match item.source {
             Source::File | Source::Control => {

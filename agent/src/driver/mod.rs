@@ -4,6 +4,7 @@
 //! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
 //! The text that an agent streams does not pass through here.
 
+mod approvals;
 mod chats;
 mod earlier;
 mod ends;
@@ -25,7 +26,7 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::BotSettings;
 use hive_shared::time::Stamp;
-use hive_shared::work::Status;
+use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
 use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
@@ -109,6 +110,9 @@ pub struct Driver {
 /// A run that has not ended.
 struct LiveRun {
     arrival: i64,
+    source: Source,
+    /// The conversation that it is part of.
+    session: String,
     turn: Arc<Turn>,
     run: Option<Run>,
     kept: Position,
@@ -242,6 +246,15 @@ impl Driver {
             Report::Suspended => {
                 self.keep_text_of(run)?;
                 self.feed(Event::RunSuspended(run))?
+            }
+            Report::Asked(question) => self.asked(run, question)?,
+            Report::Unasked(key) => self.unasked(run, key)?,
+            Report::Session(id) => {
+                if let Some(live) = self.runs.get(&run) {
+                    let (source, name) = (live.source, live.session.clone());
+                    self.store.put_agent_session(source, &name, Some(id))?;
+                }
+                None
             }
             Report::Ended(outcome) => {
                 let how = match outcome.result {

@@ -99,15 +99,20 @@ impl Driver {
         };
         turn.started_at(self.store.seq());
         tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
+        let session = item.detail.session.clone().unwrap_or_else(|| id.to_string());
+        let agent_session = self.store.agent_session(source, &session)?;
         let spec = RunSpec {
             run_id,
             bot: self.identity.bot.clone(),
             item: id.clone(),
-            session: item.detail.session.clone().unwrap_or_else(|| id.to_string()),
+            agent_session,
+            goes_on: item.attempts > 1,
+            session: session.clone(),
             instruction,
             workdir: self.identity.workdir.clone(),
         };
-        let live = LiveRun { arrival: item.arrival, turn, run: None, kept: Position::default() };
+        let live =
+            LiveRun { arrival: item.arrival, source, session, turn, run: None, kept: Position::default() };
         self.runs.insert(run, live);
         self.effects.push(Effect::Start { run, spec });
         Ok(Performed::Done)
@@ -126,7 +131,7 @@ impl Driver {
         self.store.instruction(item.arrival)
     }
 
-    fn control(&mut self, run: RunId, control: Control) {
+    pub(super) fn control(&mut self, run: RunId, control: Control) {
         self.effects.push(Effect::Control { run, control });
     }
 
