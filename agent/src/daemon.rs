@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
 use crate::adapter::{Adapter, process};
+use crate::approval::Policy;
 use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
@@ -62,6 +63,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     trust::check_settings_file(&hive.settings())?;
     let all_settings = Settings::load(&hive)?;
     let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
+    let policy = Policy::new(&settings)?;
     if args.check {
         return Ok(io::stdout().write_all(settings.to_toml().as_bytes())?);
     }
@@ -82,7 +84,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if !settings.listen.ip().is_loopback() {
         tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
     }
-    Bot { hive, id: bot, settings, known_bots: all_settings.bots() }.live()
+    Bot { hive, id: bot, settings, policy, known_bots: all_settings.bots() }.live()
 }
 
 fn verbosity(args: &Args) -> Verbosity {
@@ -165,6 +167,7 @@ struct Bot {
     hive: Hive,
     id: BotId,
     settings: BotSettings,
+    policy: Policy,
     known_bots: Vec<BotId>,
 }
 
@@ -211,6 +214,7 @@ impl Bot {
             hub: Arc::clone(&hub),
             outbox,
             adapter,
+            policy: self.policy.clone(),
             runtime: runtime.handle().clone(),
             mail: mail.clone(),
         })?;

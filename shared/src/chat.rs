@@ -266,6 +266,8 @@ pub mod notice {
     pub const SLOW: &str = "slow";
     /// The response is cut at `max_output`.
     pub const TRUNCATED: &str = "truncated";
+    /// A request for permission was answered, denied or withdrawn.
+    pub const APPROVAL: &str = "approval";
     /// The bot does not have the frames of this turn any more: its whole answer follows once more.
     pub const REPLAYED: &str = "replayed";
 }

@@ -30,6 +30,7 @@ use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
 use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
+use crate::approval::{Desk, Policy};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
 use crate::hub::Hub;
@@ -87,6 +88,8 @@ pub struct Driver {
     hub: Arc<Hub>,
     outbox: Option<Outbox>,
     adapter: Adapter,
+    policy: Policy,
+    desk: Desk,
     runtime: tokio::runtime::Handle,
     mail: Sender<Message>,
     started: Instant,
@@ -116,6 +119,8 @@ struct LiveRun {
     turn: Arc<Turn>,
     run: Option<Run>,
     kept: Position,
+    /// Whether it was asked to yield or to end.
+    gives_way: bool,
 }
 
 /// Whether files may turn out to be answered by an earlier hive.
@@ -148,6 +153,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// What does the work.
     pub adapter: Adapter,
+    /// What an agent may do unasked.
+    pub policy: Policy,
     /// Where runs live.
     pub runtime: tokio::runtime::Handle,
     /// For runs to report to this driver.
@@ -157,7 +164,7 @@ pub struct Parts {
 impl Driver {
     /// Takes up the work where the last life of the bot left it. Returns the files that are known, for the inbox.
     pub fn begin(parts: Parts) -> Result<(Self, HashMap<String, Fingerprint>), StoreError> {
-        let Parts { identity, settings, store, hub, outbox, adapter, runtime, mail } = parts;
+        let Parts { identity, settings, store, hub, outbox, adapter, policy, runtime, mail } = parts;
         let counts = store.counts()?;
         let recent_endings = store.last_endings(RECENT_ENDINGS)?.into_iter().rev().collect();
         let mut driver = Self {
@@ -168,6 +175,8 @@ impl Driver {
             hub,
             outbox: Some(outbox),
             adapter,
+            policy,
+            desk: Desk::default(),
             runtime,
             mail,
             started: Instant::now(),
@@ -205,6 +214,7 @@ impl Driver {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.feed(Event::Tick)?;
+            self.expire_approvals()?;
             self.keep_what_was_said()?;
             self.flush()?;
         }
@@ -223,8 +233,10 @@ impl Driver {
     }
 
     fn receive(&mut self, mail: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
-        let core = self.core.next_deadline().and_then(|at| self.started.checked_add(at.since_start()));
-        match [core, self.keep_at].into_iter().flatten().min() {
+        let instant = |at: Moment| self.started.checked_add(at.since_start());
+        let core = self.core.next_deadline().and_then(instant);
+        let desk = self.desk.next_deadline().and_then(instant);
+        match [core, desk, self.keep_at].into_iter().flatten().min() {
             None => mail.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => mail.recv_timeout(at.saturating_duration_since(Instant::now())),
         }
@@ -257,6 +269,7 @@ impl Driver {
                 None
             }
             Report::Ended(outcome) => {
+                self.withdraw_approvals(run, "the agent is done")?;
                 let how = match outcome.result {
                     Ok(()) => crate::coordinator::Ended::Well,
                     Err(_) => crate::coordinator::Ended::Badly,

@@ -31,6 +31,7 @@ impl Driver {
             self.first_scan = FirstScan::Answered(self.names_answered());
         }
         self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;
+        self.forget_open_approvals()?;
         for item in unsettled {
             self.remember_file(&item);
             match (item.status.is_final(), item.source) {

@@ -9,8 +9,8 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::{
-    ApprovalList, BotStatus, Entry, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
-    SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
+    Approval, ApprovalAnswer, ApprovalList, BotStatus, Entry, HealthReply, PROTOCOL, PauseRequest,
+    PriorityRequest, StopRequest, SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
 };
 use hive_shared::ids::ItemId;
 use hive_shared::work::{Kind, Source, Status};
@@ -255,16 +255,18 @@ pub(super) async fn approvals(
     Path(bot): Path<String>,
 ) -> Result<Json<ApprovalList>, Problem> {
     shared.is_bot(&bot)?;
-    // None of the adapters there are asks for approval.
-    Ok(Json(ApprovalList::default()))
+    Ok(Json(ApprovalList { approvals: shared.approvals() }))
 }
 
 pub(super) async fn approve(
     State(shared): State<Shared>,
     Path((bot, id)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+    body: Body,
+) -> Result<Json<Approval>, Problem> {
     shared.is_bot(&bot)?;
-    Err(Problem::not_found(format!("no approval '{}' waits", id.chars().take(40).collect::<String>())))
+    let id = item_id(&id)?;
+    let ApprovalAnswer { option } = read(body)?;
+    Ok(Json(shared.ask(|answer| Request::Approve { id, option, answer }).await?))
 }
 
 pub(super) async fn no_such_path() -> Problem {

@@ -228,6 +228,11 @@ impl Store {
         Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
+    /// The control acts on the timeline that wait for something.
+    pub fn waiting_controls(&self) -> Result<Vec<Entry>, StoreError> {
+        entries::waiting_controls(&self.db)
+    }
+
     /// What the agent calls a conversation: that of a chat session, or of a file task by its id.
     pub fn agent_session(&self, source: Source, name: &str) -> Result<Option<String>, StoreError> {
         let mut statement =

@@ -63,5 +63,9 @@ pub const EXIT_STATUS: &str = "exit_status";
 pub const SIGNALLED: &str = "signalled";
 /// The adapter broke.
 pub const ADAPTER_ERROR: &str = "adapter_error";
+/// An approval that was not given.
+pub const DENIED: &str = "denied";
+/// An approval that nobody waits for any more.
+pub const WITHDRAWN: &str = "withdrawn";
 /// An earlier life's response answers the task.
 pub const ANSWERED: &str = "answered";
