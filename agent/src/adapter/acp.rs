@@ -178,7 +178,10 @@ impl Keeper {
         let config = self.config.clone();
         let started = tokio::spawn(async move {
             if !pause.is_zero() {
-                tracing::info!(?pause, "the agent is started again after a pause, for it ends again and again");
+                tracing::info!(
+                    ?pause,
+                    "the agent is started again after a pause, for it ends again and again"
+                );
             }
             sleep(pause).await;
             Agent::start(&config).await

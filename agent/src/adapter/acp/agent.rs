@@ -108,7 +108,8 @@ impl Agent {
             Err(_) => {
                 let said = last_lines(&words.get());
                 let limit = HANDSHAKE_LIMIT.as_secs();
-                let what = format!("the agent did not answer within {limit} s of its start: does it speak ACP?");
+                let what =
+                    format!("the agent did not answer within {limit} s of its start: does it speak ACP?");
                 let message = if said.is_empty() { what } else { format!("{what} It said: {said}") };
                 Failure::new(code::ADAPTER_ERROR, message)
             }

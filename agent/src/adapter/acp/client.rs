@@ -69,9 +69,7 @@ impl Router {
         match (method.as_str(), session) {
             ("session/request_permission", Some(session)) => {
                 match session.send(Event::Asked(params, responder)) {
-                    Err(mpsc::error::SendError(Event::Asked(_, responder))) => {
-                        responder.respond(cancelled())
-                    }
+                    Err(mpsc::error::SendError(Event::Asked(_, responder))) => responder.respond(cancelled()),
                     Ok(()) | Err(_) => Ok(()),
                 }
             }

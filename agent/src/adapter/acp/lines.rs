@@ -64,9 +64,7 @@ pub(super) fn incoming(
 }
 
 /// Takes messages to the agent. One that does not listen any more has ended, or will be found out at its stdout.
-pub(super) fn outgoing(
-    pipe: impl AsyncWrite + Unpin + Send,
-) -> impl Sink<String, Error = io::Error> + Send {
+pub(super) fn outgoing(pipe: impl AsyncWrite + Unpin + Send) -> impl Sink<String, Error = io::Error> + Send {
     sink::unfold(pipe, |mut pipe, mut line: String| async move {
         line.push('\n');
         if pipe.write_all(line.as_bytes()).await.is_ok() {
@@ -164,7 +162,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_message_is_left_out_and_remembered() {
-        let text = b"Loading...\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}\n\n{\"level\":\"info\"}\n{broken\n\
+        let text =
+            b"Loading...\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}\n\n{\"level\":\"info\"}\n{broken\n\
                      {\"jsonrpc\":\"2.0\",\"method\":\"x\"}";
         let (lines, words) = read(text).await;
         let lines: Vec<String> = lines.into_iter().map(Result::unwrap).collect();

@@ -318,9 +318,10 @@ impl<'a> Prompt<'a> {
             Some("cancelled") if self.was_denied => {
                 failure(code::DENIED, "the agent gave up when it was denied permission")
             }
-            Some("cancelled") => {
-                failure(code::ADAPTER_ERROR, "the agent says that its turn was cancelled, but nobody here did")
-            }
+            Some("cancelled") => failure(
+                code::ADAPTER_ERROR,
+                "the agent says that its turn was cancelled, but nobody here did",
+            ),
             other => Err(Failure::new(
                 code::ADAPTER_ERROR,
                 format!("the agent stopped for a reason that is not known: {}", other.unwrap_or("none")),

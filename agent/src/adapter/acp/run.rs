@@ -156,7 +156,8 @@ impl RunOfAgent {
         let with_task = |words: &str| format!("{words}\n\n{THE_TASK_IS}\n\n{task}");
         match (self.stage, how) {
             (Stage::Fresh, How::New { lost: Some(_) }) => {
-                let message = "the agent could not take up the earlier conversation again, and remembers nothing of it";
+                let message =
+                    "the agent could not take up the earlier conversation again, and remembers nothing of it";
                 let code = notice::SESSION_LOST.to_owned();
                 self.turn.tell(TurnEvent::Notice { code, message: message.to_owned() });
                 task.clone()
@@ -168,9 +169,8 @@ impl RunOfAgent {
             }
             (Stage::CutShort, How::Loaded { knows: true }) => GO_ON_LATER.to_owned(),
             (Stage::CutShort, How::Loaded { knows: false } | How::Kept) => with_task(GO_ON_LATER),
-            (Stage::Interrupted { heard: true }, How::Kept) | (Stage::Interrupted { .. }, How::Loaded { knows: true }) => {
-                GO_ON.to_owned()
-            }
+            (Stage::Interrupted { heard: true }, How::Kept)
+            | (Stage::Interrupted { .. }, How::Loaded { knows: true }) => GO_ON.to_owned(),
             (Stage::Interrupted { .. }, How::Kept | How::Loaded { .. }) => with_task(GO_ON),
         }
     }

@@ -64,7 +64,12 @@ pub(in super::super) fn unavailable(message: String) -> Failure {
 }
 
 /// Why `program` would not start, and how that is mended.
-pub(in super::super) fn reason(error: &io::Error, program: &str, workdir: &Path, takes_argument: bool) -> String {
+pub(in super::super) fn reason(
+    error: &io::Error,
+    program: &str,
+    workdir: &Path,
+    takes_argument: bool,
+) -> String {
     if !workdir.is_dir() {
         let workdir = workdir.display();
         return format!("the working directory {workdir} is not there: create it, or set another `workdir`");

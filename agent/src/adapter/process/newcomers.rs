@@ -132,8 +132,10 @@ mod tests {
             proc(40, 10, 10),     // a shell in the agent's own group
             proc(41, 40, 10),     // what it runs
         ];
-        let mut pids: Vec<i32> =
-            newcomers(&members, &earlier, DAEMON, |proc| proc.id.pid == 40).iter().map(|p| p.id.pid).collect();
+        let mut pids: Vec<i32> = newcomers(&members, &earlier, DAEMON, |proc| proc.id.pid == 40)
+            .iter()
+            .map(|p| p.id.pid)
+            .collect();
         pids.sort_unstable();
         assert_eq!(pids, [20, 21, 30, 40, 41]);
     }
