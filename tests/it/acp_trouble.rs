@@ -83,7 +83,7 @@ async fn a_cancel_in_the_first_moment_never_lets_the_turn_run_on() {
         let id = format!("HOLD-{n}");
         api.submit(json!({"instruction": "hard-of-hearing", "id": id})).await;
         api.until_is(&id, "running").await;
-        api.act(&format!("tasks/{id}/cancel")).await;
+        api.delete(&format!("tasks/{id}")).await;
         let task = api.until_ended(&id).await;
         assert_eq!(task["status"], "cancelled", "{task}");
     }
@@ -115,7 +115,7 @@ async fn an_agent_that_will_not_end_goes_down_the_ladder_and_the_next_item_runs(
     let agent = Agent::start(&hive).await;
     hive.drop_task("TASK-1.md", "deaf");
     until_logged(&hive, "session/prompt").await;
-    agent.api().act("tasks/TASK-1/cancel").await;
+    agent.api().delete("tasks/TASK-1").await;
     let response = hive.answer("TASK-1").await;
     assert_eq!((response.header.status.as_str(), response.text.as_str()), ("cancelled", "begun\n"));
     assert_eq!(agent.descendants(), []);
@@ -135,7 +135,7 @@ async fn a_tool_that_is_left_running_after_a_cancel_is_ended_and_the_agent_is_no
         })
         .await;
     hive.until("the agent has said so", || (times(&hive, "session/prompt") == 1).then_some(())).await;
-    agent.api().act("tasks/TASK-1/cancel").await;
+    agent.api().delete("tasks/TASK-1").await;
     assert_eq!(hive.answer("TASK-1").await.header.status.as_str(), "cancelled");
     assert!(tools.iter().all(hive_tests::Process::is_gone), "{tools:?}");
     assert_eq!(agent.descendants().len(), 1, "{:?}", agent.descendants());
@@ -234,7 +234,7 @@ async fn a_run_that_waits_for_a_mute_agent_can_be_cancelled() {
     let agent = Agent::start(&hive).await;
     hive.drop_task("TASK-1.md", "hello");
     until_logged(&hive, "initialize").await;
-    agent.api().act("tasks/TASK-1/cancel").await;
+    agent.api().delete("tasks/TASK-1").await;
     assert_eq!(hive.answer("TASK-1").await.header.status.as_str(), "cancelled");
 }
 

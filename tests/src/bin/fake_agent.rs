@@ -249,7 +249,9 @@ impl Memory {
     fn put(&self, name: &str, value: impl Into<Value>) {
         let mut all = self.read();
         all[name] = value.into();
-        let _ = std::fs::write(&self.0, all.to_string());
+        // In one step: it may be killed at any time.
+        let new = self.0.with_extension("new");
+        let _ = std::fs::write(&new, all.to_string()).and_then(|()| std::fs::rename(&new, &self.0));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{AuthMethod, Implementation, InitializeRequest, InitializeResponse};
-use agent_client_protocol::{self as protocol, Client, Lines, UntypedMessage, is_connection_terminated};
+use agent_client_protocol::{self as protocol, Client, Lines, UntypedMessage};
 use hive_shared::api::code;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl Agent {
                 tracing::info!(agent = agent.name, "the agent is up");
                 return Ok(Arc::new(agent));
             }
-            Ok(Err(error)) if is_connection_terminated(&error) => {
+            Ok(Err(error)) if is_gone(&error) => {
                 return Err(during_start(died(&mut death).await));
             }
             Ok(Err(error)) => Failure::new(
@@ -178,7 +178,7 @@ impl Agent {
 
     /// Why the agent did not do what `method` asks, from its own words.
     pub(super) async fn failure(&self, method: &str, error: &protocol::Error) -> Failure {
-        if is_connection_terminated(error) {
+        if is_gone(error) {
             return self.died().await;
         }
         let words = words_of(error);
@@ -370,6 +370,11 @@ async fn died(death: &mut watch::Receiver<Option<Failure>>) -> Failure {
 fn during_start(failure: Failure) -> Failure {
     let message = format!("{} (before it had answered once)", failure.message);
     Failure { message, ..failure }
+}
+
+/// Whether an error says no more than that the agent is not there to answer.
+pub(super) fn is_gone(error: &protocol::Error) -> bool {
+    protocol::is_connection_terminated(error) || protocol::is_incoming_transport_closed(error)
 }
 
 /// What an error says, with the details that agents hide in its data.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use agent_client_protocol::{Error, is_connection_terminated, v1};
+use agent_client_protocol::{Error, v1};
 use hive_shared::api::code;
 use hive_shared::chat::ApprovalOption;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::process::RollCall;
 use super::super::{Answer, Control, Failure, Question, Report};
+use super::agent::is_gone;
 use super::client::{Event, Events, cancelled};
 use super::run::RunOfAgent;
 use super::session::Opened;
@@ -266,7 +267,7 @@ impl<'a> Prompt<'a> {
 
     async fn settled(&mut self, answer: Result<Value, Error>) -> Settled {
         if let Err(error) = &answer
-            && is_connection_terminated(error)
+            && is_gone(error)
         {
             let failure = self.opened.agent.died().await;
             return self.lost(failure);
