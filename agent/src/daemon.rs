@@ -22,7 +22,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::adapter::acp::{self, Acp};
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
 use crate::adapter::{Adapter, process};
@@ -205,7 +207,7 @@ impl Bot {
                 let _ = notes.send(Message::Outbox(note));
             },
         )?;
-        let adapter = self.adapter();
+        let adapter = self.adapter(&workdir, &epoch);
         let adapter_name = adapter.name();
         let (driver, known) = Driver::begin(Parts {
             identity: self.identity(workdir),
@@ -213,7 +215,7 @@ impl Bot {
             store,
             hub: Arc::clone(&hub),
             outbox,
-            adapter,
+            adapter: adapter.clone(),
             policy: self.policy.clone(),
             runtime: runtime.handle().clone(),
             mail: mail.clone(),
@@ -243,7 +245,9 @@ impl Bot {
         write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?)?;
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
+        adapter.warm_up(runtime.handle());
         let result = drive(driver, inbound);
+        runtime.block_on(adapter.close());
         inbox.stop();
         closing.cancel();
         runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, server).await) });
@@ -262,8 +266,12 @@ impl Bot {
         Ok(())
     }
 
-    fn adapter(&self) -> Adapter {
+    fn adapter(&self, workdir: &Path, epoch: &str) -> Adapter {
         let settings = &self.settings;
+        let on_preempt = match settings.on_preempt {
+            OnPreempt::Suspend => exec::OnPreempt::Suspend,
+            OnPreempt::Restart => exec::OnPreempt::Restart,
+        };
         match settings.adapter {
             AdapterKind::Echo => {
                 if !settings.adapter_configured {
@@ -276,11 +284,31 @@ impl Bot {
             AdapterKind::Exec => Adapter::Exec(Exec {
                 command: settings.command.clone(),
                 env: settings.env.clone(),
-                on_preempt: match settings.on_preempt {
-                    OnPreempt::Suspend => exec::OnPreempt::Suspend,
-                    OnPreempt::Restart => exec::OnPreempt::Restart,
-                },
+                on_preempt,
             }),
+            kind @ (AdapterKind::Acp
+            | AdapterKind::Claude
+            | AdapterKind::Codex
+            | AdapterKind::Gemini
+            | AdapterKind::Opencode
+            | AdapterKind::Qwen
+            | AdapterKind::Goose) => {
+                let preset = kind.preset();
+                let is_presets = preset.is_some_and(|preset| settings.acp_mode.as_deref() == preset.acp_mode);
+                Adapter::Acp(Acp::new(acp::Config {
+                    name: kind.as_str(),
+                    command: settings.command.clone(),
+                    install: preset.map(|preset| preset.install),
+                    env: settings.env.clone(),
+                    bot: self.id.clone(),
+                    workdir: workdir.to_owned(),
+                    mark: acp::mark(epoch),
+                    mode: settings.acp_mode.clone().map(|id| acp::Mode { id, is_wanted: !is_presets }),
+                    on_preempt,
+                    warm: settings.warm,
+                    bodies: TaskTracker::new(),
+                }))
+            }
         }
     }
 

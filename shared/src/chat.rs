@@ -268,6 +268,8 @@ pub mod notice {
     pub const TRUNCATED: &str = "truncated";
     /// A request for permission was answered, denied or withdrawn.
     pub const APPROVAL: &str = "approval";
+    /// The agent could not take up an earlier conversation again, and begins with nothing remembered.
+    pub const SESSION_LOST: &str = "session_lost";
     /// The bot does not have the frames of this turn any more: its whole answer follows once more.
     pub const REPLAYED: &str = "replayed";
 }

@@ -1,5 +1,8 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
+mod acp;
+mod acp_trouble;
+mod approvals;
 mod chat;
 mod clients;
 mod crash;

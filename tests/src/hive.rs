@@ -72,6 +72,18 @@ impl Hive {
         Self::new(&format!("adapter = \"exec\"\ncommand = [\"sh\", \"-c\", {script}]\n{settings}"))
     }
 
+    /// A hive with the acp adapter, which drives the suite's own agent with these flags. The working directory is the
+    /// hive's [`Hive::root`].
+    pub fn acp(flags: &[&str], settings: &str) -> Self {
+        let agent = crate::binary("fake_agent");
+        let command: Vec<&str> = std::iter::once(agent.to_str().expect("a path in Unicode"))
+            .chain(flags.iter().copied())
+            .collect();
+        // A JSON text is a TOML text as well.
+        let command = serde_json::to_string(&command).expect("texts");
+        Self::new(&format!("adapter = \"acp\"\ncommand = {command}\n{settings}"))
+    }
+
     /// The same hive as another of its bots has it.
     #[must_use]
     pub fn of(&self, bot: &str) -> Self {

@@ -1,7 +1,7 @@
 //! The adapter that runs a command for each item (SPEC 6): the instruction in, standard output out, the exit status
 //! decides.
 
-mod command;
+pub(super) mod command;
 mod farewell;
 mod pipes;
 

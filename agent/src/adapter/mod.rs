@@ -4,6 +4,7 @@
 //! run gave way and when it ended. It decides nothing: who runs when, and how patiently a run is ended, is the
 //! coordinator's.
 
+pub mod acp;
 pub mod echo;
 pub mod exec;
 pub mod process;
@@ -18,16 +19,19 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::turn::Turn;
+use acp::Acp;
 use echo::Echo;
 use exec::Exec;
 
 /// The adapter of a bot, as its settings made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Adapter {
     /// Says the instruction back; needs nothing.
     Echo(Echo),
     /// Runs a command for each item.
     Exec(Exec),
+    /// Drives an agent that speaks ACP.
+    Acp(Acp),
 }
 
 /// What one run is about.
@@ -152,6 +156,23 @@ impl Adapter {
         match self {
             Self::Echo(_) => "echo",
             Self::Exec(_) => "exec",
+            Self::Acp(acp) => acp.name(),
+        }
+    }
+
+    /// Gets ready for the first run, where the settings say so.
+    pub fn warm_up(&self, runtime: &Handle) {
+        match self {
+            Self::Echo(_) | Self::Exec(_) => {}
+            Self::Acp(acp) => acp.warm_up(runtime),
+        }
+    }
+
+    /// Sees to it that nothing of the adapter outlives the daemon. No run follows.
+    pub async fn close(&self) {
+        match self {
+            Self::Echo(_) | Self::Exec(_) => {}
+            Self::Acp(acp) => acp.close().await,
         }
     }
 
@@ -170,6 +191,7 @@ impl Adapter {
         match self {
             Self::Echo(echo) => runtime.spawn(echo.clone().run(spec, turn, controls, reporter)),
             Self::Exec(exec) => runtime.spawn(exec.clone().run(spec, turn, controls, reporter)),
+            Self::Acp(acp) => runtime.spawn(acp.clone().run(spec, turn, controls, reporter)),
         };
         Run { controls: sender }
     }
@@ -219,23 +241,30 @@ impl Reporter {
         (self.report)(Report::Suspended);
     }
 
-    fn ended(mut self, result: Result<(), Failure>) {
-        self.end(result);
+    fn report(&self, report: Report) {
+        (self.report)(report);
     }
 
-    fn end(&mut self, result: Result<(), Failure>) {
+    fn ended(self, result: Result<(), Failure>) {
+        self.ended_with(Outcome { result, files_modified: Vec::new(), usage: None });
+    }
+
+    fn ended_with(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
         self.ended = true;
-        (self.report)(Report::Ended(Outcome { result, files_modified: Vec::new(), usage: None }));
+        (self.report)(Report::Ended(outcome));
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Err(Failure::new(
-                code::ADAPTER_ERROR,
-                "the adapter broke off; the daemon's log says more",
-            )));
+            let failure =
+                Failure::new(code::ADAPTER_ERROR, "the adapter broke off; the daemon's log says more");
+            self.end(Outcome { result: Err(failure), files_modified: Vec::new(), usage: None });
         }
     }
 }

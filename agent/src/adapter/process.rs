@@ -8,6 +8,7 @@
 //! where a child is unless it was asked to be elsewhere.
 
 mod leftovers;
+mod newcomers;
 mod registry;
 mod table;
 
@@ -23,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 pub use leftovers::sweep_leftovers;
+pub(super) use newcomers::{Household, RollCall};
 use table::{Proc, Sent, State};
 
 /// The variable that every process of a run inherits.

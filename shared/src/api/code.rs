@@ -61,10 +61,18 @@ pub const ADAPTER_UNAVAILABLE: &str = "adapter_unavailable";
 pub const EXIT_STATUS: &str = "exit_status";
 /// The agent's process was ended by a signal.
 pub const SIGNALLED: &str = "signalled";
+/// The agent wants a login first.
+pub const LOGIN_REQUIRED: &str = "login_required";
+/// The agent refused to do it.
+pub const REFUSED: &str = "refused";
+/// An approval was not given; as the end of an item, the agent gave up because of that.
+pub const DENIED: &str = "denied";
+/// The agent ran into a limit of its model.
+pub const MAX_TOKENS: &str = "max_tokens";
+/// The agent asked its model more often than it may in one turn.
+pub const MAX_TURN_REQUESTS: &str = "max_turn_requests";
 /// The adapter broke.
 pub const ADAPTER_ERROR: &str = "adapter_error";
-/// An approval that was not given.
-pub const DENIED: &str = "denied";
 /// An approval that nobody waits for any more.
 pub const WITHDRAWN: &str = "withdrawn";
 /// An earlier life's response answers the task.

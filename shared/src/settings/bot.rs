@@ -14,11 +14,25 @@ use crate::work::{Mode, Priority, Source, UnknownWord, words};
 
 words! {
     /// What drives the coding agent (SPEC 6).
-    AdapterKind, "echo, exec", {
+    AdapterKind, "echo, exec, acp, claude, codex, gemini, opencode, qwen, goose", {
         /// Built in: streams the instruction back.
         Echo = "echo",
         /// Any command: the instruction on stdin, the response from stdout.
         Exec = "exec",
+        /// Any agent that speaks the Agent Client Protocol.
+        Acp = "acp",
+        /// Claude Code, over ACP; this and the rest are presets.
+        Claude = "claude",
+        /// Codex.
+        Codex = "codex",
+        /// Gemini CLI.
+        Gemini = "gemini",
+        /// `OpenCode`.
+        Opencode = "opencode",
+        /// Qwen Code.
+        Qwen = "qwen",
+        /// Goose.
+        Goose = "goose",
     }
 }
 
@@ -134,6 +148,8 @@ pub struct BotSettings {
     pub approval_timeout: Duration,
     /// The mode that an ACP agent is set to.
     pub acp_mode: Option<String>,
+    /// Whether an ACP agent is started with the bot, ahead of its first work.
+    pub warm: bool,
     /// What the echo adapter needs to know.
     pub echo: EchoSettings,
     /// What the OpenAI-compatible adapter needs to know.
@@ -204,6 +220,7 @@ impl Default for BotSettings {
             approval_allow: Vec::new(),
             approval_timeout: minutes(5),
             acp_mode: None,
+            warm: false,
             echo: EchoSettings::default(),
             openai: OpenAiSettings::default(),
             sources: BTreeMap::new(),
@@ -233,6 +250,26 @@ impl BotSettings {
         .unwrap_or(self.approval)
     }
 
+    /// Fills in what the preset of the adapter says and nobody else has.
+    pub(super) fn apply_preset(&mut self) {
+        let Some(preset) = self.adapter.preset() else { return };
+        let source = format!("adapter {}", self.adapter);
+        if self.command.is_empty() {
+            self.command = preset.command.iter().map(|&word| word.to_owned()).collect();
+            self.sources.insert("command".to_owned(), source.clone());
+        }
+        if let (None, Some(mode)) = (&self.acp_mode, preset.acp_mode) {
+            self.acp_mode = Some(mode.to_owned());
+            self.sources.insert("acp_mode".to_owned(), source.clone());
+        }
+        for (name, value) in preset.env {
+            if !self.env.contains_key(*name) {
+                self.env.insert((*name).to_owned(), (*value).to_owned());
+                self.sources.insert(format!("env.{name}"), source.clone());
+            }
+        }
+    }
+
     pub(super) fn resolve_paths(&mut self, root: &Path) {
         let paths = [&mut self.workdir, &mut self.tls_cert, &mut self.tls_key, &mut self.openai.api_key_file];
         for path in paths.into_iter().flatten() {
@@ -249,13 +286,29 @@ impl BotSettings {
                         .to_owned(),
                 );
             }
+            AdapterKind::Acp if self.command.is_empty() => {
+                return Err("the acp adapter needs the command of an agent that speaks ACP, such as \
+                            command = [\"my-agent\", \"--acp\"]; or name one that is known: adapter = \"claude\", \
+                            \"codex\", \"gemini\", \"opencode\", \"qwen\" or \"goose\""
+                    .to_owned());
+            }
             // Left unsaid it would run the echo, and the command never.
             AdapterKind::Echo if !self.adapter_configured && !self.command.is_empty() => {
                 return Err(
-                    "there is a command and no adapter that would run it: add adapter = \"exec\"".to_owned()
+                    "there is a command and no adapter that would run it: add adapter = \"exec\", or \"acp\" if it speaks \
+                     that"
+                        .to_owned(),
                 );
             }
-            AdapterKind::Echo | AdapterKind::Exec => {}
+            AdapterKind::Echo
+            | AdapterKind::Exec
+            | AdapterKind::Acp
+            | AdapterKind::Claude
+            | AdapterKind::Codex
+            | AdapterKind::Gemini
+            | AdapterKind::Opencode
+            | AdapterKind::Qwen
+            | AdapterKind::Goose => {}
         }
         if self.command.first().is_some_and(String::is_empty) {
             return Err("the command's first word is the program, and must not be empty".to_owned());

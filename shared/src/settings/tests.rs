@@ -188,7 +188,10 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         ("max_attempts = -3", "max_attempts: this should be a whole number, 0 or more, not the number -3"),
         ("mode = 'hibrid'", "mode: 'hibrid' is none of cli-only, hybrid, commander-only"),
         ("mode = 1", "mode: this should be one of cli-only, hybrid, commander-only, in quotes"),
-        ("adapter = 'claude'", "adapter: 'claude' is none of echo, exec"),
+        (
+            "adapter = 'claud'",
+            "adapter: 'claud' is none of echo, exec, acp, claude, codex, gemini, opencode, qwen, goose",
+        ),
         ("allowed_hosts = 'x'", r#"allowed_hosts: this should be a list, not the text "x""#),
         ("allowed_hosts = [1]", "allowed_hosts: this should be a text in quotes, not the number 1"),
         ("workdir = {}", "workdir: this should be a path in quotes, not a table"),
@@ -224,6 +227,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
 fn what_cannot_work_together_is_refused() {
     for (lines, part) in [
         ("adapter = 'exec'", "needs a command"),
+        ("adapter = 'acp'", "needs the command of an agent that speaks ACP"),
         ("command = ['x']", "add adapter = \"exec\""),
         ("adapter = 'exec'\ncommand = ['']", "must not be empty"),
         ("tls_cert = 'x'", "tls_cert needs a tls_key"),
@@ -258,6 +262,28 @@ fn another_bots_mistake_is_not_ours() {
     assert_eq!(settings.bots(), [bot_of("BOT-001"), bot_of("BOT-002")]);
     assert!(settings.bot(&bot_of("BOT-002"), [], toml::Table::new()).is_ok());
     assert!(settings.bot(&bot_of("BOT-001"), [], toml::Table::new()).is_err());
+}
+
+#[test]
+fn a_preset_fills_in_what_is_not_set() {
+    let settings = read("[defaults]\nadapter = 'claude'", &[], "").unwrap();
+    assert_eq!(settings.command, ["claude-agent-acp"]);
+    assert_eq!(settings.acp_mode.as_deref(), Some("default"));
+    assert!(settings.to_toml().contains("# adapter claude"), "{}", settings.to_toml());
+
+    let settings = read(
+        "[defaults]\nadapter = 'goose'\ncommand = ['my-goose']\nacp_mode = 'chat'\n[defaults.env]\nGOOSE_MODE = 'chat'",
+        &[],
+        "",
+    )
+    .unwrap();
+    assert_eq!((settings.command, settings.acp_mode), (vec!["my-goose".to_owned()], Some("chat".to_owned())));
+    assert_eq!(settings.env["GOOSE_MODE"], "chat");
+
+    for kind in AdapterKind::ALL {
+        let is_named = !matches!(kind, AdapterKind::Echo | AdapterKind::Exec | AdapterKind::Acp);
+        assert_eq!(kind.preset().is_some(), is_named, "{kind}");
+    }
 }
 
 #[test]

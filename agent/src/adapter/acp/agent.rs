@@ -1,0 +1,407 @@
+//! One process of an agent, and the connection to it, from the handshake to its death.
+
+use std::collections::HashSet;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use agent_client_protocol::schema::ProtocolVersion;
+use agent_client_protocol::v1::ConnectionTo;
+use agent_client_protocol::v1::schema::{AuthMethod, Implementation, InitializeRequest, InitializeResponse};
+use agent_client_protocol::{self as protocol, Client, Lines, UntypedMessage};
+use hive_shared::api::code;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::exec::command::{self, last_lines, unavailable};
+use super::super::process::{self, Backoff, Household, Left, RUN_ID, Tree};
+use super::super::{Failure, Reporter};
+use super::client::{Event, Events, Router};
+use super::{Config, lines};
+
+/// How long an agent may take from its start to its first answer.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long an agent may live on without its streams.
+const CLOSED_GRACE: Duration = Duration::from_secs(1);
+
+/// How long stderr is read on when nobody is left to write.
+const DRAIN_LIMIT: Duration = Duration::from_millis(300);
+
+/// The protocol's code of an error that a login would mend; JSON-RPC leaves it to everyone's own use.
+const AUTH_REQUIRED: i32 = -32_000;
+
+/// A live agent.
+pub(super) struct Agent {
+    name: String,
+    connection: ConnectionTo<protocol::Agent>,
+    router: Arc<Router>,
+    /// Whether it can take up a session of an earlier life.
+    pub(super) loads_sessions: bool,
+    logins: Vec<AuthMethod>,
+    /// The sessions that it has open.
+    open: Mutex<HashSet<String>>,
+    pub(super) household: Household,
+    orders: mpsc::UnboundedSender<Order>,
+    death: watch::Receiver<Option<Failure>>,
+    was_told_to_end: AtomicBool,
+}
+
+/// What the process is to be done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Terminate,
+    Kill,
+}
+
+impl Agent {
+    /// Starts the agent and shakes hands. When it fails, no process of it is left.
+    pub(super) async fn start(config: &Config) -> Result<Arc<Self>, Failure> {
+        let (mut child, tree) = spawn(config)?;
+        let household = tree.household();
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            return Err(Failure::new(code::ADAPTER_ERROR, "the agent has no standard streams"));
+        };
+        let words = lines::LastWords::default();
+        let stderr = tokio::spawn(lines::keep(stderr, words.clone()));
+        let router = Router::new(config.workdir.clone());
+        let transport = Lines::new(lines::outgoing(stdin), lines::incoming(stdout, words.clone()));
+        let (hand, handed) = oneshot::channel();
+        let connection = tokio::spawn(connect(transport, Arc::clone(&router), hand));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (tell_death, mut death) = watch::channel(None);
+        let body = Body { child, tree, connection, stderr, words: words.clone() };
+        config.bodies.spawn(body.live(ordered, tell_death));
+
+        let handshake = async {
+            let connection = handed.await.map_err(|_| protocol::Error::internal_error())?;
+            let version = env!("CARGO_PKG_VERSION");
+            let us = Implementation::new("hive-agent", version);
+            let request = InitializeRequest::new(ProtocolVersion::V1).client_info(us);
+            let answer = connection.send_request(request).block_task().await?;
+            Ok::<_, protocol::Error>((connection, answer))
+        };
+        let answered = tokio::select! {
+            biased;
+            answered = timeout(HANDSHAKE_LIMIT, handshake) => answered,
+            failure = died(&mut death) => return Err(during_start(failure)),
+        };
+        let failure = match answered {
+            Ok(Ok((connection, answer))) => {
+                let agent = Self::new(config, connection, router, answer, household, orders, death);
+                tracing::info!(agent = agent.name, "the agent is up");
+                return Ok(Arc::new(agent));
+            }
+            Ok(Err(error)) if is_gone(&error) => {
+                return Err(during_start(died(&mut death).await));
+            }
+            Ok(Err(error)) => Failure::new(
+                code::ADAPTER_ERROR,
+                format!("the agent did not shake hands over ACP version 1: {}", words_of(&error)),
+            ),
+            Err(_) => {
+                let said = last_lines(&words.get());
+                let limit = HANDSHAKE_LIMIT.as_secs();
+                let what =
+                    format!("the agent did not answer within {limit} s of its start: does it speak ACP?");
+                let message = if said.is_empty() { what } else { format!("{what} It said: {said}") };
+                Failure::new(code::ADAPTER_ERROR, message)
+            }
+        };
+        let _ = orders.send(Order::Kill);
+        died(&mut death).await;
+        Err(failure)
+    }
+
+    fn new(
+        config: &Config,
+        connection: ConnectionTo<protocol::Agent>,
+        router: Arc<Router>,
+        answer: InitializeResponse,
+        household: Household,
+        orders: mpsc::UnboundedSender<Order>,
+        death: watch::Receiver<Option<Failure>>,
+    ) -> Self {
+        let name = answer.agent_info.map(|info| info.title.unwrap_or(info.name));
+        Self {
+            name: name.filter(|name| !name.is_empty()).unwrap_or_else(|| config.name.to_owned()),
+            connection,
+            router,
+            loads_sessions: answer.agent_capabilities.load_session,
+            logins: answer.auth_methods,
+            open: Mutex::default(),
+            household,
+            orders,
+            death,
+            was_told_to_end: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks something of the agent, and waits for the answer.
+    pub(super) async fn ask(&self, method: &str, params: Value) -> Result<Value, Failure> {
+        let request = UntypedMessage { method: method.to_owned(), params };
+        match self.connection.send_request(request).block_task().await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.failure(method, &error).await),
+        }
+    }
+
+    /// Tells the agent something.
+    pub(super) fn tell(&self, method: &str, params: Value) {
+        // It fails when the agent is gone, which shows elsewhere.
+        let _ = self.connection.send_notification(UntypedMessage { method: method.to_owned(), params });
+    }
+
+    /// Sends a prompt, whose answer comes as an event, after all that comes before it.
+    pub(super) fn prompt(&self, params: Value, events: &Events) {
+        let request = UntypedMessage { method: "session/prompt".to_owned(), params };
+        let (settled, unsent) = (events.sender.clone(), events.sender.clone());
+        let sent = self.connection.prepare_request(request).on_receiving_result(async move |answer| {
+            let _ = settled.send(Event::Settled(answer));
+            Ok(())
+        });
+        if let Err(error) = sent {
+            let _ = unsent.send(Event::Settled(Err(error)));
+        }
+    }
+
+    /// Listens to a session from now on.
+    pub(super) fn listen(&self, session: &str) -> Events {
+        self.router.listen(session)
+    }
+
+    /// Why the agent did not do what `method` asks, from its own words.
+    pub(super) async fn failure(&self, method: &str, error: &protocol::Error) -> Failure {
+        if is_gone(error) {
+            return self.died().await;
+        }
+        let words = words_of(error);
+        let wants_login = i32::from(error.code) == AUTH_REQUIRED
+            && (!self.logins.is_empty() || words.to_ascii_lowercase().contains("auth"));
+        if wants_login {
+            let mut message = format!("{} wants a login first: {words}", self.name);
+            let ways: Vec<String> = self.logins.iter().map(way_in).collect();
+            if !ways.is_empty() {
+                message += &format!(". Log in with the agent itself; it knows: {}", ways.join("; "));
+            }
+            return Failure::new(code::LOGIN_REQUIRED, message);
+        }
+        Failure::new(code::ADAPTER_ERROR, format!("{} could not do {method}: {words}", self.name))
+    }
+
+    pub(super) fn has_open(&self, session: &str) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).contains(session)
+    }
+
+    pub(super) fn opened(&self, session: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_owned());
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.death.borrow().is_none()
+    }
+
+    /// Whether its end was our doing.
+    pub(super) fn was_told_to_end(&self) -> bool {
+        self.was_told_to_end.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nothing of it is left, and says how it ended.
+    pub(super) async fn died(&self) -> Failure {
+        died(&mut self.death.clone()).await
+    }
+
+    /// Asks all its processes to end.
+    pub(super) fn terminate(&self) {
+        self.order(Order::Terminate);
+    }
+
+    /// Kills all its processes.
+    pub(super) fn kill(&self) {
+        self.order(Order::Kill);
+    }
+
+    fn order(&self, order: Order) {
+        self.was_told_to_end.store(true, Ordering::Relaxed);
+        // It fails when it is dead.
+        let _ = self.orders.send(order);
+    }
+}
+
+fn spawn(config: &Config) -> Result<(Child, Tree), Failure> {
+    let [program, arguments @ ..] = config.command.as_slice() else {
+        return Err(unavailable("no command is set: set `command` in hive.toml".to_owned()));
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(&config.workdir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .envs(&config.env)
+        .env("HIVE_BOT_ID", config.bot.as_str())
+        .env_remove("HIVE_TASK_ID")
+        .env(RUN_ID, &config.mark);
+    command::hide_tokens(&mut command, &config.env);
+    process::spawn(&mut command, &config.mark).map_err(|error| {
+        let mut message = command::reason(&error, program, &config.workdir, false);
+        if let Some(install) = config.install.filter(|_| error.kind() == std::io::ErrorKind::NotFound) {
+            message += &format!("; its makers install it with `{install}`");
+        }
+        unavailable(message)
+    })
+}
+
+/// Serves the connection until the agent closes it.
+async fn connect(
+    transport: impl protocol::ConnectTo<Client> + 'static,
+    router: Arc<Router>,
+    hand: oneshot::Sender<ConnectionTo<protocol::Agent>>,
+) -> Result<(), protocol::Error> {
+    let asked = Arc::clone(&router);
+    Client
+        .v1()
+        .name("hive-agent")
+        .on_receive_request(
+            async move |message: UntypedMessage, responder, _| asked.asked(message, responder),
+            protocol::on_receive_request!(),
+        )
+        .on_receive_notification(
+            async move |message: UntypedMessage, _| {
+                router.notified(message);
+                Ok(())
+            },
+            protocol::on_receive_notification!(),
+        )
+        .connect_with(transport, async move |connection| {
+            // Whoever started it may have given up.
+            let _ = hand.send(connection.clone());
+            connection.incoming_closed().await;
+            Ok(())
+        })
+        .await
+}
+
+/// What an agent is to the system.
+struct Body {
+    child: Child,
+    tree: Tree,
+    connection: JoinHandle<Result<(), protocol::Error>>,
+    stderr: JoinHandle<()>,
+    words: lines::LastWords,
+}
+
+impl Body {
+    /// Watches over the process until nothing of it is left.
+    async fn live(
+        mut self,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+        death: watch::Sender<Option<Failure>>,
+    ) {
+        let mut kill_at: Option<Instant> = None;
+        let mut is_connected = true;
+        let status = loop {
+            tokio::select! {
+                biased;
+                status = self.child.wait() => break status,
+                order = orders.recv() => match order {
+                    Some(Order::Terminate) => {
+                        let _ = self.tree.signal_all(&[Signal::SIGTERM, Signal::SIGCONT]).await;
+                    }
+                    Some(Order::Kill) | None => {
+                        let _ = self.tree.signal_all(&[Signal::SIGKILL]).await;
+                        // The sender may be gone, and would be so again at once.
+                        break self.child.wait().await;
+                    }
+                },
+                ended = &mut self.connection, if is_connected => {
+                    is_connected = false;
+                    kill_at = Some(Instant::now() + CLOSED_GRACE);
+                    if let Ok(Err(error)) = ended {
+                        tracing::debug!(%error, "the connection to the agent broke");
+                    }
+                }
+                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
+                    kill_at = None;
+                    let _ = self.tree.signal_all(&[Signal::SIGKILL]).await;
+                }
+            }
+        };
+        let mut backoff = Backoff::new();
+        while !process::has_no_children() {
+            match self.tree.signal_all(&[Signal::SIGKILL]).await {
+                Left::Nothing => break,
+                Left::OutOfReach => {
+                    tracing::warn!("processes of the agent have become another user's and are left behind");
+                    break;
+                }
+                Left::Something => backoff.wait().await,
+            }
+        }
+        self.tree.gone();
+        // What the agent had said is read to its end, unless someone out of our reach holds on.
+        let _ = timeout(DRAIN_LIMIT, &mut self.stderr).await;
+        if is_connected {
+            let _ = timeout(DRAIN_LIMIT, &mut self.connection).await;
+        }
+        self.connection.abort();
+        self.stderr.abort();
+        let mut failure = command::how_it_ended(status, &self.words.get());
+        failure.message = format!("the agent {}", failure.message);
+        tracing::info!(how = failure.message, "the agent is gone");
+        death.send_replace(Some(failure));
+    }
+}
+
+async fn died(death: &mut watch::Receiver<Option<Failure>>) -> Failure {
+    match death.wait_for(Option::is_some).await.map(|death| death.clone()) {
+        Ok(Some(failure)) => failure,
+        Ok(None) | Err(_) => Failure::new(code::ADAPTER_ERROR, "the agent is gone"),
+    }
+}
+
+fn during_start(failure: Failure) -> Failure {
+    let message = format!("{} (before it had answered once)", failure.message);
+    Failure { message, ..failure }
+}
+
+/// Whether an error says no more than that the agent is not there to answer.
+pub(super) fn is_gone(error: &protocol::Error) -> bool {
+    protocol::is_connection_terminated(error) || protocol::is_incoming_transport_closed(error)
+}
+
+/// What an error says, with the details that agents hide in its data.
+pub(super) fn words_of(error: &protocol::Error) -> String {
+    let details = match &error.data {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Object(fields)) => ["details", "message", "error", "reason"]
+            .iter()
+            .find_map(|name| fields.get(*name)?.as_str().map(str::to_owned)),
+        Some(_) | None => None,
+    };
+    match details.filter(|details| !details.is_empty() && *details != error.message) {
+        Some(details) => format!("{}: {details}", error.message),
+        None => error.message.clone(),
+    }
+}
+
+fn way_in(login: &AuthMethod) -> String {
+    match login.description() {
+        Some(description) if !description.is_empty() => format!("{} ({description})", login.name()),
+        _ => login.name().to_owned(),
+    }
+}
+
+impl Reporter {
+    /// What the agent calls the conversation.
+    pub(super) fn session(&self, id: &str) {
+        self.report(super::super::Report::Session(id.to_owned()));
+    }
+}
