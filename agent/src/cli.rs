@@ -51,6 +51,11 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["bot", "hive", "check"])]
     pub demo: bool,
 
+    /// Leave the terminal, so that neither its end nor a Ctrl-C in it reaches the bot. `hivectl up` says this; a shell
+    /// would not wait for such a program.
+    #[arg(long, hide = true)]
+    pub detached: bool,
+
     /// Say less on stderr: errors only.
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,

@@ -60,6 +60,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if args.demo {
         return crate::demo::run();
     }
+    if args.detached {
+        // It fails for the leader of a group alone, which somebody started to be left alone already.
+        let _ = nix::unistd::setsid();
+    }
     let Some(bot) = args.bot.clone() else { bail!("which bot? Name one, such as BOT-002") };
     let hive = Hive::find(args.hive.as_deref())?;
     trust::check_settings_file(&hive.settings())?;

@@ -2,20 +2,22 @@
 
 #![expect(clippy::doc_markdown, reason = "these doc comments are help texts, read in a terminal")]
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 use crate::error::{Exit, Failure};
+use crate::help::grouped;
 use crate::output::{Format, Options, Printer};
 
 /// Directs the bots of a hive: submit work, wait for it, chat, pause, and see what happens.
 ///
 /// The hive is the one named by --hive or HIVE_DIR, else the nearest directory above that holds .deia/.
 #[derive(Debug, Parser)]
-#[command(name = "hivectl", version, max_term_width = 100, after_help = EXIT_HELP)]
+#[command(name = "hivectl", version, max_term_width = 100, after_help = EXIT_HELP, arg_required_else_help = true)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -28,7 +30,21 @@ pub struct Cli {
 const EXIT_HELP: &str = "\
 Exit status: 0 done; 1 failed, timed out or incomplete; 2 usage, or an id of two bots; 3 the bot cannot be reached; \
 4 no such bot, task or entry; 5 gave up waiting (the work goes on); 6 cancelled or denied; 7 conflict or refused; \
-8 not authorised; 130 ended by the user.";
+8 not authorised; 130 ended by the user.
+
+Examples:
+  hivectl submit BOT-002 \"Write the release notes\" --wait
+  hivectl ask BOT-002 \"How far are you?\"
+  hivectl status
+  hivectl help submit";
+
+impl Cli {
+    /// Reads a command line.
+    pub fn read(args: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = grouped(Self::command()).try_get_matches_from(args)?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
+}
 
 /// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -85,31 +101,61 @@ pub enum Command {
     Stop(commands::stop::Args),
     Status(commands::status::Args),
     Timeline(commands::timeline::Args),
+    Approvals(commands::approvals::Args),
+    Approve(commands::approve::Args),
+    Deny(commands::deny::Args),
+    Up(commands::up::Args),
+    Down(commands::down::Args),
+    Logs(commands::logs::Args),
+    Doctor(commands::doctor::Args),
+    Completions(commands::completions::Args),
 }
 
-/// Says what clap found: help where it was asked for, else the error in one line and a hint.
-pub fn explain(error: &clap::Error, out: &mut Printer) -> Exit {
+/// Says what clap found in these words: help where it was asked for, else the error in one line and a hint.
+pub fn explain(error: &clap::Error, args: &[OsString], out: &mut Printer) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();
             out.result(&if out.may_color() { text.ansi().to_string() } else { text.to_string() });
             Exit::Done
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+        // Whoever types the name alone wants to know what there is; a script that lost its words must notice.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            out.instead(&error.render().to_string());
+            Exit::Usage
+        }
+        ErrorKind::MissingSubcommand => {
             out.failure(&Failure::usage("no command is given").hint("'hivectl --help' lists the commands"))
         }
-        _ => out.failure(&usage_failure(&error.render().to_string())),
+        _ => out.failure(&usage_failure(&error.render().to_string(), args)),
     }
 }
 
 /// clap's text is an `error:` paragraph, perhaps a `tip:`, then the usage.
-fn usage_failure(text: &str) -> Failure {
+fn usage_failure(text: &str, args: &[OsString]) -> Failure {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let (head, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let message = head.split_whitespace().collect::<Vec<_>>().join(" ");
     let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let usage = rest.lines().find_map(|line| line.strip_prefix("Usage: "));
-    Failure::usage(message).hint(tip.or(usage).unwrap_or("'hivectl --help' lists commands and options"))
+    // What follows -f is files, the bot too if it comes last.
+    let names_files = args.iter().any(|word| word == "-f" || word == "--file");
+    let hint = match (tip, usage) {
+        _ if names_files && message.ends_with(": <BOT>") => {
+            "the bot comes first: hivectl submit BOT -f FILE...".to_owned()
+        }
+        (Some(tip), _) => tip.to_owned(),
+        (None, Some(usage)) => format!("usage: {usage}"),
+        (None, None) => {
+            let command = Cli::command();
+            let mut words = args.iter().skip(1).filter_map(|word| command.find_subcommand(word));
+            match words.next() {
+                Some(command) => format!("'hivectl help {}' explains it", command.get_name()),
+                None => "'hivectl --help' lists commands and options".to_owned(),
+            }
+        }
+    };
+    Failure::usage(message).hint(hint)
 }
 
 #[cfg(test)]
@@ -125,14 +171,23 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_is_one_line_and_a_hint() {
-        let explain =
-            |args: &[&str]| usage_failure(&Cli::try_parse_from(args).unwrap_err().render().to_string());
+        let explain = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(OsString::from).collect();
+            usage_failure(&Cli::read(&args).unwrap_err().render().to_string(), &args)
+        };
         let failure = explain(&["hivectl", "pause", "BOT-1", "--task"]);
         assert_eq!(failure.exit, Exit::Usage);
         assert_eq!(failure.message, "unexpected argument '--task' found");
         assert_eq!(failure.hint.as_deref(), Some("a similar argument exists: '--tasks'"));
         let failure = explain(&["hivectl", "show"]);
         assert_eq!(failure.message, "the following required arguments were not provided: <ID>");
-        assert!(failure.hint.unwrap().starts_with("hivectl show"));
+        assert!(failure.hint.unwrap().starts_with("usage: hivectl show"));
+
+        let failure = explain(&["hivectl", "submit", "-f", "a.md", "BOT-1"]);
+        assert_eq!(failure.hint.as_deref(), Some("the bot comes first: hivectl submit BOT -f FILE..."));
+
+        let failure = explain(&["hivectl", "prioritize", "TASK-1", "P9"]);
+        assert!(failure.message.ends_with("'P9' is none of P0, P1, P2, P3"), "{failure}");
+        assert_eq!(failure.hint.as_deref(), Some("'hivectl help prioritize' explains it"));
     }
 }

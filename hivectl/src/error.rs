@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use hive_shared::api::code;
 use hive_shared::client::{ClientError, FindError};
+use hive_shared::ids::BotId;
 use hive_shared::paths::HiveError;
 use hive_shared::work::Status;
 
@@ -110,6 +111,15 @@ impl Failure {
         self
     }
 
+    /// The same, where several are spoken of: it names its bot.
+    #[must_use]
+    pub fn of(mut self, bot: &BotId) -> Self {
+        if !self.message.starts_with(bot.as_str()) {
+            self.message = format!("{bot}: {}", self.message);
+        }
+        self
+    }
+
     /// The command line asks for something that does not go together.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
@@ -136,7 +146,7 @@ impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let (exit, hint) = match &error {
             FindError::NoRecord(bot) => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
             }
             FindError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 (Exit::Unauthorized, None)
@@ -149,7 +159,7 @@ impl From<FindError> for Failure {
                 );
                 (Exit::Unauthorized, Some(hint))
             }
-            FindError::BadToken => (Exit::Unauthorized, None),
+            FindError::BadToken => (Exit::Unauthorized, Some(TOKEN_HINT.to_owned())),
             FindError::NotLoopback { url, .. } => {
                 (Exit::Unauthorized, Some(format!("if you trust it, use --url {url} and --token-file")))
             }
@@ -167,15 +177,20 @@ impl From<ClientError> for Failure {
         let message = error.to_string();
         let (exit, hint) = match error {
             ClientError::Find(find) => return find.into(),
-            ClientError::Unreachable { .. } => (Exit::Unreachable, None),
-            ClientError::Stale { bot } => {
-                (Exit::Unreachable, Some(format!("start it with 'hive-agent {bot}'")))
+            ClientError::Unreachable { .. } => {
+                (Exit::Unreachable, Some("is the bot up there, and the URL right?".to_owned()))
             }
-            ClientError::OtherBot { .. } | ClientError::NotFound { .. } => (Exit::NotFound, None),
+            ClientError::Stale { bot } => {
+                (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
+            }
+            ClientError::OtherBot { .. } => {
+                (Exit::NotFound, Some("name that bot, or the URL of the other".to_owned()))
+            }
+            ClientError::NotFound { .. } => (Exit::NotFound, None),
             ClientError::Protocol(_) | ClientError::Garbled(_) => {
                 (Exit::Unreachable, Some("hivectl and hive-agent should be of one version".to_owned()))
             }
-            ClientError::Unauthorized { .. } => (Exit::Unauthorized, None),
+            ClientError::Unauthorized { .. } => (Exit::Unauthorized, Some(TOKEN_HINT.to_owned())),
             ClientError::Conflict { code, .. } => (Exit::Conflict, conflict_hint(&code)),
             ClientError::Invalid { code, .. } => {
                 (if code == code::BAD_REQUEST { Exit::Usage } else { Exit::Conflict }, None)
@@ -185,14 +200,19 @@ impl From<ClientError> for Failure {
     }
 }
 
+/// Where a token is found.
+const TOKEN_HINT: &str = "on the bot's machine it is in .deia/hive/bots/BOT.token";
+
 /// How to go on when a task's id is in use.
 pub const OTHER_ID_HINT: &str = "choose another --id, or leave it out";
 
 /// How to go on after a refusal, where that is not plain from its message.
 pub fn conflict_hint(code: &str) -> Option<String> {
     let hint = match code {
+        code::BUSY => "without '--when-busy reject' it waits its turn",
         code::PAUSED => "lift the pause with 'hivectl resume'",
         code::QUEUE_FULL => "try again when the bot has caught up",
+        code::STOPPING => "'hivectl up' waits until it is gone, and starts it anew",
         code::ALREADY_FINAL => "'hivectl show' tells how it ended, 'hivectl retry' runs a task again",
         _ => return None,
     };
@@ -227,15 +247,43 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_client_have_their_statuses() {
-        let exit = |error: ClientError| Failure::from(error).exit.code();
-        assert_eq!(exit(ClientError::Unreachable { url: String::new(), reason: String::new() }), 3);
-        assert_eq!(exit(ClientError::NotFound { message: String::new() }), 4);
-        assert_eq!(exit(ClientError::Conflict { code: "mode".into(), message: String::new() }), 7);
-        assert_eq!(exit(ClientError::Invalid { code: "too_large".into(), message: String::new() }), 7);
-        assert_eq!(exit(ClientError::Invalid { code: "bad_request".into(), message: String::new() }), 2);
-        assert_eq!(exit(ClientError::Unauthorized { message: String::new() }), 8);
-        assert_eq!(exit(ClientError::Find(FindError::UnsafeToken("t".into()))), 8);
+    fn errors_of_the_client_have_their_statuses_and_say_how_to_mend_them() {
+        let bot = || BotId::parse("BOT-2").unwrap();
+        let text = || "told so".to_owned();
+        let url = || "http://h:1".to_owned();
+        let conflict = |code: &str| ClientError::Conflict { code: code.into(), message: text() };
+        let invalid = |code: &str| ClientError::Invalid { code: code.into(), message: text() };
+        let denied = std::io::ErrorKind::PermissionDenied;
+        let lost = std::io::ErrorKind::InvalidData;
+        let io = |kind: std::io::ErrorKind| FindError::Io { path: "t".into(), source: kind.into() };
+        let table: [(ClientError, u8, &str); 20] = [
+            (ClientError::Unreachable { url: url(), reason: text() }, 3, "the URL right?"),
+            (ClientError::Stale { bot: bot() }, 3, "start it with 'hivectl up BOT-2'"),
+            (ClientError::Protocol(7), 3, "of one version"),
+            (ClientError::Garbled(text()), 3, "of one version"),
+            (FindError::NoRecord(bot()).into(), 3, "start it with 'hivectl up BOT-2'"),
+            (io(lost).into(), 3, ""),
+            (ClientError::NotFound { message: text() }, 4, ""),
+            (ClientError::OtherBot { url: url(), found: bot(), wanted: bot() }, 4, "name that bot"),
+            (conflict(code::CONFLICT), 7, ""),
+            (conflict(code::MODE), 7, ""),
+            (conflict(code::BUSY), 7, "waits its turn"),
+            (conflict(code::PAUSED), 7, "'hivectl resume'"),
+            (conflict(code::QUEUE_FULL), 7, "has caught up"),
+            (conflict(code::ALREADY_FINAL), 7, "'hivectl retry'"),
+            (invalid(code::TOO_LARGE), 7, ""),
+            (invalid(code::BAD_REQUEST), 2, ""),
+            (ClientError::Unauthorized { message: text() }, 8, "bots/BOT.token"),
+            (io(denied).into(), 8, ""),
+            (FindError::UnsafeToken("t".into()).into(), 8, "'chmod 600 t'"),
+            (FindError::NotLoopback { bot: bot(), url: url() }.into(), 8, "--url http://h:1"),
+        ];
+        for (error, exit, hint) in table {
+            let failure = Failure::from(error);
+            assert_eq!(failure.exit.code(), exit, "{failure:?}");
+            let said = failure.hint.as_deref().unwrap_or_default();
+            assert!(said.contains(hint) && said.is_empty() == hint.is_empty(), "{failure:?}");
+        }
     }
 
     #[test]

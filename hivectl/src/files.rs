@@ -1,15 +1,22 @@
 //! A bot that is down, by the files of its hive (SPEC 10): its queue, its responses and its pause. Never its database.
 
+mod glance;
 mod history;
 mod queue;
 
+pub use glance::some_answered;
+
 use std::io;
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use hive_shared::api::{TaskDetail, TaskView};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
-use hive_shared::work::{Scope, Source};
+use hive_shared::settings::{BotSettings, Settings, process_environment};
+use hive_shared::time::Stamp;
+use hive_shared::work::{Priority, Scope, Source};
 
 use crate::error::Failure;
 use crate::output::Printer;
@@ -21,6 +28,8 @@ pub struct Files {
     bot: BotId,
     /// All bots of the hive: the reader of task documents must know them.
     bots: Vec<BotId>,
+    /// The bot's settings, once somebody asked.
+    settings: OnceLock<Box<BotSettings>>,
 }
 
 /// What a PAUSE file says.
@@ -30,12 +39,14 @@ pub struct Pause {
     pub scope: Scope,
     /// Why.
     pub reason: Option<String>,
+    /// Since when, as the file's time says.
+    pub since: Option<Stamp>,
 }
 
 impl Files {
     /// The files of `bot`, one of `bots`.
     pub fn new(hive: Hive, bot: BotId, bots: Vec<BotId>) -> Self {
-        Self { hive, bot, bots }
+        Self { hive, bot, bots, settings: OnceLock::new() }
     }
 
     /// The bot.
@@ -43,9 +54,43 @@ impl Files {
         &self.bot
     }
 
+    /// The hive.
+    pub fn hive(&self) -> &Hive {
+        &self.hive
+    }
+
+    /// How many files wait in the queue, whatever is in them.
+    pub fn waiting_files(&self) -> usize {
+        let entries = std::fs::read_dir(self.hive.tasks(&self.bot)).into_iter().flatten().flatten();
+        let is_task = |entry: &std::fs::DirEntry| {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            name.ends_with(b".md")
+                && !name.starts_with(b".")
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        entries.filter(is_task).count()
+    }
+
+    /// The limit of a task of this priority that has none of its own, by the settings; settings that cannot be read
+    /// are as good as none.
+    fn limit(&self, priority: Priority) -> Duration {
+        let settings = self.settings.get_or_init(|| {
+            let settings = Settings::load(&self.hive);
+            let own = settings.and_then(|all| all.bot(&self.bot, process_environment(), toml::Table::new()));
+            Box::new(own.unwrap_or_default())
+        });
+        settings.limit(priority)
+    }
+
     /// Says that what is shown comes from the files.
     pub fn announce(&self, out: &mut Printer) {
-        out.notice(&format!("{} is down: this is from its files", self.bot));
+        out.notice(&self.announcement());
+    }
+
+    /// That in words.
+    pub fn announcement(&self) -> String {
+        format!("{} is down: this is from its files", self.bot)
     }
 
     /// A task that is in the queue, as a bot that is up would show it.
@@ -77,7 +122,9 @@ impl Files {
 
     /// The pause that its PAUSE file asks for, if there is one.
     pub fn pause_in_force(&self) -> Option<Pause> {
-        let text = match std::fs::read(self.hive.pause_file(&self.bot)) {
+        let path = self.hive.pause_file(&self.bot);
+        let since = path.metadata().and_then(|meta| meta.modified()).ok().map(Stamp::from);
+        let text = match std::fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             // What is there and cannot be read is a pause all the same.
@@ -89,7 +136,7 @@ impl Files {
             named.next().map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty())
         };
         let scope = field("scope").and_then(|word| word.parse().ok()).unwrap_or_default();
-        Some(Pause { scope, reason: field("reason") })
+        Some(Pause { scope, reason: field("reason"), since })
     }
 
     /// Writes the PAUSE file, in place of one that is there.
@@ -151,14 +198,28 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_counted_unread_and_its_limit_is_that_of_the_settings() {
+        let (_dir, files) = files();
+        for name in ["a.md", "b.md", ".hidden.md", "notes.txt"] {
+            std::fs::write(files.hive.tasks(&files.bot).join(name), "Do it.").unwrap();
+        }
+        assert_eq!(files.waiting_files(), 2);
+        let settings = "[defaults]\ntask_limit = '5m'\npriority_limits = { P1 = '1h' }\n";
+        std::fs::write(files.hive.settings(), settings).unwrap();
+        let limits: Vec<_> = files.tasks(false).unwrap().iter().map(|task| task.limit_seconds).collect();
+        assert_eq!((limits, files.limit(Priority::P1)), (vec![300.0, 300.0], Duration::from_secs(3_600)));
+    }
+
+    #[test]
     fn a_pause_is_a_file() {
         let (_dir, files) = files();
         assert_eq!(files.pause_in_force(), None);
         files.pause(Scope::Tasks, Some("the disk\nis replaced")).unwrap();
-        let pause = Pause { scope: Scope::Tasks, reason: Some("the disk is replaced".into()) };
-        assert_eq!(files.pause_in_force(), Some(pause));
+        let in_force =
+            || files.pause_in_force().map(|pause| (pause.scope, pause.reason, pause.since.is_some()));
+        assert_eq!(in_force(), Some((Scope::Tasks, Some("the disk is replaced".into()), true)));
         std::fs::write(files.hive.pause_file(&files.bot), "").unwrap();
-        assert_eq!(files.pause_in_force(), Some(Pause { scope: Scope::All, reason: None }));
+        assert_eq!(in_force(), Some((Scope::All, None, true)));
         files.resume().unwrap();
         files.resume().unwrap();
         assert_eq!(files.pause_in_force(), None);

@@ -1,17 +1,22 @@
 //! Which bots there are, which of them are up, and which of them has an item (SPEC 10).
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hive_shared::api::TaskDetail;
 use hive_shared::client::{Client, ClientError, Endpoint, Locator, Token, list_bots};
 use hive_shared::ids::{BotId, IdError, ItemId};
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, HiveError};
+use tokio::time::timeout;
 
 use crate::cli::Global;
 use crate::error::{Exit, Failure};
 use crate::files::Files;
 use crate::output::Printer;
+
+/// How long a bot on this machine may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The bots within reach: those of a hive, or one on another machine.
 #[derive(Debug, Clone)]
@@ -74,7 +79,7 @@ impl Located {
 /// The failure that a bot is down.
 pub fn down(bot: &BotId) -> Failure {
     Failure::new(Exit::Unreachable, format!("{bot} is down"))
-        .hint(format!("start it with 'hive-agent {bot}'"))
+        .hint(format!("start it with 'hivectl up {bot}'"))
 }
 
 impl Fleet {
@@ -84,8 +89,20 @@ impl Fleet {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = global.url.clone().or_else(|| variable("HIVE_URL").filter(|_| global.hive.is_none()));
         let Some(url) = url else {
-            let named = global.hive.clone().or_else(|| variable("HIVE_DIR").map(Into::into));
-            return Ok(Self { locator: Locator::hive(Hive::find(named.as_deref())?) });
+            let variable = variable("HIVE_DIR").filter(|_| global.hive.is_none());
+            let named = global.hive.clone().or_else(|| variable.as_ref().map(Into::into));
+            let hive = Hive::find(named.as_deref()).map_err(|error| match (error, &variable) {
+                (HiveError::NotAHive(dir), None) => {
+                    let hint = format!("make one with 'hivectl init {}'", dir.display());
+                    Failure { hint: Some(hint), ..HiveError::NotAHive(dir).into() }
+                }
+                (HiveError::NotAHive(dir), Some(_)) => {
+                    let hint = format!("HIVE_DIR names it; 'hivectl init {}' makes one", dir.display());
+                    Failure { hint: Some(hint), ..HiveError::NotAHive(dir).into() }
+                }
+                (error, _) => error.into(),
+            })?;
+            return Ok(Self { locator: Locator::hive(hive) });
         };
         let token = match (&global.token_file, variable("HIVE_TOKEN")) {
             (Some(path), _) => Token::read(path)?,
@@ -104,30 +121,71 @@ impl Fleet {
         &self.locator
     }
 
+    /// The hive, for what needs its files and processes; a bot on another machine has none here.
+    pub fn here(&self, command: &str) -> Result<&Hive, Failure> {
+        match &self.locator {
+            Locator::Hive(hive) => Ok(hive),
+            Locator::Remote(endpoint) => Err(Failure::usage(format!(
+                "'{command}' is for a hive on this machine, not for {}",
+                endpoint.url()
+            ))
+            .hint(format!("run it there, or name a hive here: 'hivectl {command} --hive DIR'"))),
+        }
+    }
+
+    /// The hive, unless the bot is elsewhere.
+    pub fn hive(&self) -> Option<&Hive> {
+        match &self.locator {
+            Locator::Hive(hive) => Some(hive),
+            Locator::Remote(_) => None,
+        }
+    }
+
     /// The bots that are named, which must exist; all there are if none is named.
     pub async fn bots(&self, named: &[BotId], out: &mut Printer) -> Result<Vec<BotId>, Failure> {
+        let (bots, trouble) = self.known(named).await?;
+        if let Some(trouble) = trouble {
+            out.notice(&trouble);
+        }
+        Ok(bots)
+    }
+
+    /// The same, with what stands in the way of knowing all of them.
+    pub async fn known(&self, named: &[BotId]) -> Result<(Vec<BotId>, Option<String>), Failure> {
         match &self.locator {
             Locator::Hive(hive) => {
                 let bots = list_bots(hive);
-                if let Some(error) = bots.settings_error {
-                    out.notice(&format!("the settings cannot be read: {error}"));
-                }
+                let trouble =
+                    bots.settings_error.map(|error| format!("the settings cannot be read: {error}"));
                 if named.is_empty() {
-                    return Ok(bots.ids.into_iter().collect());
+                    return Ok((bots.ids.into_iter().collect(), trouble));
                 }
                 if let Some(missing) = named.iter().find(|bot| !bots.ids.contains(*bot)) {
                     return Err(no_such_bot(missing, bots.ids.iter()));
                 }
-                Ok(without_repeats(named))
+                Ok((without_repeats(named), trouble))
             }
-            Locator::Remote(_) if !named.is_empty() => Ok(without_repeats(named)),
-            Locator::Remote(endpoint) => Ok(vec![Client::open_remote(endpoint.clone()).await?.bot().clone()]),
+            Locator::Remote(_) if !named.is_empty() => Ok((without_repeats(named), None)),
+            Locator::Remote(endpoint) => {
+                Ok((vec![Client::open_remote(endpoint.clone()).await?.bot().clone()], None))
+            }
+        }
+    }
+
+    /// The same for one of the bots that are known to exist.
+    pub async fn reach_known(&self, bot: &BotId, known: &[BotId]) -> Result<Reach, Failure> {
+        match (self.open(bot).await?, &self.locator) {
+            (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
+            (Err(error), Locator::Hive(hive)) if error.is_down() => {
+                Ok(Reach::Down(Files::new(hive.clone(), bot.clone(), known.to_vec())))
+            }
+            (Err(error), _) => Err(error.into()),
         }
     }
 
     /// A bot, which must exist, up or down.
     pub async fn reach(&self, bot: &BotId) -> Result<Reach, Failure> {
-        match (Client::open(&self.locator, bot).await, &self.locator) {
+        match (self.open(bot).await?, &self.locator) {
             (Ok(client), _) => Ok(Reach::Up(Box::new(client))),
             (Err(error), Locator::Hive(hive)) if error.is_down() => {
                 // Only now, as a bot that is up exists.
@@ -139,6 +197,23 @@ impl Fleet {
                 }
             }
             (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    /// Opens a bot, which must answer in time: one that hangs must not hold up the others.
+    async fn open(&self, bot: &BotId) -> Result<Result<Client, ClientError>, Failure> {
+        let opening = Client::open(&self.locator, bot);
+        match &self.locator {
+            // How long the way to another machine takes, nobody knows.
+            Locator::Remote(_) => Ok(opening.await),
+            Locator::Hive(_) => timeout(PATIENCE, opening).await.map_err(|_| {
+                let limit = PATIENCE.as_secs();
+                Failure::new(
+                    Exit::Unreachable,
+                    format!("{bot} is there, but did not answer within {limit} s"),
+                )
+                .hint(format!("its process hangs or is stopped: 'hivectl status {bot}' has its pid"))
+            }),
         }
     }
 
@@ -204,7 +279,7 @@ fn not_found(item: &ItemRef) -> Failure {
 fn no_such_bot<'a>(bot: &BotId, known: impl Iterator<Item = &'a BotId>) -> Failure {
     let known: Vec<_> = known.map(BotId::as_str).collect();
     let hint = match known.as_slice() {
-        [] => "this hive has no bots yet: 'hive-agent BOT-ID' starts the first".to_owned(),
+        [] => "this hive has no bots yet: 'hivectl init --bot NAME' adds one".to_owned(),
         bots => format!("the bots here are {}", bots.join(", ")),
     };
     Failure::new(Exit::NotFound, format!("there is no bot {bot} in this hive")).hint(hint)

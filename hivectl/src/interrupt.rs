@@ -1,5 +1,11 @@
-//! Ctrl-C and SIGTERM.
+//! What ends a command from outside: Ctrl-C, SIGTERM, and a reader that goes away.
 
+use std::future::pending;
+use std::io;
+use std::os::fd::AsFd;
+
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{Exit, Failure};
@@ -25,5 +31,18 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Waits until nobody reads stdout any more, as after `hivectl timeline -f | head -1`. It never ends where that cannot
+/// be told: of a file, there is no reader.
+pub async fn reader_gone() {
+    // Nothing is written through it, so that the descriptor, which is stdout's as well, may block.
+    let watched = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd_unchecked);
+    match watched {
+        Ok(stdout) => {
+            let _told = stdout.ready(Interest::ERROR).await;
+        }
+        Err(_) => pending().await,
     }
 }

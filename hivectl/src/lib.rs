@@ -6,17 +6,19 @@
 
 pub mod cli;
 pub mod commands;
+pub mod completing;
 pub mod error;
 pub mod files;
 pub mod fleet;
+pub mod help;
+pub mod input;
 pub mod interrupt;
+pub mod local;
 pub mod output;
 pub mod waiting;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use cli::{Cli, Command};
 use error::{Exit, Failure};
@@ -26,11 +28,21 @@ use output::Printer;
 
 /// Runs one command line; the result is the process's exit status.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<_> = args.into_iter().collect();
+    let mut plain = Printer::plain();
+    if completing::answer(&args, &mut plain) {
+        return Exit::Done.into();
+    }
+    let cli = match Cli::read(&args) {
         Ok(cli) => cli,
-        Err(error) => return cli::explain(&error, &mut Printer::plain()).into(),
+        Err(error) => return cli::explain(&error, &args, &mut plain).into(),
     };
     let mut out = Printer::new(&cli.global.output_options());
+    // This one needs neither hive nor bot, and is read by each shell that starts.
+    if let Command::Completions(args) = &cli.command {
+        let ended = commands::completions::run(args, &mut out).and_then(|exit| out.finish().map(|()| exit));
+        return ended.unwrap_or_else(|failure| out.failure(&failure)).into();
+    }
     // One thread is enough for a few connections, and costs nothing to start.
     let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
@@ -56,14 +68,23 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
             return commands::chat::run(args, &Fleet::find(&cli.global)?, out, &mut interrupts).await;
         }
         command => {
-            let ended = tokio::select! {
-                ended = dispatch(command, &cli.global, out) => Some(ended),
-                () = interrupts.next() => None,
-            };
-            ended.unwrap_or_else(|| {
-                out.settle();
-                Ok(Exit::Interrupted)
-            })
+            let waits = matches!(&command, Command::Wait(_))
+                || matches!(&command, Command::Submit(args) if args.waits());
+            // These end by nothing else, and may have nothing to print for long.
+            let goes_on = matches!(&command, Command::Timeline(args) if args.follow)
+                || matches!(&command, Command::Status(args) if args.watch)
+                || matches!(&command, Command::Logs(args) if args.follow);
+            tokio::select! {
+                ended = dispatch(command, &cli.global, out) => ended,
+                () = interrupts.next() => {
+                    out.settle();
+                    if waits {
+                        out.notice("no longer waiting; the work goes on");
+                    }
+                    Ok(Exit::Interrupted)
+                }
+                () = interrupt::reader_gone(), if goes_on => Ok(Exit::Done),
+            }
         }
     }
 }
@@ -72,6 +93,7 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
     let fleet = || Fleet::find(global);
     match command {
         Command::Init(args) => commands::init::run(&args, global, out),
+        Command::Completions(_) => unreachable!("it ended before"),
         Command::Submit(args) => commands::submit::run(args, &fleet()?, out).await,
         Command::Wait(args) => commands::wait::run(args, &fleet()?, out).await,
         Command::Tasks(args) => commands::tasks::run(args, &fleet()?, out).await,
@@ -86,6 +108,13 @@ async fn dispatch(command: Command, global: &cli::Global, out: &mut Printer) -> 
         Command::Stop(args) => commands::stop::run(&args, &fleet()?, out).await,
         Command::Status(args) => commands::status::run(args, &fleet()?, out).await,
         Command::Timeline(args) => commands::timeline::run(args, &fleet()?, out).await,
+        Command::Approvals(args) => commands::approvals::run(args, &fleet()?, out).await,
+        Command::Approve(args) => commands::approve::run(&args, &fleet()?, out).await,
+        Command::Deny(args) => commands::deny::run(&args, &fleet()?, out).await,
+        Command::Up(args) => commands::up::run(args, &fleet()?, out).await,
+        Command::Down(args) => commands::down::run(args, &fleet()?, out).await,
+        Command::Logs(args) => commands::logs::run(args, &fleet()?, out).await,
+        Command::Doctor(args) => commands::doctor::run(args, &fleet()?, out).await,
         Command::Ask(_) | Command::Chat(_) => unreachable!("these two hear signals themselves"),
     }
 }

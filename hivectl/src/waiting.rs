@@ -12,10 +12,11 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::show_duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
+use crate::commands::view;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, Located, Reach, down};
-use crate::output::Printer;
 use crate::output::progress::{Clock, Count, Standing};
+use crate::output::{Format, Printer};
 
 /// How long a wait puts up with a bot that is down (SPEC 10).
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +38,25 @@ impl Waited {
     /// 1 before 6 before 0, where nothing worse happened.
     pub fn exit(&self) -> Exit {
         Exit::of_many(self.details.iter().map(|detail| Exit::of_status(detail.task.status)))
+    }
+
+    /// Prints how the items stood last. In lines of JSON, those that ended are printed already.
+    pub fn tell(&self, out: &mut Printer) {
+        if out.format() == Format::Ndjson {
+            for detail in self.details.iter().filter(|detail| !detail.task.status.is_final()) {
+                out.json_line(detail);
+            }
+        } else {
+            out.many(&self.details, view::ended);
+        }
+    }
+
+    /// How the command ends that waited.
+    pub fn end(self) -> Result<Exit, Failure> {
+        match self.failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.exit()),
+        }
     }
 }
 
@@ -66,7 +86,10 @@ pub async fn until_final(
         by_bot.entry(item.bot.clone()).or_insert((client, Vec::new())).1.push(index);
     }
     let unseen = items.iter().map(|item| item.from_file).collect();
-    let details = items.into_iter().map(|item| item.detail).collect();
+    let details: Vec<_> = items.into_iter().map(|item| item.detail).collect();
+    for detail in details.iter().filter(|detail| detail.task.status.is_final()) {
+        ended(detail, out);
+    }
     let board = RefCell::new(Board { details, unseen, watcher, out });
     let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
         let watch = BotWatch { fleet, bot, open: indices, board: &board };
@@ -81,10 +104,7 @@ pub async fn until_final(
     board.out.settle();
     let failure = match ended {
         Ok(results) => results.into_iter().find_map(Result::err),
-        Err(limit) => Some(
-            Failure::new(Exit::GaveUp, format!("gave up waiting after {}", show_duration(limit)))
-                .hint("the work goes on; 'hivectl wait' waits again"),
-        ),
+        Err(limit) => Some(gave_up(limit, &board.details)),
     };
     Waited { details: board.details, failure }
 }
@@ -213,10 +233,12 @@ impl BotWatch<'_, '_> {
             }
             match client.task(&id).await {
                 Ok(detail) => {
-                    if !detail.task.status.is_final() {
+                    let board = &mut *self.board.borrow_mut();
+                    if detail.task.status.is_final() {
+                        ended(&detail, board.out);
+                    } else {
                         still_open.push(index);
                     }
-                    let mut board = self.board.borrow_mut();
                     board.details[index] = detail;
                     board.unseen[index] = false;
                 }
@@ -232,6 +254,26 @@ impl BotWatch<'_, '_> {
         }
         self.open = still_open;
         Ok(())
+    }
+}
+
+/// The failure that the time was over before all was final.
+fn gave_up(limit: Duration, details: &[TaskDetail]) -> Failure {
+    let mut open = details.iter().filter(|detail| !detail.task.status.is_final());
+    let named: Vec<_> =
+        open.by_ref().take(3).map(|d| format!("{} is {}", d.task.task_id, d.task.status)).collect();
+    let more = match open.count() {
+        0 => String::new(),
+        count => format!(", and {count} more are not final"),
+    };
+    let message = format!("gave up waiting after {}: {}{more}", show_duration(limit), named.join(", "));
+    Failure::new(Exit::GaveUp, message).hint("the work goes on; 'hivectl wait' waits again")
+}
+
+/// Tells that an item ended, where each is told by itself.
+fn ended(detail: &TaskDetail, out: &mut Printer) {
+    if out.format() == Format::Ndjson {
+        out.json_line(detail);
     }
 }
 
@@ -288,6 +330,15 @@ mod tests {
     const DETAIL: &str = r#"{"bot_id":"BOT-1","task_id":"TASK-2","title":"","priority":"P2","status":"queued",
         "position":3,"from":"","created":"2026-11-22T18:05:27Z","limit_seconds":60,"interruptible":true,
         "depends_on":[],"file":"","attempts":0,"preemptions":0,"source":"file"}"#;
+
+    #[test]
+    fn giving_up_names_what_is_open() {
+        let detail: TaskDetail = serde_json::from_str(DETAIL).unwrap();
+        let one = gave_up(Duration::from_secs(90), std::slice::from_ref(&detail));
+        assert_eq!(one.message, "gave up waiting after 1m30s: TASK-2 is queued");
+        let many = gave_up(Duration::from_secs(1), &vec![detail; 5]);
+        assert!(many.message.ends_with("TASK-2 is queued, and 2 more are not final"), "{many}");
+    }
 
     #[test]
     fn a_wait_stands_by_place_or_by_clock() {

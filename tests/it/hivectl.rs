@@ -10,128 +10,6 @@ use tokio::process::{ChildStdout, Command};
 
 use crate::scripts::AGENT;
 
-/// Runs commands one after the other and compares their exit statuses.
-async fn exits(hive: &Hive, table: &[(i32, &str)]) {
-    for (exit, line) in table {
-        let arguments: Vec<_> = line.split(' ').collect();
-        let ran = ctl(hive, &arguments).await;
-        assert_eq!(ran.exit, *exit, "hivectl {line}: {ran:?}");
-        // Why something failed is told in a line, and perhaps a hint.
-        if ran.exit != 0 && ran.out.is_empty() && !line.starts_with("ask BOT-002 fail") {
-            let lines = ran.err.lines().count();
-            assert!((1..=2).contains(&lines) && ran.err.starts_with("hivectl: "), "hivectl {line}: {ran:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn exit_statuses_tell_how_it_went() {
-    let hive = Hive::exec(AGENT, "[bots.BOT-004]\nmode = \"cli-only\"");
-    let agent = Agent::start(&hive).await;
-    let _no_chat = Agent::start(&hive.of("BOT-004")).await;
-    let down = hive.of("BOT-003");
-    down.paths().create(Some(down.bot())).expect("a task directory can be made");
-    down.drop_task("T-OK.md", "the same id");
-    let line = [
-        (0, "submit BOT-002 hello --id T-OK --wait"),
-        (0, "wait BOT-002/T-OK"),
-        (1, "submit BOT-002 fail --id T-FAIL --wait"),
-        // It had failed before.
-        (1, "wait T-FAIL"),
-        (1, "wait BOT-002/T-OK T-FAIL"),
-        (0, "show T-FAIL"),
-        (0, "response T-FAIL"),
-        (1, "ask BOT-002 fail"),
-        (0, "ask BOT-002 hello"),
-        // Usage, and an id of two bots.
-        (2, "submit BOT-002"),
-        (2, "submit BOT-002 x --timeout 5"),
-        (2, "submit BOT-002 x --priority P9"),
-        (2, "wait"),
-        (2, "show ../T-OK"),
-        (2, "tasks BOT-002 --nonsense"),
-        (2, "timeline --follow -o json"),
-        (2, "show T-OK"),
-        (2, "cancel T-OK"),
-        // A bot that is down.
-        (3, "ask BOT-003 hello"),
-        (3, "cancel BOT-003/T-OK"),
-        (3, "retry BOT-003/T-OK"),
-        (3, "prioritize BOT-003/T-OK P0"),
-        (3, "interrupt BOT-003"),
-        (3, "status BOT-003"),
-        (0, "status"),
-        // What does not exist.
-        (4, "show T-NONE"),
-        (4, "response T-NONE"),
-        (4, "wait T-NONE"),
-        (4, "cancel T-NONE"),
-        (4, "submit BOT-999 hello"),
-        (4, "ask BOT-999 hello"),
-        (4, "tasks BOT-999"),
-        (4, "status BOT-999"),
-        (4, "timeline BOT-999"),
-        (4, "pause BOT-999"),
-        (4, "--hive /nonexistent status"),
-        // Giving up, while the work goes on.
-        (5, "submit BOT-002 hold --id T-HOLD --wait --timeout 1"),
-        (5, "wait T-HOLD --timeout 1"),
-        (4, "response T-HOLD"),
-        // Conflicts.
-        (7, "cancel BOT-002/T-OK"),
-        (7, "submit BOT-002 other --id T-OK"),
-        (0, "submit BOT-002 hello --id T-OK"),
-        (7, "ask BOT-002 hello --when-busy reject"),
-        (7, "ask BOT-004 hello"),
-        (7, "prioritize T-HOLD P0"),
-        (7, "retry T-HOLD"),
-        // Cancelled.
-        (0, "submit BOT-002 hello --id T-NEXT"),
-        (0, "prioritize T-NEXT P0"),
-        (0, "cancel T-NEXT"),
-        (0, "cancel T-NEXT"),
-        (6, "wait T-NEXT"),
-        (6, "wait BOT-002/T-OK T-NEXT"),
-        (1, "wait T-NEXT T-FAIL"),
-        (0, "interrupt BOT-002"),
-        (6, "wait T-HOLD"),
-        (7, "interrupt BOT-002"),
-        (0, "retry T-FAIL"),
-    ];
-    exits(&hive, &line).await;
-    agent.api().until_status("it is idle", |status| status["state"] == "idle").await;
-}
-
-#[tokio::test]
-async fn a_wait_on_a_bot_that_is_down_gives_up() {
-    let hive = Hive::exec(AGENT, "");
-    hive.drop_task("T1.md", "hello");
-    let (waited, submitted) =
-        tokio::join!(ctl(&hive, &["wait", "T1"]), ctl(&hive, &["submit", "BOT-002", "x", "--wait"]));
-    waited.expect(3);
-    submitted.expect(3);
-}
-
-#[tokio::test]
-async fn from_another_machine_a_token_is_needed() {
-    let hive = Hive::exec(AGENT, "");
-    let agent = Agent::start(&hive).await;
-    let url = agent.record().url.as_str();
-    let remote = async |token: Option<&str>| {
-        let mut command = control(&hive, &["--url", url, "status", "-o", "json"]);
-        command.envs(token.map(|token| ("HIVE_TOKEN", token)));
-        finish(command.spawn().expect("hivectl can be started")).await
-    };
-    remote(None).await.expect(8);
-    remote(Some("wrong")).await.expect(8);
-    let status = remote(Some(agent.token().trim())).await.expect(0).json();
-    assert_eq!(status[0]["bot_id"], "BOT-002");
-    std::fs::write(hive.root().join("token"), agent.token()).expect("a file can be written");
-    // The port of nobody.
-    let gone = ctl(&hive, &["--url", "http://127.0.0.1:1", "--token-file", "token", "status"]).await;
-    gone.expect(3);
-}
-
 /// Whether an object has these fields, at least.
 #[track_caller]
 fn has(value: &Value, fields: &str) {
@@ -219,7 +97,7 @@ async fn documents_come_from_files_and_stdin_and_are_told_by_their_ids() {
     assert_eq!((&task["priority"], &task["title"]), (&json!("P1"), &json!("Say it")));
     // The header's fields are not the agent's to read; what else is there is.
     assert!(task["response"].as_str().is_some_and(|text| text.ends_with("# Say it\n\nhello S1")), "{task:#}");
-    ctl(&hive, &["submit", "BOT-002", "-f", "none.md"]).await.expect(1);
+    ctl(&hive, &["submit", "BOT-002", "-f", "none.md"]).await.expect(2);
     ctl_with(&hive, &["submit", "BOT-002", "-"], "").await.expect(2);
 }
 
@@ -279,7 +157,7 @@ async fn files_serve_while_the_bot_is_down() {
 }
 
 /// The next line of `timeline -f -o ndjson`.
-async fn next_entry(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
+pub(crate) async fn next_entry(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
     let line = tokio::time::timeout(hive_tests::DEADLINE, lines.next_line()).await;
     let line = line.expect("a line comes in time").expect("it can be read").expect("it goes on");
     serde_json::from_str(&line).expect("an object a line")
@@ -355,39 +233,55 @@ async fn an_interrupted_wait_leaves_the_work_alone() {
 
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_error() {
-    let hive = Hive::exec(AGENT, "");
+    let hive = Hive::exec("head -c 300000 /dev/zero | tr '\\0' x", "");
     let agent = Agent::start(&hive).await;
+    ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T1", "--wait"]).await.expect(0);
+    agent.api().post("pause", json!({})).await.ok();
     for _ in 0..20 {
-        agent.api().post("pause", json!({})).await.ok();
-        agent.api().act("resume").await.ok();
+        agent.api().submit(json!({"instruction": "x"})).await;
     }
-    let mut shell = Command::new("bash");
-    shell
-        .args([
-            "-c",
-            "set -o pipefail; \"$0\" timeline -o json | head -1",
-            &binary("hivectl").to_string_lossy(),
-        ])
-        .env("HIVE_DIR", hive.root())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let ran = finish(shell.spawn().expect("a shell")).await.expect(0);
-    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("[\n", ""));
+    let hivectl = binary("hivectl");
+    for (line, first) in [
+        ("timeline -o json | head -1", "[\n"),
+        ("timeline -o ndjson | head -c 1", "{"),
+        ("timeline | head -c 4", "TIME"),
+        ("tasks BOT-002 --all | head -c 1", "#"),
+        ("response T1 | head -c 1", "x"),
+        ("show T1 | head -c 3", "id:"),
+        ("status --watch -o ndjson | head -c 1", "{"),
+        ("timeline --follow | head -c 4", "TIME"),
+        ("timeline --follow -o ndjson | head -c 1", "{"),
+        ("help submit | head -c 4", "Hand"),
+        ("completions bash | true", ""),
+    ] {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", &format!("set -o pipefail; '{}' {line}", hivectl.display())])
+            .env("HIVE_DIR", hive.root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let ran = finish(shell.spawn().expect("a shell")).await;
+        assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (0, first, ""), "{line}");
+    }
 }
 
 #[tokio::test]
 async fn every_command_has_help() {
     let hive = Hive::exec(AGENT, "");
     let help = ctl(&hive, &["--help"]).await.expect(0).out;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands: Vec<_> = commands.take_while(|line| !line.is_empty()).collect();
+    let commands = help.lines().filter_map(|line| line.strip_prefix("  ")?.trim().split_once("  "));
+    let commands: Vec<_> =
+        commands.filter(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase())).collect();
     assert!(commands.len() > 15, "{help}");
-    for line in commands.into_iter().filter(|line| !line.trim().starts_with("help ")) {
-        let (name, about) = line.trim().split_once(' ').unwrap_or_else(|| panic!("{line} says nothing"));
-        assert!(about.trim().len() > 10, "{line}");
+    for (name, about) in commands.into_iter().filter(|(name, _)| *name != "help") {
+        assert!(about.trim().len() > 10, "{name}");
         let help = ctl(&hive, &[name, "--help"]).await.expect(0).out;
         assert!(help.contains(&format!("Usage: hivectl {name}")), "{help}");
+        assert_eq!(ctl(&hive, &["help", name]).await.expect(0).out, help);
     }
+    // A script that lost its words must notice, and a person sees what there is.
+    let alone = ctl(&hive, &[]).await.expect(2);
+    assert!(alone.out.is_empty() && alone.err.contains("Tasks:\n  submit "), "{alone:?}");
     let version = ctl(&hive, &["--version"]).await.expect(0);
     assert!(version.out.starts_with("hivectl "), "{version:?}");
 }

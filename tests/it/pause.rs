@@ -43,8 +43,9 @@ async fn a_pause_file_is_as_good() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     hive.control("PAUSE", "scope: tasks\nreason: no tasks now\n");
-    let status = api.until_status("it is paused", |status| status["paused"] == true).await;
-    assert_eq!((&status["pause_scope"], &status["pause_reason"]), (&json!("tasks"), &json!("no tasks now")));
+    // A file that is written in two steps may be seen between them.
+    let status = api.until_status("tasks are paused", |status| status["pause_scope"] == "tasks").await;
+    assert_eq!((&status["paused"], &status["pause_reason"]), (&json!(true), &json!("no tasks now")));
     hive.control("PAUSE", "");
     api.until_status("all is paused", |status| status["pause_scope"] == "all").await;
     hive.drop_task("TASK-1.md", "words");

@@ -23,6 +23,6 @@ pub use control::{Ran, control, ctl, ctl_with, finish, interrupt};
 pub use follow::Follow;
 pub use hive::{BOT, Hive, Response};
 pub use process::Process;
-pub use terminal::{COLUMNS, CTRL_C, CTRL_D, ENTER, ROWS, Terminal, UP};
+pub use terminal::{ALT_ENTER, COLUMNS, CTRL_C, CTRL_D, ENTER, ROWS, Terminal, UP};
 pub use upgrade::upgrade;
 pub use wait::{DEADLINE, LOOK_EVERY, until};

@@ -31,6 +31,8 @@ pub const CTRL_C: &str = "\x03";
 pub const CTRL_D: &str = "\x04";
 /// The Enter key.
 pub const ENTER: &str = "\r";
+/// The Enter key together with Alt.
+pub const ALT_ENTER: &str = "\x1b\r";
 /// The arrow key that points up.
 pub const UP: &str = "\x1b[A";
 
@@ -39,8 +41,14 @@ pub struct Terminal {
     hive: Hive,
     child: Child,
     view: Arc<Mutex<View>>,
-    keys: mpsc::UnboundedSender<Vec<u8>>,
+    hands: mpsc::UnboundedSender<Act>,
     wires: [JoinHandle<()>; 2],
+}
+
+/// What a person does with a terminal.
+enum Act {
+    Press(Vec<u8>),
+    Resize { rows: u16, columns: u16 },
 }
 
 /// What the terminal shows, and all that it was ever sent.
@@ -99,19 +107,29 @@ impl Terminal {
             .current_dir(hive.root())
             .kill_on_drop(true);
         let child = command.spawn(pts).expect("the program can be started");
-        let size = |lines| NonZeroU16::new(lines).expect("it is not zero");
         let parser = Parser::new_with_callbacks(size(ROWS), size(COLUMNS), SCROLLBACK, Questions::default());
         let view = Arc::new(Mutex::new(View { parser, sent: Vec::new() }));
-        let (keys, typed) = mpsc::unbounded_channel();
+        let (hands, acts) = mpsc::unbounded_channel();
         let (output, input) = pty.into_split();
-        let wires =
-            [tokio::spawn(show(output, Arc::clone(&view), keys.clone())), tokio::spawn(press(input, typed))];
-        Self { hive: hive.clone(), child, view, keys, wires }
+        let wires = [
+            tokio::spawn(show(output, Arc::clone(&view), hands.clone())),
+            tokio::spawn(act(input, Arc::clone(&view), acts)),
+        ];
+        Self { hive: hive.clone(), child, view, hands, wires }
     }
 
     /// Presses keys.
     pub fn press(&self, keys: &str) {
-        self.keys.send(keys.as_bytes().to_vec()).expect("the terminal is there");
+        self.act(Act::Press(keys.as_bytes().to_vec()));
+    }
+
+    /// Makes the terminal larger or smaller. It cuts off what has no room.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        self.act(Act::Resize { rows, columns });
+    }
+
+    fn act(&self, act: Act) {
+        self.hands.send(act).expect("the terminal is there");
     }
 
     /// Types a line, with Enter at its end.
@@ -143,6 +161,19 @@ impl Terminal {
         screen.set_scrollback(0);
         rows.extend(screen.rows(0, columns));
         rows.join("\n").trim_end().to_owned()
+    }
+
+    /// Whether a text that the screen shows is bold.
+    pub fn is_bold(&self, text: &str) -> bool {
+        let view = self.view();
+        let screen = view.parser.screen();
+        let (rows, columns) = screen.size();
+        let place =
+            screen.rows(0, columns.get()).take(rows.get().into()).enumerate().find_map(|(row, line)| {
+                let column = line[..line.find(text)?].chars().count();
+                Some((u16::try_from(row).ok()?, u16::try_from(column).ok()?))
+            });
+        place.is_some_and(|(row, column)| screen.cell(row, column).is_some_and(vt100::Cell::bold))
     }
 
     /// The row of the screen, counted from 0, and the column in which the cursor is.
@@ -195,7 +226,7 @@ fn lock(view: &Mutex<View>) -> MutexGuard<'_, View> {
 }
 
 /// Shows what the program writes, and answers its questions, until it closes the terminal.
-async fn show(mut output: OwnedReadPty, view: Arc<Mutex<View>>, keys: mpsc::UnboundedSender<Vec<u8>>) {
+async fn show(mut output: OwnedReadPty, view: Arc<Mutex<View>>, hands: mpsc::UnboundedSender<Act>) {
     let mut bytes = [0; 4096];
     while let Ok(length @ 1..) = output.read(&mut bytes).await {
         let answers = {
@@ -206,15 +237,26 @@ async fn show(mut output: OwnedReadPty, view: Arc<Mutex<View>>, keys: mpsc::Unbo
         };
         if !answers.is_empty() {
             // If nobody presses keys any more, nobody waits for an answer.
-            let _ = keys.send(answers);
+            let _ = hands.send(Act::Press(answers));
         }
     }
 }
 
-async fn press(mut input: OwnedWritePty, mut typed: mpsc::UnboundedReceiver<Vec<u8>>) {
-    while let Some(keys) = typed.recv().await {
-        if input.write_all(&keys).await.is_err() {
+async fn act(mut input: OwnedWritePty, view: Arc<Mutex<View>>, mut acts: mpsc::UnboundedReceiver<Act>) {
+    while let Some(act) = acts.recv().await {
+        let done = match act {
+            Act::Press(keys) => input.write_all(&keys).await.is_ok(),
+            Act::Resize { rows, columns } => {
+                lock(&view).parser.screen_mut().set_size(size(rows), size(columns));
+                input.resize(Size::new(rows, columns)).is_ok()
+            }
+        };
+        if !done {
             break;
         }
     }
+}
+
+fn size(lines: u16) -> NonZeroU16 {
+    NonZeroU16::new(lines).expect("it is not zero")
 }

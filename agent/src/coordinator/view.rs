@@ -69,6 +69,11 @@ impl Coordinator {
         self.chats.len()
     }
 
+    /// The place of a prompt among those that wait, from 1.
+    pub fn place_of_chat(&self, id: &ItemId) -> Option<usize> {
+        self.chats.position(id)
+    }
+
     /// What pauses the bot.
     pub fn pauses(&self) -> &BTreeMap<PauseCause, Scope> {
         &self.pauses

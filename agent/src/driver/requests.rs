@@ -331,7 +331,8 @@ impl Driver {
 
     fn place(&self, id: &ItemId) -> Option<Place> {
         let status = self.core.status_of(id)?;
-        let position = self.core.in_order().position(|other| other == id).map(|index| index + 1);
+        let among_tasks = || self.core.in_order().position(|other| other == id).map(|index| index + 1);
+        let position = self.core.place_of_chat(id).or_else(among_tasks);
         Some(Place { id: id.clone(), status, position })
     }
 

@@ -1,8 +1,6 @@
 //! `hivectl ask`.
 
-use std::io::Read;
-
-use hive_shared::chat::{Channel, TurnEvent};
+use hive_shared::chat::{Channel, TurnEvent, notice};
 use hive_shared::client::{Chat, ChatEvent};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::{Status, WhenBusy};
@@ -12,8 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use super::spoken;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, down};
+use crate::input;
 use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
+use crate::output::said::Said;
 use crate::output::{Format, Printer};
 use crate::waiting::PATIENCE;
 
@@ -64,14 +64,16 @@ pub async fn run(
     out: &mut Printer,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
-    let message = if args.text == "-" { from_stdin()? } else { args.text };
+    let message = if args.text == "-" { from_stdin(out, interrupts).await? } else { Some(args.text) };
+    let Some(message) = message else { return Ok(Exit::Interrupted) };
     if message.trim().is_empty() {
         return Err(Failure::usage("there is nothing to ask: the text is empty"));
     }
+    spoken::check(&message)?;
     let mut chat = Chat::new(fleet.client(&args.bot).await?);
     let id = chat.prompt(spoken::prompt(message, args.session, args.when_busy)).await;
     let mut answer = Answer::default();
-    let mut response = String::new();
+    let mut response = Said::default();
     let mut cancelled = false;
     let mut give_up: Option<Instant> = None;
     loop {
@@ -114,8 +116,9 @@ pub async fn run(
                 }
                 match frame.event {
                     TurnEvent::ResponseChunk { content, channel: Channel::Text } => {
-                        response.push_str(&content);
+                        let _shown_by_the_answer = response.take(&content);
                     }
+                    TurnEvent::Notice { code, .. } if code == notice::REPLAYED => response.comes_again(),
                     TurnEvent::ResponseComplete {
                         status,
                         success,
@@ -132,7 +135,7 @@ pub async fn run(
                                 chat_id: id,
                                 status,
                                 success,
-                                response,
+                                response: response.text().to_owned(),
                                 duration_seconds,
                                 files_modified,
                                 usage,
@@ -158,11 +161,12 @@ pub async fn run(
     }
 }
 
-fn from_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
-    Ok(text)
+/// What is on stdin; `None` if the user left meanwhile.
+async fn from_stdin(out: &mut Printer, interrupts: &mut Interrupts) -> Result<Option<String>, Failure> {
+    let bytes = tokio::select! {
+        read = input::stdin(u64::MAX, "write the prompt, and end it with Ctrl-D", out) => read?,
+        () = interrupts.next() => return Ok(None),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage("what is on stdin is not UTF-8 text"))?;
+    Ok(Some(text))
 }

@@ -12,10 +12,16 @@ use crate::output::Printer;
 
 const IDLE_HINT: &str = "'hivectl cancel ID' ends an item that waits";
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl interrupt BOT-002
+  hivectl pause BOT-002 && hivectl interrupt BOT-002";
+
 /// End what a bot is doing right now
 ///
 /// It ends as cancelled; the queue and a suspended task go on.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Which bots.
     #[command(flatten)]

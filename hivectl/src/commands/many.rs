@@ -61,7 +61,7 @@ pub(super) async fn run(
             Err(failure) if which.all && act.is_needless(&failure) => out.detail(&failure.message),
             Err(failure) if bots.len() == 1 => return Err(failure),
             Err(failure) => {
-                exits.push(out.failure(&Failure { message: format!("{bot}: {failure}"), ..failure }));
+                exits.push(out.failure(&failure.of(bot)));
             }
         }
     }

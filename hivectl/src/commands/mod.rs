@@ -2,11 +2,18 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are help texts, read in a terminal")]
 
+pub mod approvals;
+pub mod approve;
 pub mod ask;
 pub mod cancel;
 pub mod chat;
+pub mod completions;
+pub mod deny;
+pub mod doctor;
+pub mod down;
 pub mod init;
 pub mod interrupt;
+pub mod logs;
 pub mod pause;
 pub mod prioritize;
 pub mod response;
@@ -18,8 +25,13 @@ pub mod stop;
 pub mod submit;
 pub mod tasks;
 pub mod timeline;
+pub mod up;
 pub mod wait;
 
+mod board;
+mod documents;
+mod launch;
 mod many;
+mod several;
 mod spoken;
-mod view;
+pub(crate) mod view;

@@ -7,8 +7,14 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef, Reach};
 use crate::output::{Format, Printer};
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl response TASK-7 > review.md
+  hivectl response TASK-7 -o json | jq .usage";
+
 /// Print the response to a task or prompt
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID
     #[arg(value_name = "ID")]

@@ -10,8 +10,14 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl resume BOT-002
+  hivectl resume --all";
+
 /// Lift a pause made by 'hivectl pause' or a PAUSE file
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Which bots.
     #[command(flatten)]

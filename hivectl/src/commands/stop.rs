@@ -1,7 +1,8 @@
 //! `hivectl stop`.
 
-use hive_shared::api::{BotStatus, StopRequest};
+use hive_shared::api::{BotStatus, Current, StopRequest};
 use hive_shared::client::Client;
+use hive_shared::work::Source;
 
 use super::many::{Act, Which};
 use super::status::Row;
@@ -10,10 +11,16 @@ use crate::files::Files;
 use crate::fleet::Fleet;
 use crate::output::Printer;
 
+const EXAMPLES: &str = "\
+Examples:
+  hivectl stop BOT-002
+  hivectl stop --all        # all that are up; 'hivectl down' lets their turns finish, and waits";
+
 /// Halt bots at once
 ///
-/// What runs goes back to the queue, for the next start.
+/// What runs goes back to the queue, for the next start; 'hivectl up' starts a bot again.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Which bots.
     #[command(flatten)]
@@ -36,8 +43,16 @@ impl Act for Stop {
         None
     }
 
-    fn done(&self, _: &Row) -> String {
-        "stops".to_owned()
+    fn done(&self, row: &Row) -> String {
+        let current = match row {
+            Row::Up(status) => status.current.as_ref(),
+            Row::Down(_) | Row::Trouble(_) => None,
+        };
+        match current {
+            Some(Current { id, source: Source::Chat, .. }) => format!("stops; {id} is cut short"),
+            Some(Current { id, .. }) => format!("stops; {id} goes back into the queue"),
+            None => "stops".to_owned(),
+        }
     }
 
     /// A bot that is down needs no stopping.

@@ -1,17 +1,15 @@
 //! `hivectl submit`.
 
-use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView, code};
 use hive_shared::client::{ClientError, Followed, Submitted};
 use hive_shared::ids::{BotId, ItemId};
-use hive_shared::task::{self, MAX_TASK_BYTES, Reading, UNKNOWN_SENDER};
-use hive_shared::time::{Stamp, parse_duration};
+use hive_shared::time::parse_duration;
 use hive_shared::work::Priority;
-use jiff::tz::TimeZone;
 
+use super::documents::{self, Proposal};
 use super::view::{self, Owned};
 use crate::error::{Exit, Failure, OTHER_ID_HINT};
 use crate::fleet::{Fleet, Located, Reach};
@@ -22,12 +20,14 @@ use crate::waiting::{ShowProgress, Watcher, until_final};
 const EXAMPLES: &str = r#"Examples:
   hivectl submit BOT-002 "Mend the login" --priority P1
   hivectl submit BOT-002 -f plan/*.md --wait --timeout 30m
-  id=$(hivectl submit BOT-002 "Run the tests") && hivectl wait $id"#;
+  git diff | hivectl submit BOT-002 - --title "Review this" --follow
+  id=$(hivectl submit BOT-002 "Run the tests" --id "tests-$GIT_SHA") && hivectl wait "$id""#;
 
 /// Hand a task to a bot
 ///
 /// It is a text, or task documents: Markdown with a header, YAML front matter or JSON. Flags count over what a
-/// document says itself. Where stdout is no terminal, the id alone is printed.
+/// document says itself. All documents are read before the first is submitted. Where stdout is no terminal, the ids
+/// alone are printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -37,14 +37,14 @@ pub struct Args {
     /// What the agent is to do, as it stands; '-' reads a task document from stdin
     #[arg(value_name = "TEXT", required_unless_present = "files", conflicts_with = "files")]
     pub text: Option<String>,
-    /// Task documents; '-' is stdin
+    /// Task documents, or quoted patterns such as 'plan/*.md'; '-' is stdin
     #[arg(short, long = "file", value_name = "FILE", num_args = 1..)]
     pub files: Vec<PathBuf>,
     /// A title for people
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
     /// P0 (first) to P3 (last)
-    #[arg(long, value_name = "PRIORITY")]
+    #[arg(long, value_name = "PRIORITY", value_parser = documents::priority)]
     pub priority: Option<Priority>,
     /// The time it may work, such as 90s or 10m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -69,59 +69,125 @@ pub struct Args {
     pub timeout: Option<Duration>,
 }
 
+impl Args {
+    /// Whether it is about the end, and not the beginning alone.
+    pub fn waits(&self) -> bool {
+        self.wait || self.follow
+    }
+}
+
 /// Submits, and waits if asked to.
 pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    if args.timeout.is_some() && !args.wait && !args.follow {
+    if args.timeout.is_some() && !args.waits() {
         return Err(Failure::usage("--timeout is a limit to waiting").hint("add --wait or --follow"));
     }
     let reach = fleet.reach(&args.bot).await?;
-    let requests = requests(&args, out)?;
-    let mut tasks = Vec::new();
-    let total = requests.len();
-    for request in requests {
-        if total > 1 {
-            let count = Some(Count { done: tasks.len(), total });
-            out.progress(&Standing { text: format!("submitting to {}", args.bot), count, clock: None });
-        }
-        let task = match &reach {
-            Reach::Up(client) => match client.submit(&request).await.map_err(about_the_id)? {
-                Submitted::New(task) => task,
-                Submitted::Known(task) => {
-                    out.notice(&format!("{} was submitted before", task.task_id));
-                    task
-                }
-            },
-            Reach::Down(files) => {
-                if tasks.is_empty() {
-                    out.notice(&format!("{} is down: it finds the task when it starts", args.bot));
-                }
-                files.submit(&request)?
-            }
-        };
-        for warning in &task.warnings {
-            out.notice(&format!("{}: {warning}", task.task_id));
-        }
-        tasks.push(task);
-    }
+    let proposals = documents::proposals(&args, out).await?;
+    let of_many = proposals.len() > 1;
+    let (tasks, failure) = submit(&args, &reach, proposals, out).await;
     out.settle();
-    let waits = args.wait || args.follow;
-    report_submitted(&args, &tasks, waits, out);
-    if !waits {
-        return Ok(Exit::Done);
+    // Of one that failed nothing is the result.
+    if of_many || failure.is_none() {
+        let is_whole = failure.is_none() && args.waits();
+        report_submitted(&args, &tasks, of_many, is_whole, out);
     }
+    match failure {
+        Some(failure) => Err(failure),
+        None if args.waits() => wait(&args, &reach, &tasks, fleet, out).await,
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Submits one after the other. What is wrong with one of many does not keep back the others, but is told at once;
+/// what would be wrong with all ends it.
+async fn submit(
+    args: &Args,
+    reach: &Reach,
+    proposals: Vec<Proposal>,
+    out: &mut Printer,
+) -> (Vec<TaskView>, Option<Failure>) {
+    let total = proposals.len();
+    let mut tasks: Vec<TaskView> = Vec::new();
+    let mut missing = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for (index, Proposal { name, request }) in proposals.into_iter().enumerate() {
+        if failures.iter().any(|failure| failure.exit != Exit::Conflict && failure.exit != Exit::Usage) {
+            missing.push(name);
+            continue;
+        }
+        if total > 1 {
+            let count = Some(Count { done: index, total });
+            out.progress(&Standing {
+                text: format!("submitting {name} to {}", args.bot),
+                count,
+                clock: None,
+            });
+        }
+        if index == 0 && matches!(reach, Reach::Down(_)) {
+            let what = if total > 1 { "the tasks" } else { "the task" };
+            out.notice(&format!("{} is down: it finds {what} when it starts", args.bot));
+        }
+        match one(reach, &request, out).await {
+            Ok(task) => {
+                for warning in &task.warnings {
+                    out.notice(&format!("{}: {warning}", task.task_id));
+                }
+                tasks.push(task);
+            }
+            Err(failure) if total == 1 => return (tasks, Some(failure)),
+            Err(failure) => {
+                let told = Failure { message: format!("{name}: {failure}"), ..failure };
+                let _exit = out.failure(&told);
+                failures.push(told);
+                missing.push(name);
+            }
+        }
+    }
+    let worst = Exit::of_many(failures.iter().map(|failure| failure.exit));
+    let failure = (!failures.is_empty()).then(|| {
+        let failure = Failure::new(
+            worst,
+            format!("{} of {total} are submitted, all but {}", tasks.len(), missing.join(", ")),
+        );
+        if args.waits() { failure.hint("nothing is waited for: 'hivectl wait ID' does") } else { failure }
+    });
+    (tasks, failure)
+}
+
+async fn one(reach: &Reach, request: &SubmitRequest, out: &mut Printer) -> Result<TaskView, Failure> {
+    match reach {
+        Reach::Up(client) => Ok(match client.submit(request).await.map_err(about_the_id)? {
+            Submitted::New(task) => task,
+            Submitted::Known(task) => {
+                out.notice(&format!("{} was submitted before", task.task_id));
+                task
+            }
+        }),
+        Reach::Down(files) => files.submit(request),
+    }
+}
+
+/// Waits for what was submitted, and shows meanwhile what the agent says, if that is asked for.
+async fn wait(
+    args: &Args,
+    reach: &Reach,
+    tasks: &[TaskView],
+    fleet: &Fleet,
+    out: &mut Printer,
+) -> Result<Exit, Failure> {
     let mut items = Vec::new();
-    for task in &tasks {
-        items.push(located(&args.bot, &reach, task).await?);
+    for task in tasks {
+        items.push(located(&args.bot, reach, task).await?);
     }
-    let ids: Vec<_> = tasks.iter().map(|task| task.task_id.clone()).collect();
     let streams = args.follow && out.format() == Format::Table;
+    let ids = tasks.iter().map(|task| task.task_id.clone()).collect();
     let mut progress = ShowProgress;
     let mut stream = Stream { ids, said: String::new() };
     let watcher: &mut dyn Watcher = if streams { &mut stream } else { &mut progress };
     let waited = until_final(fleet, items, args.timeout, watcher, out).await;
     for detail in waited.details.iter().filter(|detail| detail.task.status.is_final()) {
         if streams {
-            stream.end(detail, &reach, out).await?;
+            stream.end(detail, reach, out).await?;
         } else if out.format() == Format::Table && out.is_terminal() {
             out.result(&view::in_a_line(&detail.bot_id, &detail.task));
         }
@@ -129,88 +195,12 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
             out.notice(&format!("{} ended {}: {error}", detail.task.task_id, detail.task.status));
         }
     }
-    match (waited.details.as_slice(), out.format()) {
-        (_, Format::Table) => {}
-        ([one], _) => out.one(one, |_| String::new()),
-        (many, _) => out.many(many, view::ended),
+    match (out.format(), waited.details.as_slice()) {
+        (Format::Table, _) => {}
+        (Format::Json, [one]) => out.one(one, |_| String::new()),
+        (Format::Json | Format::Ndjson, _) => waited.tell(out),
     }
-    match &waited.failure {
-        Some(failure) => Err(failure.clone()),
-        None => Ok(waited.exit()),
-    }
-}
-
-/// What is to be submitted: the text, or each document, with what the flags say over what it says itself.
-fn requests(args: &Args, out: &mut Printer) -> Result<Vec<SubmitRequest>, Failure> {
-    let mut requests = Vec::new();
-    match args.text.as_deref() {
-        Some("-") => requests.push(document(args, Path::new("-"), out)?),
-        Some(text) => {
-            requests.push(SubmitRequest { instruction: text.to_owned(), ..SubmitRequest::default() });
-        }
-        None => {
-            for path in &args.files {
-                requests.push(document(args, path, out)?);
-            }
-        }
-    }
-    if args.id.is_some() && requests.len() > 1 {
-        return Err(
-            Failure::usage("--id is for one task").hint("write ids into the headers of the documents")
-        );
-    }
-    for request in &mut requests {
-        if request.instruction.trim().is_empty() {
-            return Err(Failure::usage("there is nothing to do: the instruction is empty"));
-        }
-        request.title = args.title.clone().or(request.title.take());
-        request.priority = args.priority.or(request.priority);
-        request.timeout_seconds = args.limit.map(|limit| limit.as_secs_f64()).or(request.timeout_seconds);
-        request.id = args.id.clone().or(request.id.take());
-        request.from = args.from.clone().or(request.from.take());
-        if !args.depends_on.is_empty() {
-            request.depends_on.clone_from(&args.depends_on);
-        }
-    }
-    Ok(requests)
-}
-
-fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<SubmitRequest, Failure> {
-    let io = |error: io::Error| Failure::io("read", path, &error);
-    // One byte more than a task may have tells that there are too many.
-    let bound = MAX_TASK_BYTES as u64 + 1;
-    let mut bytes = Vec::new();
-    let (file_name, modified) = if path == Path::new("-") {
-        let stdin = io::stdin();
-        if stdin.is_terminal() {
-            out.notice("write the task, and end it with Ctrl-D");
-        }
-        stdin.lock().take(bound).read_to_end(&mut bytes).map_err(io)?;
-        (format!("{}.md", ItemId::generate("TASK", Stamp::now().timestamp())), Stamp::now())
-    } else {
-        let file = std::fs::File::open(path).map_err(io)?;
-        let modified =
-            file.metadata().and_then(|meta| meta.modified()).map_or_else(|_| Stamp::now(), Stamp::from);
-        file.take(bound).read_to_end(&mut bytes).map_err(io)?;
-        (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), modified)
-    };
-    let reading =
-        Reading { file_name: &file_name, modified, bot: &args.bot, bots: &[], zone: &TimeZone::system() };
-    let task = task::read(&bytes, &reading)
-        .map_err(|error| Failure::usage(format!("{} is no task: {error}", path.display())))?;
-    for warning in &task.warnings {
-        out.notice(&format!("{}: {warning}", path.display()));
-    }
-    Ok(SubmitRequest {
-        instruction: task.instruction,
-        title: Some(task.title),
-        priority: Some(task.priority),
-        timeout_seconds: task.limit.map(|limit| limit.as_secs_f64()),
-        id: Some(task.id),
-        from: (task.from != UNKNOWN_SENDER).then_some(task.from),
-        depends_on: task.depends_on,
-        interruptible: (!task.interruptible).then_some(false),
-    })
+    waited.end()
 }
 
 /// A submission conflicts by its id alone.
@@ -223,31 +213,26 @@ fn about_the_id(error: ClientError) -> Failure {
     }
 }
 
-/// Tells what was submitted, as far as that is the result.
-fn report_submitted(args: &Args, tasks: &[TaskView], waits: bool, out: &mut Printer) {
+/// Tells what was submitted, as far as that is the result. Where all of it is waited for, in JSON the end is.
+fn report_submitted(args: &Args, tasks: &[TaskView], of_many: bool, is_awaited: bool, out: &mut Printer) {
     let owned: Vec<_> = tasks.iter().map(|task| Owned { bot_id: &args.bot, task }).collect();
     match (out.format(), owned.as_slice()) {
         // What the agent says is the result.
-        (Format::Table, _) if args.follow => {
+        (Format::Table, _) if args.follow && is_awaited => {
             let ids: Vec<_> = tasks.iter().map(|task| task.task_id.as_str()).collect();
             out.notice(&format!("following {}", ids.join(", ")));
         }
-        (Format::Table, _) if out.is_terminal() => {
+        (Format::Table, _) if out.is_terminal() || out.format_is_chosen() => {
             let lines: String = tasks.iter().map(|task| view::in_a_line(&args.bot, task)).collect();
             out.result(&lines);
         }
-        (Format::Table, _) if !out.format_is_chosen() => {
+        (Format::Table, _) => {
             for task in tasks {
                 out.result(&format!("{}\n", task.task_id));
             }
         }
-        (Format::Table, _) => {
-            let lines: String = tasks.iter().map(|task| view::in_a_line(&args.bot, task)).collect();
-            out.result(&lines);
-        }
-        // The end is the result.
-        (Format::Json | Format::Ndjson, _) if waits => {}
-        (Format::Json | Format::Ndjson, [one]) => out.one(one, |_| String::new()),
+        (Format::Json | Format::Ndjson, _) if is_awaited => {}
+        (Format::Json | Format::Ndjson, [one]) if !of_many => out.one(one, |_| String::new()),
         (Format::Json | Format::Ndjson, many) => out.many(many, |_| view::ended(&[])),
     }
 }

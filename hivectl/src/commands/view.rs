@@ -26,7 +26,7 @@ pub(super) fn in_a_line(bot: &BotId, task: &TaskView) -> String {
 }
 
 /// Items that were waited for.
-pub(super) fn ended(details: &[TaskDetail]) -> Table {
+pub(crate) fn ended(details: &[TaskDetail]) -> Table {
     let mut table = Table::new(&["ID", "BOT", "STATUS", "TIME", "TITLE"]);
     for detail in details {
         let time = detail.duration_seconds.map(seconds).unwrap_or_default();

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use hive_shared::time::parse_duration;
 
-use super::view;
 use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef};
 use crate::output::Printer;
-use crate::waiting::{ShowProgress, Waited, until_final};
+use crate::waiting::{ShowProgress, until_final};
 
 const EXAMPLES: &str = "\
 Examples:
-  hivectl wait BUILD-7 BOT-003/TASK-1 --timeout 10m";
+  hivectl wait BUILD-7 BOT-003/TASK-1 --timeout 10m
+  hivectl wait $(hivectl submit BOT-002 -f plan/*.md) -o ndjson    # a line as each ends";
 
 /// Wait until tasks are final
 ///
-/// Fails when one failed, also if it had failed before. Ctrl-C leaves; the work goes on.
+/// Fails when one failed, also if it had failed before. With '-o ndjson' each is printed as it ends, and what is not
+/// final when the time is over comes last. Ctrl-C leaves; the work goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -35,14 +36,6 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         located.push(fleet.locate(item, out).await?);
     }
     let waited = until_final(fleet, located, args.timeout, &mut ShowProgress, out).await;
-    report(&waited, out)
-}
-
-/// Tells how the items ended, and what stood in the way of waiting for all.
-fn report(waited: &Waited, out: &mut Printer) -> Result<Exit, Failure> {
-    out.many(&waited.details, view::ended);
-    match &waited.failure {
-        Some(failure) => Err(failure.clone()),
-        None => Ok(waited.exit()),
-    }
+    waited.tell(out);
+    waited.end()
 }

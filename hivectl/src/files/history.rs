@@ -10,7 +10,6 @@ use hive_shared::response::{self, ResponseHeader};
 use hive_shared::work::{Kind, SenderType, Source, Status};
 
 use super::Files;
-use super::queue::answered_view;
 use crate::error::Failure;
 
 /// A response document of this bot.
@@ -36,7 +35,7 @@ impl Files {
         let Some(answer) = self.find_answer(id)? else { return Ok(None) };
         let archived = self.archived()?;
         let Answer { header, content, truncated, file } = answer;
-        let task = answered_view(&header, id, archived.get(id));
+        let task = self.answered_view(&header, id, archived.get(id));
         Ok(Some(TaskDetail {
             bot_id: self.bot.clone(),
             task,
@@ -164,7 +163,8 @@ impl Files {
     /// Reads a response document; `None` if it is not there, another bot's, or of an earlier system.
     fn read_answer(&self, name: &str) -> Result<Option<Answer>, Failure> {
         let path = self.hive.responses().join(name);
-        let document = match head(&path) {
+        // A byte more than is shown tells that there is more.
+        let document = match head(&path, MAX_CONTENT + 1) {
             Ok(document) => document,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::io("read", &path, &error)),
@@ -179,13 +179,13 @@ impl Files {
     }
 }
 
-/// The front matter, which may hold a long prompt, and as much of the text as is shown and a byte more.
-fn head(path: &Path) -> io::Result<String> {
+/// The front matter, which may hold a long prompt, and so many bytes of the text.
+pub(super) fn head(path: &Path, of_text: usize) -> io::Result<String> {
     let mut reader = BufReader::new(std::fs::File::open(path)?);
     let mut document = Vec::new();
     reader.read_until(b'\n', &mut document)?;
     while reader.read_until(b'\n', &mut document)? > 0 && !document.ends_with(b"\n---\n") {}
-    reader.take(MAX_CONTENT as u64 + 1).read_to_end(&mut document)?;
+    reader.take(of_text as u64).read_to_end(&mut document)?;
     Ok(String::from_utf8_lossy(&document).into_owned())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
@@ -14,9 +14,6 @@ use jiff::tz::TimeZone;
 
 use super::{Files, whole};
 use crate::error::{Exit, Failure};
-
-/// The time limit of a task that names none, where the settings say nothing else (SPEC 3).
-const TASK_LIMIT: Duration = Duration::from_mins(30);
 
 /// A task file.
 pub(super) struct Queued {
@@ -36,7 +33,7 @@ impl Files {
             let archived = self.archived()?;
             waiting.extend(self.answers()?.into_iter().filter_map(|answer| {
                 let id = answer.header.task_id.clone()?;
-                Some(answered_view(&answer.header, &id, archived.get(&id)))
+                Some(self.answered_view(&answer.header, &id, archived.get(&id)))
             }));
         }
         Ok(waiting)
@@ -157,12 +154,9 @@ impl Files {
     }
 
     /// Reads a task file; what is none, or is half-written, is for the bot to judge.
-    fn read_task(&self, path: &PathBuf) -> Option<Queued> {
+    pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
         let name = path.file_name()?.to_str()?;
-        if name.starts_with('.')
-            || path.extension().is_none_or(|extension| extension != "md")
-            || path.is_symlink()
-        {
+        if !is_task_name(name) || path.is_symlink() {
             return None;
         }
         let file = std::fs::File::open(path).ok()?;
@@ -186,7 +180,7 @@ impl Files {
             from: document.from.clone(),
             to: document.to.clone(),
             created: document.created,
-            limit_seconds: document.limit.unwrap_or(TASK_LIMIT).as_secs_f64(),
+            limit_seconds: document.limit.unwrap_or_else(|| self.limit(document.priority)).as_secs_f64(),
             interruptible: document.interruptible,
             depends_on: document.depends_on.clone(),
             blocked_reason: None,
@@ -199,42 +193,48 @@ impl Files {
         };
         Some(Queued { view, document })
     }
+
+    /// A finished task as the queue shows it, from its response and, where it is there, its archived file.
+    pub(super) fn answered_view(
+        &self,
+        header: &hive_shared::response::ResponseHeader,
+        id: &ItemId,
+        archived: Option<&Queued>,
+    ) -> TaskView {
+        let view = archived.map_or_else(
+            || TaskView {
+                task_id: id.clone(),
+                title: header.title.clone().or_else(|| header.prompt.clone()).unwrap_or_default(),
+                priority: header.priority.unwrap_or(Priority::P2),
+                status: header.status,
+                position: None,
+                from: header
+                    .from
+                    .clone()
+                    .or_else(|| header.sender.clone())
+                    .unwrap_or_else(|| task::UNKNOWN_SENDER.into()),
+                to: None,
+                created: header.started_at.unwrap_or(header.timestamp),
+                limit_seconds: self.limit(header.priority.unwrap_or_default()).as_secs_f64(),
+                interruptible: true,
+                depends_on: Vec::new(),
+                blocked_reason: None,
+                file: format!("{id}.md"),
+                attempts: 0,
+                preemptions: 0,
+                fields: std::collections::BTreeMap::new(),
+                warnings: Vec::new(),
+                retry_of: header.retry_of.clone(),
+            },
+            |queued| queued.view.clone(),
+        );
+        TaskView { status: header.status, attempts: header.attempts, preemptions: header.preemptions, ..view }
+    }
 }
 
-/// A finished task as the queue shows it, from its response and, where it is there, its archived file.
-pub(super) fn answered_view(
-    header: &hive_shared::response::ResponseHeader,
-    id: &ItemId,
-    archived: Option<&Queued>,
-) -> TaskView {
-    let view = archived.map_or_else(
-        || TaskView {
-            task_id: id.clone(),
-            title: header.title.clone().or_else(|| header.prompt.clone()).unwrap_or_default(),
-            priority: header.priority.unwrap_or(Priority::P2),
-            status: header.status,
-            position: None,
-            from: header
-                .from
-                .clone()
-                .or_else(|| header.sender.clone())
-                .unwrap_or_else(|| task::UNKNOWN_SENDER.into()),
-            to: None,
-            created: header.started_at.unwrap_or(header.timestamp),
-            limit_seconds: TASK_LIMIT.as_secs_f64(),
-            interruptible: true,
-            depends_on: Vec::new(),
-            blocked_reason: None,
-            file: format!("{id}.md"),
-            attempts: 0,
-            preemptions: 0,
-            fields: std::collections::BTreeMap::new(),
-            warnings: Vec::new(),
-            retry_of: header.retry_of.clone(),
-        },
-        |queued| queued.view.clone(),
-    );
-    TaskView { status: header.status, attempts: header.attempts, preemptions: header.preemptions, ..view }
+/// Whether a file of this name may be a task.
+pub(super) fn is_task_name(name: &str) -> bool {
+    !name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "md")
 }
 
 fn in_use(id: &ItemId) -> Failure {

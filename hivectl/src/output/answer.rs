@@ -1,10 +1,14 @@
 //! A chat turn as it is spoken: the answer to stdout, all that happens around it to stderr.
 
-use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason};
+use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::work::Status;
 
+use serde_json::Value;
+
 use super::Printer;
+use super::escape::{Place, escape};
+use super::said::{More, Said};
 
 /// How the answer stands on the screen.
 #[derive(Debug, Default)]
@@ -13,6 +17,7 @@ pub struct Answer {
     mid_line: bool,
     /// Whose text came last: a turn may begin to speak before the end of the one before it is told.
     speaks: Option<ItemId>,
+    said: Said,
 }
 
 impl Answer {
@@ -29,18 +34,32 @@ impl Answer {
                 if self.speaks.as_ref() != Some(id) {
                     self.end(out);
                     self.speaks = Some(id.clone());
+                    self.said = Said::default();
                 }
-                out.foreign(content);
+                let content = match self.said.take(content) {
+                    More::New(content) => content,
+                    More::Other(content) => {
+                        self.notice("the answer is another than it was so far; this is all of it", out);
+                        self.end(out);
+                        content
+                    }
+                };
+                out.foreign(&content);
                 self.mid_line = !content.ends_with('\n') && (self.mid_line || !content.is_empty());
             }
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => {
                 out.detail(&format!("thought: {content}"));
             }
-            TurnEvent::ToolCall { call } => out.detail(&format!("tool: {}", summary(call))),
-            TurnEvent::Plan { entries } => out.detail(&format!("plan: {}", summary(entries))),
+            TurnEvent::ToolCall { call } => tool_line(call).into_iter().for_each(|line| out.detail(&line)),
+            TurnEvent::Plan { entries } => plan_lines(entries).iter().for_each(|line| out.detail(line)),
             TurnEvent::ApprovalRequest { approval_id, title, options, .. } => {
                 let options: Vec<_> = options.iter().map(|o| format!("{} ({})", o.id, o.name)).collect();
                 self.notice(&format!("the agent asks: {title} [{approval_id}: {}]", options.join(", ")), out);
+            }
+            TurnEvent::Notice { code, .. }
+                if code == notice::REPLAYED && self.speaks.as_ref() == Some(id) =>
+            {
+                self.said.comes_again();
             }
             TurnEvent::Notice { message, .. } => self.notice(message, out),
             TurnEvent::ResponseComplete { status, error, error_code, .. } => {
@@ -93,10 +112,33 @@ pub fn wait_reason(reason: WaitReason) -> &'static str {
     }
 }
 
-/// What an adapter tells is of its own shape; a title or a name is what people can use.
-fn summary(value: &serde_json::Value) -> String {
-    let named = ["title", "name", "kind"].iter().find_map(|key| value.get(key)?.as_str());
-    named.map_or_else(|| value.to_string(), str::to_owned)
+/// A tool call in a line: its title and its kind. What an adapter tells is of its own shape.
+pub fn tool_line(call: &Value) -> Option<String> {
+    let title = text_of(call, &["title", "name"])?;
+    let kind = text_of(call, &["kind"]).filter(|kind| *kind != title);
+    let kind = kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let failed = if text_of(call, &["status"]) == Some("failed") { ": failed" } else { "" };
+    Some(escape(&format!("→ {title}{kind}{failed}"), Place::Line))
+}
+
+/// A plan, a line for each of its entries.
+pub fn plan_lines(entries: &Value) -> Vec<String> {
+    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |entry: &Value| {
+        let text = entry.as_str().or_else(|| text_of(entry, &["content", "title", "name"]))?;
+        let mark = match text_of(entry, &["status"]) {
+            Some("completed") => "✓",
+            Some("in_progress") => "▸",
+            Some(_) | None => "·",
+        };
+        Some(escape(&format!("  {mark} {text}"), Place::Line))
+    };
+    let lines: Vec<_> = entries.iter().filter_map(line).collect();
+    if lines.is_empty() { lines } else { [vec!["plan:".to_owned()], lines].concat() }
+}
+
+fn text_of<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().find_map(|key| value.get(key)?.as_str())
 }
 
 #[cfg(test)]
@@ -130,6 +172,28 @@ mod tests {
             assert_eq!(stdout.text(), expected);
             assert_eq!(stderr.text(), "hivectl: still thinking\n");
         }
+    }
+
+    #[test]
+    fn an_answer_that_comes_once_more_is_not_shown_twice() {
+        let again = frame("A", TurnEvent::Notice { code: notice::REPLAYED.into(), message: "again".into() });
+        let (mut out, stdout, stderr) = printer(None, false);
+        let mut answer = Answer::default();
+        for event in [chunk("A", "one "), again, chunk("A", "one two"), complete("A")] {
+            answer.show(&event, &mut out);
+        }
+        assert_eq!((stdout.text().as_str(), stderr.text().as_str()), ("one two\n", ""));
+    }
+
+    #[test]
+    fn tools_and_plans_are_told_in_lines() {
+        let call = serde_json::json!({"title": "Read\u{1b} a.rs", "kind": "read", "status": "failed"});
+        assert_eq!(tool_line(&call).as_deref(), Some("→ Read\\x1b a.rs (read): failed"));
+        assert_eq!(tool_line(&serde_json::json!({"x": 1})), None);
+        let plan =
+            serde_json::json!([{"content": "look", "status": "completed"}, "mend", {"status": "pending"}]);
+        assert_eq!(plan_lines(&plan), ["plan:", "  ✓ look", "  · mend"]);
+        assert!(plan_lines(&serde_json::json!("all")).is_empty());
     }
 
     #[test]

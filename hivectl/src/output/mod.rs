@@ -2,11 +2,20 @@
 //! own terminal (SPEC 10). A reader that goes away is no error: what follows is dropped, and the exit status stays.
 
 pub mod answer;
+pub mod cell;
 pub mod escape;
+pub mod ink;
 pub mod json;
+pub mod live;
+pub mod markdown;
+pub mod page;
 pub mod progress;
+pub mod raw;
+pub mod said;
+mod screen;
 pub mod table;
 pub mod text;
+pub mod wrap;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -14,8 +23,9 @@ use serde::Serialize;
 
 use crate::error::{Exit, Failure};
 use escape::{Place, escape};
-use progress::{Progress, Standing};
-use table::{Paint, Table};
+use progress::{Going, Progress, Standing};
+use screen::{Watched, ask_size};
+use table::{Paint, Rendered, Table};
 
 /// How results are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,12 +49,25 @@ pub struct Options {
     pub verbose: bool,
 }
 
+/// What makes text readable, where it is welcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Colours.
+    pub color: bool,
+    /// Characters beyond ASCII.
+    pub utf8: bool,
+}
+
 /// Prints. Nothing it does fails: see [`Printer::finish`].
 pub struct Printer {
     options: Options,
     out: Stream,
     err: Stream,
     progress: Progress,
+    /// What is redrawn over and over, while it is.
+    watched: Option<Watched>,
+    /// Whether characters beyond ASCII are shown as what they are.
+    utf8: bool,
     trouble: Option<String>,
 }
 
@@ -77,6 +100,8 @@ impl Printer {
             out: Stream::new(Box::new(out), Screen { terminal: out_terminal, color, redraws }),
             err: Stream::new(Box::new(err), Screen { terminal: err_terminal, color, redraws }),
             progress: Progress::default(),
+            watched: None,
+            utf8: has_utf8_locale(),
             trouble: None,
         }
     }
@@ -99,6 +124,8 @@ impl Printer {
             out: Stream::new(out, screen),
             err: Stream::new(err, screen),
             progress: Progress::default(),
+            watched: None,
+            utf8: true,
             trouble: None,
         }
     }
@@ -106,6 +133,11 @@ impl Printer {
     /// The format in force.
     pub fn format(&self) -> Format {
         self.options.format.unwrap_or(Format::Table)
+    }
+
+    /// Whether more is to be told than usual.
+    pub fn is_verbose(&self) -> bool {
+        self.options.verbose
     }
 
     /// Whether a format was asked for.
@@ -128,6 +160,26 @@ impl Printer {
         self.out.screen.color
     }
 
+    /// What may be written to stdout to make it readable.
+    pub fn style(&self) -> Style {
+        Style { color: self.may_color(), utf8: self.utf8 }
+    }
+
+    /// How wide the terminal is, where stdout is one and knows.
+    pub fn width(&self) -> Option<usize> {
+        self.edge().map(usize::from)
+    }
+
+    /// Whether stdout is a terminal with room below the results for what goes on. See [`Printer::going`].
+    pub fn shows_going(&self) -> bool {
+        self.format() == Format::Table && self.may_redraw() && self.shows_progress()
+    }
+
+    /// Whether `-q` asks for the result alone.
+    pub fn is_quiet(&self) -> bool {
+        self.options.quiet
+    }
+
     /// Whether the reader of stdout is gone, so that there is nothing left to say.
     pub fn is_closed(&self) -> bool {
         self.out.closed
@@ -135,12 +187,34 @@ impl Printer {
 
     /// Prints items: a table, one array, or one object a line.
     pub fn many<T: Serialize>(&mut self, items: &[T], table: impl FnOnce(&[T]) -> Table) {
-        let text = match self.format() {
+        let _as_printed = self.print_many(items, table);
+    }
+
+    /// The same, but nothing where a table would be empty: `why` says so beside the result. Gives the table as it was
+    /// printed, if it was one: cells of it may have been cut.
+    pub fn listing<T: Serialize>(
+        &mut self,
+        items: &[T],
+        table: impl FnOnce(&[T]) -> Table,
+        why: impl FnOnce() -> String,
+    ) -> Rendered {
+        if items.is_empty() && self.format() == Format::Table {
+            self.notice(&why());
+            return Rendered::default();
+        }
+        self.print_many(items, table)
+    }
+
+    fn print_many<T: Serialize>(&mut self, items: &[T], table: impl FnOnce(&[T]) -> Table) -> Rendered {
+        let terminal = self.out.screen.terminal;
+        let of_json = |text| Rendered { text, ..Rendered::default() };
+        let rendered = match self.format() {
             Format::Table => table(items).render(self.edge(), self.out.screen.color),
-            Format::Json => json::pretty(&items, self.out.screen.terminal),
-            Format::Ndjson => items.iter().map(|item| json::line(item, self.out.screen.terminal)).collect(),
+            Format::Json => of_json(json::pretty(&items, terminal)),
+            Format::Ndjson => of_json(items.iter().map(|item| json::line(item, terminal)).collect()),
         };
-        self.result(&text);
+        self.result(&rendered.text);
+        rendered
     }
 
     /// Prints one thing: in words (with the newline that ends them, foreign text escaped by the caller), or one
@@ -160,29 +234,44 @@ impl Printer {
         self.result(&line);
     }
 
+    /// Prints a line of JSON that another program wrote, as it stands; on a terminal, what would deceive is escaped.
+    pub fn foreign_json(&mut self, line: &str) {
+        let text = if self.out.screen.terminal { escape::escape_json(line) } else { line.to_owned() };
+        self.result(&(text + "\n"));
+    }
+
     /// Prints a table to which more rows come one at a time.
     pub fn begin(&mut self, table: &mut Table) {
-        let text = table.render(self.edge(), self.out.screen.color);
+        let rendered = table.render(self.edge(), self.out.screen.color);
         // What was just printed is no longer among the rows, but is as wide.
         let _printed = table.take_rows(None, false);
-        self.result(&text);
+        self.result(&rendered.text);
     }
 
-    /// Prints the rows that a table has by now.
+    /// Prints the rows that a table has by now, above what goes on.
     pub fn rows(&mut self, table: &mut Table) {
-        let text = table.take_rows(self.edge(), self.out.screen.color);
-        self.result(&text);
+        let rendered = table.take_rows(self.edge(), self.out.screen.color);
+        let wrote = self.progress.beside(|| self.out.write(&rendered.text));
+        self.note(wrote);
     }
 
-    /// Prints a table over the one before it.
-    pub fn redraw(&mut self, table: &Table) {
-        let text = table.render(self.edge(), self.out.screen.color).replace('\n', "\x1b[K\n");
-        self.result(&format!("\x1b[H{text}\x1b[J"));
+    /// Shows what goes on in lines below the results, in place of those before; see [`Printer::shows_going`].
+    pub fn going(&mut self, lines: &[Going]) {
+        if self.shows_going() {
+            self.progress.show_going(lines);
+        }
     }
 
-    /// Makes room for [`Printer::redraw`].
-    pub fn clear_screen(&mut self) {
-        self.result("\x1b[2J");
+    /// Shows a table over the one before it, on a screen of its own, under a line that says what it is. What does not
+    /// fit on the screen is left out there; all of it stays when the watching ends, with [`Printer::settle`].
+    pub fn redraw(&mut self, head: &str, table: &Table) {
+        let (color, size) = (self.out.screen.color, ask_size());
+        let head = escape(head, Place::Line);
+        let drawn = screen::draw(&head, table, size, color);
+        let begin = if self.watched.is_none() { screen::ENTER } else { "" };
+        self.watched = Some(Watched { last: table.render(self.edge(), color).text });
+        let wrote = self.out.write(&format!("{begin}{drawn}"));
+        self.note(wrote);
     }
 
     /// Prints foreign text as it stands; on a terminal, what would deceive is escaped.
@@ -228,9 +317,29 @@ impl Printer {
         !self.options.quiet && self.err.screen.redraws
     }
 
-    /// Takes the line of progress away.
+    /// Takes away what is there for a while: lines of progress, and the screen of a watch, whose last state stays.
     pub fn settle(&mut self) {
         self.progress.take_away();
+        if let Some(Watched { last }) = self.watched.take() {
+            let wrote = self.out.write(&format!("{}{last}", screen::LEAVE));
+            self.note(wrote);
+        }
+    }
+
+    /// Says how one sees more, to a person who looks at a table.
+    pub fn hint(&mut self, text: &str) {
+        if !self.options.quiet && self.out.screen.terminal && self.err.screen.terminal {
+            let hint = format!("hint: {}", escape(text, Place::Line));
+            let hint = if self.err.screen.color { Paint::Dim.wrap(&hint) } else { hint };
+            let wrote = self.progress.beside(|| self.err.write(&format!("{hint}\n")));
+            self.note(wrote);
+        }
+    }
+
+    /// Prints a text of our own making to stderr, where there is no result.
+    pub fn instead(&mut self, text: &str) {
+        let wrote = self.err.write(text);
+        self.note(wrote);
     }
 
     /// Says why a command failed and how to mend it, and gives its exit status.
@@ -272,10 +381,14 @@ impl Printer {
 
     /// How wide the terminal is, where stdout is one.
     fn edge(&self) -> Option<u16> {
-        let width = self.out.screen.terminal.then(|| comfy_table::Table::new().width()).flatten();
-        // Terminals of programs often do not know.
-        width.filter(|columns| *columns > 0)
+        let size = self.out.screen.terminal.then(ask_size).flatten();
+        size.map(|(columns, _)| columns)
     }
+}
+
+/// Whether the locale of this process has characters beyond ASCII.
+pub fn has_utf8_locale() -> bool {
+    screen::is_utf8(|name| std::env::var(name).ok())
 }
 
 impl Stream {

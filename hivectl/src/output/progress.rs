@@ -1,10 +1,10 @@
-//! The line on a terminal that shows how a wait goes.
+//! The line on a terminal that shows how a wait goes, and the lines that show what goes on.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use hive_shared::time::show_duration;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::escape::{Place, escape};
 
@@ -40,10 +40,29 @@ pub struct Clock {
     pub limit: Duration,
 }
 
-/// The line, while it is there.
+/// Something that goes on, in a line at the bottom of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Going {
+    /// By what the line is known from one time to the next.
+    pub key: String,
+    /// What it says; what is too long for the terminal is cut.
+    pub text: String,
+    /// Whether it moves.
+    pub moves: bool,
+}
+
+/// The lines, while they are there.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    going: Option<Board>,
+}
+
+/// Several lines, each known by its key.
+#[derive(Debug)]
+struct Board {
+    all: MultiProgress,
+    lines: Vec<(Going, ProgressBar)>,
 }
 
 impl Progress {
@@ -65,20 +84,76 @@ impl Progress {
         bar.set_message(escape(&standing.text, Place::Line));
     }
 
-    /// Takes the line away while something else is written to the terminal.
+    /// Shows these lines in place of those before them. Those that move have moved on.
+    pub(super) fn show_going(&mut self, lines: &[Going]) {
+        if lines.is_empty() && self.going.is_none() {
+            return;
+        }
+        let board = self.going.get_or_insert_with(|| Board {
+            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            lines: Vec::new(),
+        });
+        board.show(lines);
+    }
+
+    /// Takes the lines away while something else is written to the terminal.
     pub(super) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+        match (&self.bar, &self.going) {
+            (Some(bar), _) => bar.suspend(write),
+            (None, Some(board)) => board.all.suspend(write),
+            (None, None) => write(),
         }
     }
 
-    /// Takes the line away.
+    /// Takes the lines away.
     pub(super) fn take_away(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+        if let Some(mut board) = self.going.take() {
+            board.show(&[]);
+            // A terminal that is gone shows nothing any more.
+            let _gone = board.all.clear();
+        }
     }
+}
+
+impl Board {
+    fn show(&mut self, lines: &[Going]) {
+        let all = &self.all;
+        self.lines.retain(|(shown, bar)| {
+            let stays = lines.iter().any(|line| line.key == shown.key);
+            if !stays {
+                bar.finish_and_clear();
+                all.remove(bar);
+            }
+            stays
+        });
+        for (index, line) in lines.iter().enumerate() {
+            let at = self.lines.iter().position(|(shown, _)| shown.key == line.key);
+            let at = at.unwrap_or_else(|| {
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+                bar.set_style(going_style(line.moves));
+                let bar = all.insert(index, bar);
+                self.lines.insert(index, (line.clone(), bar));
+                index
+            });
+            let (shown, bar) = &mut self.lines[at];
+            if shown.moves != line.moves {
+                bar.set_style(going_style(line.moves));
+            }
+            bar.set_message(escape(&line.text, Place::Line));
+            if line.moves {
+                bar.tick();
+            }
+            *shown = line.clone();
+        }
+    }
+}
+
+fn going_style(moves: bool) -> ProgressStyle {
+    let template = if moves { "{spinner} {wide_msg}" } else { "  {wide_msg}" };
+    ProgressStyle::with_template(template).expect("the template is ours")
 }
 
 fn style(standing: &Standing) -> ProgressStyle {
@@ -104,6 +179,21 @@ fn template(standing: &Standing) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_come_and_go_by_their_keys() {
+        let going = |key: &str| Going { key: key.into(), text: format!("{key} goes on"), moves: key != "B" };
+        let mut progress = Progress::default();
+        let mut show = |keys: &[&str]| {
+            progress.show_going(&keys.iter().map(|key| going(key)).collect::<Vec<_>>());
+            let board = progress.going.as_ref();
+            board.map(|board| board.lines.iter().map(|(line, _)| line.key.clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(show(&[]), None);
+        for keys in [&["A", "B"][..], &["C", "A", "B"], &["C", "B"], &[]] {
+            assert_eq!(show(keys).unwrap(), keys);
+        }
+    }
 
     #[test]
     fn every_standing_has_a_style() {

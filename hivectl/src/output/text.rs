@@ -5,6 +5,7 @@ use std::time::Duration;
 use hive_shared::api::{Health, HealthLevel};
 use hive_shared::time::{Stamp, show_duration};
 use hive_shared::work::Status;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::table::{Cell, Paint};
@@ -26,6 +27,46 @@ pub fn short_time(stamp: Stamp, now: Stamp) -> String {
 pub fn ago(then: Stamp, now: Stamp) -> String {
     let passed = now.since(then);
     if passed < Duration::from_secs(1) { "now".to_owned() } else { format!("{} ago", show_duration(passed)) }
+}
+
+/// The time of day in the machine's zone, to the second.
+pub fn time_of_day(stamp: Stamp) -> String {
+    stamp.timestamp().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
+}
+
+/// The day in the machine's zone.
+pub fn day_of(stamp: Stamp) -> Date {
+    stamp.timestamp().to_zoned(TimeZone::system()).date()
+}
+
+/// A line between the entries of two days.
+pub fn day_line(day: Date, utf8: bool) -> String {
+    let rule = if utf8 { "──" } else { "--" };
+    format!("{rule} {} {rule}", day.strftime("%A, %-d %B %Y"))
+}
+
+/// How much of a limit is used, in five cells.
+pub fn bar(used: f64, limit: f64, utf8: bool) -> String {
+    const CELLS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
+    let (full, empty) = if utf8 { ("▰", "▱") } else { ("#", ".") };
+    let share = if limit > 0.0 { (used / limit).clamp(0.0, 1.0) } else { 0.0 };
+    let filled = CELLS.iter().filter(|cell| share >= **cell).count();
+    full.repeat(filled) + &empty.repeat(CELLS.len() - filled)
+}
+
+/// How a time stands to its limit: near its end it stands out.
+pub fn limit_paint(used: f64, limit: f64) -> Option<Paint> {
+    if used >= limit * 0.95 { Some(Paint::Red) } else { (used >= limit * 0.8).then_some(Paint::Yellow) }
+}
+
+/// The text in a colour, where colours are welcome.
+pub fn painted(text: &str, paint: Paint, color: bool) -> String {
+    if color { paint.wrap(text) } else { text.to_owned() }
+}
+
+/// `1 task`, `3 tasks`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A number of seconds as a duration; what is no duration at all is shown as it is.
@@ -67,6 +108,19 @@ pub fn first_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_full_at_its_limit_and_empty_where_there_is_none() {
+        assert_eq!(
+            [0.0, 9.0, 10.0, 50.0, 200.0].map(|used| bar(used, 100.0, false)),
+            [".....", ".....", "#....", "###..", "#####"]
+        );
+        assert_eq!(bar(5.0, 0.0, true), "▱▱▱▱▱");
+        assert_eq!(
+            [10.0, 80.0, 95.0].map(|used| limit_paint(used, 100.0)),
+            [None, Some(Paint::Yellow), Some(Paint::Red)]
+        );
+    }
 
     #[test]
     fn a_time_of_today_needs_no_date() {

@@ -311,7 +311,10 @@ async fn what_a_bot_refuses_to_hear_is_a_conflict() {
     let refused = json!({"type": "error", "id": "$ID", "code": "busy", "message": "it is busy"});
     fake.script(vec![Step::Hear, Step::Say(refused), Step::Hold]);
     let busy = home.run(&["ask", "BOT-1", "What?", "--when-busy", "reject"]).await;
-    assert_eq!((exit(&busy), err(&busy).as_str()), (7, "hivectl: it is busy\n"));
+    assert_eq!(
+        (exit(&busy), err(&busy).as_str()),
+        (7, "hivectl: it is busy\nhint: without '--when-busy reject' it waits its turn\n")
+    );
     fake.answer("GET /prompt", 404, json!({"error": {"code": "mode", "message": "it takes no chat"}}));
     let mode = home.run(&["ask", "BOT-1", "What?"]).await;
     assert_eq!(exit(&mode), 7);
@@ -343,12 +346,62 @@ async fn chat_answers_line_by_line_and_leaves_at_the_end() {
     let mut command = home.command(&["chat", "BOT-1", "--new"]);
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"What?\n/status\n/nonsense\n").await.unwrap();
+    child.stdin.take().unwrap().write_all(b"What?\n/status\n").await.unwrap();
     let ended = child.wait_with_output().await.unwrap();
-    let text = out(&ended);
-    assert!(text.starts_with("The answer\u{1b}.\nBOT") && text.contains("healthy"), "{text}");
-    assert_eq!(exit(&ended), 0);
+    assert_eq!((exit(&ended), out(&ended).as_str()), (0, "The answer\u{1b}.\nidle; nothing waits\n"));
     fake.wait_for(r#""session":"session-"#).await;
+}
+
+#[tokio::test]
+async fn the_worst_answer_is_the_exit_status_of_a_chat() {
+    use tokio::io::AsyncWriteExt;
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.answer("GET /status", 200, status(&fake));
+    let chat = async |lines: &str, ends: &[&str]| {
+        let mut steps = Vec::new();
+        for (index, end) in ends.iter().enumerate() {
+            // Only the first one greets, only the last one holds the connection.
+            steps.extend(spoken(end).into_iter().skip(usize::from(index > 0)));
+            steps.truncate(steps.len() - usize::from(index + 1 < ends.len()));
+        }
+        fake.script(steps);
+        let mut command = home.command(&["chat", "BOT-1"]);
+        let piped = std::process::Stdio::piped;
+        command.stdin(piped()).stdout(piped()).stderr(piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+        child.wait_with_output().await.unwrap()
+    };
+    assert_eq!(exit(&chat("one\ntwo\n", &["completed", "cancelled"]).await), 6);
+    assert_eq!(exit(&chat("one\ntwo\n", &["failed", "completed"]).await), 1);
+    let wrong = chat("one\n/nonsense\n", &["completed"]).await;
+    assert_eq!(exit(&wrong), 2);
+    assert!(err(&wrong).contains("there is no /nonsense"), "{}", err(&wrong));
+}
+
+#[tokio::test]
+async fn a_chat_for_programs_is_a_frame_a_line() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.script(spoken("completed"));
+    let chat = async |format: &str| {
+        use tokio::io::AsyncWriteExt;
+        let mut command = home.command(&["chat", "BOT-1", "-o", format]);
+        command.env_remove("USER");
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let _refused = child.stdin.take().unwrap().write_all(b"What?\n").await;
+        child.wait_with_output().await.unwrap()
+    };
+    let ended = chat("ndjson").await;
+    let frames: Vec<Value> = out(&ended).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["accepted", "response_chunk", "response_chunk", "response_complete"]);
+    // Who is not named is known by the system.
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    fake.wait_for(&format!(r#""message":"What?","user":"{user}""#)).await;
+    assert_eq!(exit(&chat("json").await), 2);
 }
 
 #[tokio::test]
@@ -378,7 +431,8 @@ async fn pause_of_many_goes_on_where_one_fails() {
     two.answer("POST /pause", 503, json!({"error": {"code": "stopping", "message": "it is stopping"}}));
     let done = home.run(&["pause", "BOT-1", "BOT-2", "--now"]).await;
     assert_eq!((exit(&done), out(&done).as_str()), (7, "BOT-1 is paused\n"));
-    assert_eq!(err(&done), "hivectl: BOT-2: it is stopping\n");
+    let hint = "hint: 'hivectl up' waits until it is gone, and starts it anew\n";
+    assert_eq!(err(&done), format!("hivectl: BOT-2: it is stopping\n{hint}"));
     one.wait_for(r#"POST /pause {"now":true,"scope":"all"}"#).await;
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod approvals;
 mod client;
 mod commands;
+mod examples;
 mod fake;
+mod snapshots;

@@ -149,7 +149,8 @@ pub struct TaskView {
     pub priority: Priority,
     /// What it does or how it ended.
     pub status: Status,
-    /// Its place in the order in which tasks will run, from 1; absent once it runs, and while it is blocked.
+    /// Its place in the order in which tasks will run, from 1; absent once it runs, and while it is blocked. A chat
+    /// prompt's is its place among the prompts that wait.
     pub position: Option<usize>,
     /// Who asked.
     pub from: String,

@@ -33,7 +33,7 @@ use crate::paths::Hive;
 /// before a key of an inner table: `HIVE_AGENT_ECHO__DELAY_MS`.
 pub const VARIABLE_PREFIX: &str = "HIVE_AGENT_";
 
-/// The `hive.toml` that `hivectl init` writes: every key with its default, commented out.
+/// The `hive.toml` that `hivectl init` writes: every key with its default, commented out. The tables of bots follow.
 ///
 /// A line of prose begins with `# `, a setting or a table to be uncommented with `#` alone.
 pub const TEMPLATE: &str = include_str!("template.toml");
@@ -108,6 +108,13 @@ impl Settings {
         settings.resolve_paths(&self.root);
         settings.check().map_err(|message| SettingsError::Combination { bot: bot.clone(), message })?;
         Ok(settings)
+    }
+}
+
+impl Settings {
+    /// The settings in force for `bot` if it is started here and now, without flags.
+    pub fn bot_here(&self, bot: &BotId) -> Result<BotSettings, SettingsError> {
+        self.bot(bot, process_environment(), toml::Table::new())
     }
 }
 

@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use header::normal as normal_name;
 pub(crate) use markdown::{bold_field, unwrapped};
+pub use priority::read as read_priority;
 pub use write::{NewTask, write};
 
 use crate::digest::digest;

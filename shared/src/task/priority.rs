@@ -3,7 +3,7 @@
 use crate::work::Priority;
 
 /// Reads a priority: a leading `P0` to `P3` decides, else the first whole word that says one; `None` where nothing does.
-pub(super) fn read(text: &str) -> Option<Priority> {
+pub fn read(text: &str) -> Option<Priority> {
     let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
     if let Some(mark) = words.peek().and_then(|word| word.parse().ok()) {
         return Some(mark);

@@ -118,16 +118,21 @@ impl Nest {
 
     /// Starts the bot, and waits until it can be talked to.
     pub(crate) async fn start(&self) -> anyhow::Result<Agent> {
+        self.start_bot(&self.bot).await
+    }
+
+    /// Starts another bot of the hive, which runs with the usual settings.
+    pub(crate) async fn start_bot(&self, bot: &BotId) -> anyhow::Result<Agent> {
         let log = self.dir.path().join("stderr");
         let stderr = File::options().create(true).append(true).open(&log)?;
         let mut command = self.clean(&self.programs.agent);
-        command.arg(self.bot.as_str()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command.arg(bot.as_str()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let began = Instant::now();
         let mut child = Process(command.spawn().context("hive-agent cannot be started")?);
-        let (locator, record) = (Locator::hive(self.hive.clone()), self.hive.bot_record(&self.bot));
+        let (locator, record) = (Locator::hive(self.hive.clone()), self.hive.bot_record(bot));
         loop {
             if record.exists()
-                && let Ok(client) = Client::open(&locator, &self.bot).await
+                && let Ok(client) = Client::open(&locator, bot).await
             {
                 return Ok(Agent { child, client, ready_after: began.elapsed() });
             }

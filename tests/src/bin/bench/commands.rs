@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::{Entry, SubmitRequest};
-use hive_shared::ids::ItemId;
+use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::Status;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::ChildStdout;
@@ -22,10 +22,13 @@ pub(crate) const STATUS_1000: &str = "hivectl status, 1,000 tasks wait";
 
 /// How many tasks wait in the second figure of `status`.
 const MANY: usize = 1000;
+/// How many bots a fleet has.
+const BOTS: usize = 20;
 
 /// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut figures = status(bench).await?;
+    figures.push(fleet(bench).await?);
     figures.push(wait(bench).await?);
     figures.extend(follow(bench).await?);
     Ok(figures)
@@ -42,12 +45,31 @@ async fn status(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     agent.until_waiting(MANY).await?;
     let many = walls(n, || nest.hivectl(&["status", nest.bot.as_str()]))?;
     let submit = walls(n, || nest.hivectl(&["submit", nest.bot.as_str(), "Say something."]))?;
+    let help = walls(n, || nest.hivectl(&["--help"]))?;
+    let complete = walls(n, || {
+        let mut command = nest.hivectl(&["--", "hivectl", "cancel", ""]);
+        command.env("HIVECTL_COMPLETE", "fish");
+        command
+    })?;
     Ok(vec![
         Figure::times("hivectl --version", version),
+        Figure::times("hivectl --help", help),
+        Figure::times("completion of an id (Tab), 1,000 tasks wait", complete),
         Figure::times(STATUS_0, none).at_most(10.0),
         Figure::times(STATUS_1000, many).at_most(10.0),
         Figure::times("hivectl submit, 1,000 tasks wait", submit),
     ])
+}
+
+/// All bots of a hive at once.
+async fn fleet(bench: &Bench) -> anyhow::Result<Figure> {
+    let nest = Nest::new(bench, ECHO)?;
+    let mut agents = vec![nest.start().await?];
+    for number in 2..=BOTS {
+        agents.push(nest.start_bot(&BotId::parse(&format!("BOT-{number:03}"))?).await?);
+    }
+    let status = walls(bench.times(50), || nest.hivectl(&["status"]))?;
+    Ok(Figure::times("hivectl status, 20 bots", status).at_most(50.0))
 }
 
 /// How long a command takes, which must succeed.
@@ -78,7 +100,7 @@ async fn wait(bench: &Bench) -> anyhow::Result<Figure> {
         let at = hive_shared::time::Stamp::now();
         returned.push(at.since(clock::read(&nest.response(&id).await?.1)?));
     }
-    Ok(Figure::times("task's process ends → hivectl wait has returned", returned))
+    Ok(Figure::times("task's process ends → hivectl wait has returned", returned).at_most(20.0))
 }
 
 fn request(id: &ItemId) -> SubmitRequest {
@@ -121,8 +143,8 @@ async fn follow(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         sleep(Duration::from_millis(5)).await;
     }
     Ok(vec![
-        Figure::times("task queued → line of hivectl timeline -f", queued),
-        Figure::times("task ended → line of hivectl timeline -f (durable first)", ended),
+        Figure::times("task queued → line of hivectl timeline -f", queued).at_most(10.0),
+        Figure::times("task ended → line of hivectl timeline -f (durable first)", ended).at_most(10.0),
     ])
 }
 

@@ -1,0 +1,229 @@
+//! What the agent asks for permission, and what an answer to that is.
+
+use hive_shared::chat::ApprovalOption;
+use hive_shared::ids::ItemId;
+use hive_shared::time::{Stamp, show_duration};
+
+use crate::output::escape::{Place, escape};
+use crate::output::ink::Ink;
+
+/// A request that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    /// To answer it by.
+    pub(super) id: ItemId,
+    /// The turn that waits for it; absent if it is not of this chat.
+    pub(super) turn: Option<ItemId>,
+    /// What for.
+    pub(super) title: String,
+    /// The answers there are.
+    pub(super) options: Vec<ApprovalOption>,
+    /// Until when.
+    pub(super) deadline: Stamp,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// The request.
+    pub(super) id: ItemId,
+    /// Which of its options.
+    pub(super) option: ApprovalOption,
+    /// What the request was for.
+    pub(super) title: String,
+}
+
+/// The requests of this chat's turns, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Requests(Vec<Request>);
+
+impl Requests {
+    pub(super) fn add(&mut self, request: Request) {
+        self.0.retain(|known| known.id != request.id);
+        self.0.push(request);
+    }
+
+    /// Forgets a request that is answered or gone.
+    pub(super) fn remove(&mut self, id: &ItemId) {
+        self.0.retain(|request| request.id != *id);
+    }
+
+    /// Forgets what a turn asked that is over.
+    pub(super) fn turn_is_over(&mut self, turn: &ItemId) {
+        self.0.retain(|request| request.turn.as_ref() != Some(turn));
+    }
+
+    /// The request that is answered next.
+    pub(super) fn oldest(&self) -> Option<&Request> {
+        self.0.first()
+    }
+
+    pub(super) fn get(&self, id: &ItemId) -> Option<&Request> {
+        self.0.iter().find(|request| request.id == *id)
+    }
+
+    /// What a line alone answers, such as `2` or `a`.
+    pub(super) fn answered_by(&self, line: &str) -> Option<Answered> {
+        let request = self.oldest()?;
+        let option = match line.parse::<usize>() {
+            Ok(number) => request.options.get(number.checked_sub(1)?)?,
+            Err(_) => request.by_letter(line)?,
+        };
+        Some(request.answered(option))
+    }
+}
+
+impl Request {
+    /// The answer that an option's number, id, name or kind means; without one, the most modest there is.
+    pub(super) fn answer(&self, allow: bool, option: Option<&str>) -> Result<Answered, String> {
+        let wanted = if allow { "allow" } else { "reject" };
+        let found = match option {
+            None => ["_once", "", "_always"]
+                .iter()
+                .find_map(|suffix| self.options.iter().find(|o| o.kind == format!("{wanted}{suffix}"))),
+            Some(text) => {
+                let number = text.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                let is =
+                    |o: &&ApprovalOption| o.id == text || o.kind == text || o.name.eq_ignore_ascii_case(text);
+                self.options.iter().find(is).or_else(|| self.options.get(number?))
+            }
+        };
+        let fits = found.filter(|o| option.is_none() || o.kind.starts_with("allow") == allow);
+        fits.map(|option| self.answered(option)).ok_or_else(|| {
+            let ids: Vec<_> = self.options.iter().map(|o| o.id.as_str()).collect();
+            match found {
+                Some(_) => format!(
+                    "that option of {} does the opposite; its options are {}",
+                    self.id,
+                    ids.join(", ")
+                ),
+                None => format!("{} has no such option; its options are {}", self.id, ids.join(", ")),
+            }
+        })
+    }
+
+    fn answered(&self, option: &ApprovalOption) -> Answered {
+        Answered { id: self.id.clone(), option: option.clone(), title: self.title.clone() }
+    }
+
+    /// The one option whose name begins with this letter. Of several, the one that does not last.
+    fn by_letter(&self, letter: &str) -> Option<&ApprovalOption> {
+        let mut chars = letter.chars();
+        let (first, None) = (chars.next()?, chars.next()) else { return None };
+        let begins =
+            |o: &&ApprovalOption| o.name.chars().next().is_some_and(|c| c.eq_ignore_ascii_case(&first));
+        let found: Vec<_> = self.options.iter().filter(begins).collect();
+        match found.as_slice() {
+            [one] => Some(one),
+            several => {
+                let mut once = several.iter().filter(|o| o.kind.ends_with("_once"));
+                once.next().filter(|_| once.next().is_none()).copied()
+            }
+        }
+    }
+
+    /// The request with its options, a line each.
+    pub(super) fn lines(&self, bot: &str, now: Stamp, ink: Ink) -> Vec<String> {
+        let left = show_duration(self.deadline.since(now));
+        let mut lines = vec![format!(
+            "{} {}",
+            ink.yellow(&format!("? {bot} asks: {}", escape(&self.title, Place::Line))),
+            ink.dim(&format!("({}, {left} left)", self.id))
+        )];
+        for (index, option) in self.options.iter().enumerate() {
+            lines.push(format!(
+                "  {}  {}",
+                ink.bold(&(index + 1).to_string()),
+                escape(&option.name, Place::Line)
+            ));
+        }
+        lines
+    }
+
+    /// How to answer, in a line.
+    pub(super) fn invitation(&self) -> String {
+        let letters: Vec<String> = self
+            .options
+            .iter()
+            .filter_map(|option| {
+                let letter = option.name.chars().next()?.to_lowercase().to_string();
+                self.by_letter(&letter).filter(|found| found.id == option.id).map(|_| letter)
+            })
+            .collect();
+        let or = if letters.is_empty() { String::new() } else { format!(" or {}", letters.join("/")) };
+        format!("1-{}{or} and Enter answers: {}", self.options.len(), escape(&self.title, Place::Line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(id: &str, kind: &str, name: &str) -> ApprovalOption {
+        ApprovalOption { id: id.into(), kind: kind.into(), name: name.into() }
+    }
+
+    fn requests() -> Requests {
+        let request = Request {
+            id: ItemId::parse("AP-1").unwrap(),
+            turn: ItemId::parse("CHAT-1").ok(),
+            title: "edit\x1b[2J main.rs".into(),
+            options: vec![
+                option("yes", "allow_once", "Allow once"),
+                option("all", "allow_always", "Always allow"),
+                option("no", "reject_once", "Reject"),
+            ],
+            deadline: Stamp::now(),
+        };
+        let mut requests = Requests::default();
+        requests.add(request);
+        requests
+    }
+
+    #[test]
+    fn a_number_or_a_letter_answers() {
+        let requests = requests();
+        let answer = |line: &str| requests.answered_by(line).map(|answered| answered.option.id);
+        assert_eq!(answer("2").as_deref(), Some("all"));
+        assert_eq!(answer("r").as_deref(), Some("no"));
+        assert_eq!(answer("R").as_deref(), Some("no"));
+        // Two begin so; the one that does not last is meant.
+        assert_eq!(answer("a").as_deref(), Some("yes"));
+        for other in ["0", "4", "x", "ar", "allow it", ""] {
+            assert_eq!(answer(other), None, "{other}");
+        }
+        assert_eq!(Requests::default().answered_by("1"), None);
+    }
+
+    #[test]
+    fn approve_and_deny_choose_what_does_not_last() {
+        let requests = requests();
+        let request = requests.oldest().unwrap();
+        let answer = |allow, option| request.answer(allow, option).map(|answered| answered.option.id);
+        assert_eq!(answer(true, None).as_deref(), Ok("yes"));
+        assert_eq!(answer(false, None).as_deref(), Ok("no"));
+        assert_eq!(answer(true, Some("allow_always")).as_deref(), Ok("all"));
+        assert_eq!(answer(true, Some("2")).as_deref(), Ok("all"));
+        assert!(answer(true, Some("no")).unwrap_err().contains("the opposite"));
+        assert!(answer(true, Some("perhaps")).unwrap_err().contains("yes, all, no"));
+    }
+
+    #[test]
+    fn a_request_is_shown_with_its_options() {
+        let requests = requests();
+        let request = requests.oldest().unwrap();
+        let lines = request.lines("BOT-1", Stamp::now(), Ink { color: false });
+        assert!(lines[0].starts_with("? BOT-1 asks: edit\\x1b[2J main.rs (AP-1, "), "{lines:?}");
+        assert_eq!(lines[1..], ["  1  Allow once", "  2  Always allow", "  3  Reject"]);
+        assert_eq!(request.invitation(), "1-3 or a/r and Enter answers: edit\\x1b[2J main.rs");
+    }
+
+    #[test]
+    fn a_turn_that_is_over_asks_nothing() {
+        let mut requests = requests();
+        requests.turn_is_over(&ItemId::parse("CHAT-2").unwrap());
+        assert!(requests.oldest().is_some());
+        requests.turn_is_over(&ItemId::parse("CHAT-1").unwrap());
+        assert_eq!(requests.oldest(), None);
+    }
+}

@@ -1,0 +1,27 @@
+//! `hivectl deny`.
+
+use super::approvals::{answer, option_of_kind};
+use crate::error::{Exit, Failure};
+use crate::fleet::{Fleet, ItemRef};
+use crate::output::Printer;
+
+const EXAMPLES: &str = "\
+Examples:
+  hivectl deny CTL-12
+  hivectl approve CTL-12 reject_always   # an option of another kind is named";
+
+/// Refuse what an agent asks permission for
+///
+/// It is refused once, where the agent lets one choose; its work goes on without.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The request, as APPROVAL or BOT/APPROVAL
+    #[arg(value_name = "ID")]
+    pub item: ItemRef,
+}
+
+/// Answers with the option that refuses.
+pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
+    answer(&args.item, |approval| option_of_kind(approval, "reject"), fleet, out).await
+}

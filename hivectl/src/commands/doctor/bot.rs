@@ -1,0 +1,284 @@
+//! One bot: its settings, and what they need.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
+use hive_shared::settings::{AdapterKind, BotSettings, Settings, SettingsError};
+use hive_shared::work::Mode;
+
+use super::finding::Finding;
+use super::{hive, machine, process, queue};
+use crate::fleet::Fleet;
+use crate::local;
+
+/// Of a script, its first line is looked at, up to here.
+const FIRST_LINE: u64 = 256;
+
+/// Looks at a bot. `is_trusted` says that the hive's directories are not to blame for anything.
+pub(super) async fn look(
+    fleet: &Fleet,
+    hive: &Hive,
+    bot: &BotId,
+    settings: Option<&Settings>,
+    is_trusted: bool,
+) -> Vec<Finding> {
+    let life = process::Life::look(fleet, hive, bot).await;
+    let mut findings = life.findings(hive, bot);
+    // Without settings that can be read it is looked at as the defaults have it.
+    let mut mode = Mode::Hybrid;
+    match settings.map(|settings| (settings, read(settings, bot))) {
+        Some((all, Ok(own))) => {
+            mode = own.mode;
+            findings.extend(judge(&own, hive, bot, all));
+            if !life.is_run() {
+                findings.extend(port(own.listen, shared_port(own.listen, bot, all)));
+            }
+        }
+        Some((_, Err(fault))) => findings.extend(fault),
+        None => {}
+    }
+    findings.extend(queue::look(hive, bot, mode, life.is_run(), is_trusted));
+    findings
+}
+
+/// The settings in force, else what is wrong with them, if that was not said for all bots already.
+fn read(settings: &Settings, bot: &BotId) -> Result<BotSettings, Option<Finding>> {
+    settings.bot_here(bot).map_err(|error| {
+        let is_shared =
+            hive::shared_fault(settings).is_some_and(|shared| shared.to_string() == error.to_string());
+        (!is_shared).then(|| wrong(bot, &error))
+    })
+}
+
+fn wrong(bot: &BotId, error: &SettingsError) -> Finding {
+    Finding::error("settings", error.to_string())
+        .hint(format!("mend hive.toml; 'hive-agent {bot} --check' shows what is in force"))
+}
+
+fn judge(own: &BotSettings, hive: &Hive, bot: &BotId, all: &Settings) -> Vec<Finding> {
+    let workdir = own.workdir.as_deref().unwrap_or(hive.root());
+    let has_table = all.bots().contains(bot);
+    let mut findings = vec![door(own), adapter(own, workdir, has_table), place(workdir)];
+    if workdir.is_dir() {
+        findings.push(repository(workdir, own.adapter));
+    }
+    findings
+}
+
+/// What it listens at, and whether it would.
+fn door(own: &BotSettings) -> Finding {
+    const CHECK: &str = "settings";
+    if own.tls_cert.is_some() {
+        return Finding::error(
+            CHECK,
+            "tls_cert is set, and this version cannot encrypt: the bot does not start",
+        )
+        .hint("remove it and listen on 127.0.0.1; let ssh or a proxy encrypt");
+    }
+    if !own.listen.ip().is_loopback() {
+        let message = format!("it listens at {}, beyond this machine: the bot does not start", own.listen);
+        return Finding::error(CHECK, message)
+            .hint("listen = \"127.0.0.1:0\" in hive.toml; let ssh or a proxy carry it further");
+    }
+    Finding::ok(CHECK, format!("mode {}, adapter {}", own.mode, own.adapter))
+}
+
+/// Whether what is to do the work can be started.
+fn adapter(own: &BotSettings, workdir: &Path, has_table: bool) -> Finding {
+    const CHECK: &str = "command";
+    match own.adapter {
+        AdapterKind::Echo if own.adapter_configured => Finding::ok(CHECK, "the echo adapter needs none"),
+        AdapterKind::Echo => {
+            let place = if has_table { "its table" } else { "a table of its own" };
+            Finding::note(CHECK, "no adapter is configured: it only says back what it is told")
+                .hint(format!("adapter and command in {place} in hive.toml give it a real one"))
+        }
+        AdapterKind::Exec => {
+            let program = own.command.first().map(String::as_str).unwrap_or_default();
+            let path = own.env.get("PATH").map(OsString::from).or_else(machine::path);
+            let found = find(program, workdir, path.as_deref());
+            match found {
+                Ok(path) => Finding::ok(CHECK, path),
+                Err(why) => {
+                    Finding::error(CHECK, why).hint("correct 'command' in hive.toml, or install the program")
+                }
+            }
+        }
+    }
+}
+
+/// Where the program is, as the agent would find it, else why it cannot be started.
+fn find(program: &str, workdir: &Path, path: Option<&OsStr>) -> Result<String, String> {
+    let file = if program.contains('/') {
+        let file = workdir.join(program);
+        if !file.exists() {
+            return Err(format!("there is no {}", file.display()));
+        }
+        if !local::is_program(&file) {
+            return Err(format!("{0} is not executable: 'chmod +x {0}' if it is a program", file.display()));
+        }
+        file
+    } else {
+        local::on_path(program, path).ok_or_else(|| format!("'{program}' is not on PATH"))?
+    };
+    match interpreter(&file) {
+        Some(name) if name.starts_with('/') && !Path::new(&name).exists() => {
+            Err(format!("{} is a script for {name}, which is not there", file.display()))
+        }
+        Some(_) | None => Ok(file.display().to_string()),
+    }
+}
+
+/// What a script names in its first line.
+fn interpreter(file: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    BufReader::new(std::fs::File::open(file).ok()?.take(FIRST_LINE)).read_until(b'\n', &mut line).ok()?;
+    let line = String::from_utf8(line).ok()?;
+    line.strip_prefix("#!")?.split_whitespace().next().map(str::to_owned)
+}
+
+fn place(workdir: &Path) -> Finding {
+    const CHECK: &str = "workdir";
+    let path = workdir.display();
+    if workdir.is_dir() {
+        Finding::ok(CHECK, format!("it works in {path}"))
+    } else {
+        Finding::error(CHECK, format!("the working directory {path} is not there: the bot does not start"))
+            .hint(format!("'mkdir -p {path}', or correct 'workdir' in hive.toml"))
+    }
+}
+
+fn repository(workdir: &Path, adapter: AdapterKind) -> Finding {
+    const CHECK: &str = "repository";
+    if workdir.ancestors().any(|dir| dir.join(".git").exists()) {
+        return Finding::ok(CHECK, "it works in a git repository");
+    }
+    let path = workdir.display();
+    let message = format!("{path} is in no git repository: which files a task changed cannot be told");
+    match adapter {
+        // It changes none.
+        AdapterKind::Echo => Finding::ok(CHECK, "it needs no git repository"),
+        AdapterKind::Exec => Finding::warning(CHECK, message).hint(format!("'git init {path}'")),
+    }
+}
+
+/// Another bot that is to have the same port.
+fn shared_port(listen: SocketAddr, bot: &BotId, settings: &Settings) -> Option<BotId> {
+    if listen.port() == 0 {
+        return None;
+    }
+    let same = |other: &BotId| settings.bot_here(other).is_ok_and(|other| other.listen == listen);
+    settings.bots().into_iter().find(|other| other != bot && same(other))
+}
+
+/// Whether a bot that is down could have the port that it is to have.
+fn port(listen: SocketAddr, shared_with: Option<BotId>) -> Option<Finding> {
+    const CHECK: &str = "port";
+    if listen.port() == 0 {
+        return None;
+    }
+    if let Some(other) = shared_with {
+        return Some(
+            Finding::error(CHECK, format!("{other} is to listen at {listen} too"))
+                .hint("give each its own 'listen' in hive.toml; port 0, the default, is always free"),
+        );
+    }
+    let port = listen.port();
+    Some(match TcpListener::bind(listen) {
+        Ok(_) => Finding::ok(CHECK, format!("{listen} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Finding::error(CHECK, format!("{listen} is taken by another program")).hint(format!(
+                "'ss -ltnp sport = :{port}' tells by which; or set another port, or 0, as 'listen'"
+            ))
+        }
+        Err(error) => Finding::error(CHECK, format!("{listen} cannot be listened at: {error}"))
+            .hint("correct 'listen' in hive.toml"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::super::hive::tests::{chmod, fault, hive};
+    use super::*;
+
+    fn bot() -> BotId {
+        BotId::parse("BOT-1").unwrap()
+    }
+
+    fn judged(text: &str) -> Vec<Finding> {
+        let (_dir, hive) = hive(text);
+        let settings = Settings::load(&hive).unwrap();
+        judge(&read(&settings, &bot()).unwrap(), &hive, &bot(), &settings)
+    }
+
+    #[test]
+    fn an_echo_that_was_meant_is_well_and_one_that_was_not_is_a_note() {
+        assert!(judged("[bots.BOT-1]\nadapter = 'echo'").iter().all(|finding| finding.level == Level::Ok));
+        assert_eq!(fault(judged("")).0, Level::Note);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_started_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agent");
+        let path = Some(dir.path().as_os_str());
+        assert!(find("agent", dir.path(), path).unwrap_err().contains("not on PATH"));
+        assert!(find("./agent", dir.path(), None).unwrap_err().contains("there is no"));
+        std::fs::write(&file, "#!/no/such/shell -e\n").unwrap();
+        chmod(&file, 0o644);
+        assert!(find("./agent", dir.path(), None).unwrap_err().contains("chmod +x"));
+        chmod(&file, 0o755);
+        assert!(find("./agent", dir.path(), None).unwrap_err().contains("script for /no/such/shell"));
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        assert_eq!(find("agent", dir.path(), path), Ok(file.display().to_string()));
+        let judged = judged("[bots.BOT-1]\nadapter = 'exec'\ncommand = ['no-such-program']\n");
+        assert!(judged.iter().any(|finding| finding.check == "command" && finding.level == Level::Error));
+    }
+
+    #[test]
+    fn a_place_to_work_that_is_not_there_or_no_repository_is_told() {
+        let (level, message, hint) = fault(judged("[bots.BOT-1]\nadapter = 'echo'\nworkdir = 'nowhere'"));
+        assert!(
+            level == Level::Error && message.contains("nowhere") && hint.starts_with("'mkdir -p"),
+            "{message}"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(repository(dir.path(), AdapterKind::Exec).level, Level::Warning);
+        std::fs::create_dir(dir.path().join(".git")).unwrap();
+        assert_eq!(repository(&dir.path().join("below"), AdapterKind::Exec).level, Level::Ok);
+    }
+
+    #[test]
+    fn what_the_agent_would_refuse_is_an_error() {
+        let open = "[bots.BOT-1]\nadapter = 'echo'\nlisten = '0.0.0.0:0'";
+        assert!(fault(judged(open)).1.contains("beyond this machine"));
+        let tls = "[bots.BOT-1]\nadapter = 'echo'\ntls_cert = 'a'\ntls_key = 'b'";
+        assert!(fault(judged(tls)).1.contains("cannot encrypt"));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_an_error_while_the_bot_is_down() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let finding = port(address, None).unwrap();
+        assert!(finding.level == Level::Error && finding.message.contains("taken"), "{finding:?}");
+        assert_eq!(port("127.0.0.1:0".parse().unwrap(), None), None);
+        let (_dir, hive) = hive("[bots.BOT-1]\nlisten = 4001\n[bots.BOT-2]\nlisten = 4001\n");
+        let settings = Settings::load(&hive).unwrap();
+        let listen = read(&settings, &bot()).unwrap().listen;
+        let other = shared_port(listen, &bot(), &settings);
+        assert!(port(listen, other).unwrap().message.contains("BOT-2"));
+    }
+
+    #[test]
+    fn a_fault_of_all_bots_is_told_once() {
+        let of = |text: &str| read(&Settings::load(&hive(text).1).unwrap(), &bot()).unwrap_err();
+        assert_eq!(of("[defaults]\nadaptor = 'echo'"), None);
+        assert!(of("[bots.BOT-1]\nadaptor = 'echo'").unwrap().message.contains("[bots.BOT-1]"));
+    }
+}

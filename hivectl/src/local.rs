@@ -1,0 +1,91 @@
+//! What only a look at this machine tells: where programs are, and which process runs a bot.
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
+use nix::unistd::{AccessFlags, access};
+
+use crate::error::{Exit, Failure};
+
+/// The name of the daemon's program.
+pub const AGENT: &str = "hive-agent";
+
+/// Whether a process runs the bot, whatever its record says: the lock decides (SPEC 2).
+pub fn is_run(hive: &Hive, bot: &BotId) -> bool {
+    // Who only looks must not make the file. A shared lock is let go at once, and a bot that starts tries again.
+    File::open(hive.lock(bot))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// Where the daemon's program is: beside this one, else on `PATH`.
+pub fn agent() -> Result<PathBuf, Failure> {
+    let here = std::env::current_exe().ok();
+    let beside = here.as_deref().and_then(Path::parent).map(|dir| dir.join(AGENT));
+    let found = beside
+        .filter(|path| is_program(path))
+        .or_else(|| on_path(AGENT, std::env::var_os("PATH").as_deref()));
+    found.ok_or_else(|| {
+        Failure::new(Exit::Failed, format!("{AGENT} is neither beside hivectl nor on PATH"))
+            .hint("install it ('cargo install --path agent'), or add its directory to PATH")
+    })
+}
+
+/// The first program of this name in the directories of a `PATH`.
+pub fn on_path(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    std::env::split_paths(path?).map(|dir| dir.join(name)).find(|file| is_program(file))
+}
+
+/// Whether this user may execute the file.
+pub fn is_program(path: &Path) -> bool {
+    path.is_file() && access(path, AccessFlags::X_OK).is_ok()
+}
+
+/// The name of the program that a process executes; `None` if there is no such process.
+pub fn program_of(pid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_what_may_be_executed() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(one.path().join("tool"), "no program").unwrap();
+        std::fs::set_permissions(one.path().join("tool"), PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::create_dir(one.path().join("other")).unwrap();
+        let path = std::env::join_paths([one.path(), two.path()]).unwrap();
+        assert_eq!(on_path("tool", Some(&path)), None);
+        let tool = two.path().join("tool");
+        std::fs::write(&tool, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+        assert_eq!(on_path("tool", Some(&path)), Some(tool));
+        assert_eq!(on_path("other", Some(&path)), None);
+        assert_eq!(on_path("tool", None), None);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_seen_and_none_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hive, bot) = (Hive::at(dir.path()), BotId::parse("BOT-1").unwrap());
+        hive.create(None).unwrap();
+        assert!(!is_run(&hive, &bot));
+        assert!(!hive.lock(&bot).exists());
+        let file = File::create(hive.lock(&bot)).unwrap();
+        assert!(!is_run(&hive, &bot));
+        file.try_lock().unwrap();
+        assert!(is_run(&hive, &bot));
+    }
+
+    #[test]
+    fn a_process_has_a_program() {
+        assert!(program_of(std::process::id()).is_some());
+        assert_eq!(program_of(u32::MAX), None);
+    }
+}
