@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
+use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
@@ -176,6 +177,7 @@ impl Bot {
         if !workdir.is_dir() {
             bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
         }
+        let adapter = self.adapter()?;
         let token = token(&self.hive, &self.id)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
@@ -202,7 +204,6 @@ impl Bot {
                 let _ = notes.send(Message::Outbox(note));
             },
         )?;
-        let adapter = self.adapter();
         let adapter_name = adapter.name();
         let (driver, known) = Driver::begin(Parts {
             identity: self.identity(workdir),
@@ -258,9 +259,9 @@ impl Bot {
         Ok(())
     }
 
-    fn adapter(&self) -> Adapter {
+    fn adapter(&self) -> anyhow::Result<Adapter> {
         let settings = &self.settings;
-        match settings.adapter {
+        Ok(match settings.adapter {
             AdapterKind::Echo => {
                 if !settings.adapter_configured {
                     tracing::warn!(
@@ -277,7 +278,10 @@ impl Bot {
                     OnPreempt::Restart => exec::OnPreempt::Restart,
                 },
             }),
-        }
+            AdapterKind::OpenAi => {
+                Adapter::OpenAi(Arc::new(OpenAi::new(settings.openai.clone(), settings.on_preempt)?))
+            }
+        })
     }
 
     fn identity(&self, workdir: std::path::PathBuf) -> Identity {

@@ -9,6 +9,7 @@ mod exec;
 mod files;
 mod followed;
 mod hivectl;
+mod openai;
 mod pause;
 mod responses;
 mod running;

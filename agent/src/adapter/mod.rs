@@ -6,6 +6,7 @@
 
 pub mod echo;
 pub mod exec;
+pub mod openai;
 pub mod process;
 
 use std::path::PathBuf;
@@ -19,14 +20,17 @@ use tokio::sync::mpsc;
 use crate::turn::Turn;
 use echo::Echo;
 use exec::Exec;
+use openai::OpenAi;
 
 /// The adapter of a bot, as its settings made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Adapter {
     /// Says the instruction back; needs nothing.
     Echo(Echo),
     /// Runs a command for each item.
     Exec(Exec),
+    /// Asks a server of chat completions.
+    OpenAi(Arc<OpenAi>),
 }
 
 /// What one run is about.
@@ -41,10 +45,24 @@ pub struct RunSpec {
     pub item: ItemId,
     /// Which conversation of the agent the run belongs to; adapters without conversations do not look at it.
     pub session: String,
+    /// What was said in that conversation before, the oldest first; for an adapter whose agent does not keep it itself
+    /// (see [`Adapter::conversation_bytes`]).
+    pub earlier: Vec<Exchange>,
     /// What the agent is to do.
     pub instruction: String,
     /// The directory it works in.
     pub workdir: PathBuf,
+}
+
+/// A prompt and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// What the person said.
+    pub prompt: String,
+    /// What the agent said.
+    pub answer: String,
+    /// Whether the answer goes on, or would have.
+    pub is_cut: bool,
 }
 
 /// What the coordinator may ask of a run, at any time and as often as it likes: what makes no sense any more is
@@ -112,6 +130,16 @@ impl Adapter {
         match self {
             Self::Echo(_) => "echo",
             Self::Exec(_) => "exec",
+            Self::OpenAi(_) => "openai",
+        }
+    }
+
+    /// How many bytes of a session's earlier exchanges a run is to be given, from the newest back, the one that reaches
+    /// the bound included. None: its agent keeps them itself, or has no use for them.
+    pub fn conversation_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Echo(_) | Self::Exec(_) => None,
+            Self::OpenAi(openai) => Some(openai.budget()),
         }
     }
 
@@ -130,6 +158,7 @@ impl Adapter {
         match self {
             Self::Echo(echo) => runtime.spawn(echo.clone().run(spec, turn, controls, reporter)),
             Self::Exec(exec) => runtime.spawn(exec.clone().run(spec, turn, controls, reporter)),
+            Self::OpenAi(openai) => runtime.spawn(Arc::clone(openai).run(spec, turn, controls, reporter)),
         };
         Run { controls: sender }
     }
@@ -166,6 +195,17 @@ impl Controls {
             Control::Kill
         })
     }
+
+    /// Waits while the run is suspended.
+    async fn until_resumed(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.next().await {
+                Control::Suspend => {}
+                Control::Resume => return Ok(()),
+                Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
+            }
+        }
+    }
 }
 
 /// The run's way to report. It sees to it that an end is reported even if the run's own task dies.
@@ -179,23 +219,25 @@ impl Reporter {
         (self.report)(Report::Suspended);
     }
 
-    fn ended(mut self, result: Result<(), Failure>) {
-        self.end(result);
+    fn ended(self, result: Result<(), Failure>) {
+        self.ended_at_a_cost(result, None);
     }
 
-    fn end(&mut self, result: Result<(), Failure>) {
+    fn ended_at_a_cost(mut self, result: Result<(), Failure>, usage: Option<serde_json::Value>) {
+        self.end(result, usage);
+    }
+
+    fn end(&mut self, result: Result<(), Failure>, usage: Option<serde_json::Value>) {
         self.ended = true;
-        (self.report)(Report::Ended(Outcome { result, files_modified: Vec::new(), usage: None }));
+        (self.report)(Report::Ended(Outcome { result, files_modified: Vec::new(), usage }));
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Err(Failure::new(
-                code::ADAPTER_ERROR,
-                "the adapter broke off; the daemon's log says more",
-            )));
+            let message = "the adapter broke off; the daemon's log says more";
+            self.end(Err(Failure::new(code::ADAPTER_ERROR, message)), None);
         }
     }
 }

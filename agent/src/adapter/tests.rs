@@ -46,6 +46,7 @@ fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Sub
         bot: BotId::parse("BOT-002").unwrap(),
         item,
         session: "session".to_owned(),
+        earlier: Vec::new(),
         instruction: instruction.to_owned(),
         workdir: dir.path().to_owned(),
     };

@@ -5,6 +5,7 @@
 //! The text that an agent streams does not pass through here.
 
 mod chats;
+mod conversation;
 mod earlier;
 mod ends;
 mod files;

@@ -99,11 +99,16 @@ impl Driver {
         };
         turn.started_at(self.store.seq());
         tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
+        let earlier = match (self.adapter.conversation_bytes(), &item.detail.session) {
+            (Some(bytes), Some(session)) => self.earlier_in(session, bytes)?,
+            (Some(_) | None, _) => Vec::new(),
+        };
         let spec = RunSpec {
             run_id,
             bot: self.identity.bot.clone(),
             item: id.clone(),
             session: item.detail.session.clone().unwrap_or_else(|| id.to_string()),
+            earlier,
             instruction,
             workdir: self.identity.workdir.clone(),
         };
