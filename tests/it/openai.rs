@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use hive_tests::{Agent, Answer, ModelServer};
-use hive_tests::{ChatSocket, Hive};
-use serde_json::{Value, json};
+use hive_tests::{Agent, Answer, ChatSocket, Hive, ModelServer};
+use serde_json::json;
 
 const KEY: &str = "sk-test-0123456789abcdef";
 
@@ -133,8 +132,8 @@ async fn a_turn_that_a_kill_cut_is_part_of_the_conversation() {
 #[tokio::test]
 async fn the_oldest_exchanges_are_left_out_beyond_the_budget() {
     let server = ModelServer::start().await;
-    // 200 bytes.
-    let hive = Hive::openai(&server, "", "context_tokens = 50\nsystem_prompt = \"Be brief.\"");
+    // 100 bytes.
+    let hive = Hive::openai(&server, "", "context_tokens = 25\nsystem_prompt = \"Be brief.\"");
     let agent = Agent::start(&hive).await;
     let mut chat = agent.chat().await;
     for n in 1..=4 {
@@ -258,7 +257,7 @@ async fn what_may_pass_is_tried_again_and_the_person_is_told() {
         .map(|frame| frame["message"].as_str().unwrap())
         .collect();
     assert_eq!(notices.len(), 3, "{notices:?}");
-    assert!(notices[0].contains("slow down; asking again in 1s (1 of 4)"), "{notices:?}");
+    assert!(notices[0].contains("slow down; asking again in 1.0s (1 of 4)"), "{notices:?}");
     assert_eq!(server.asked().len(), 4);
 }
 
@@ -545,5 +544,4 @@ async fn a_server_without_encryption_behind_https_is_told() {
     let (status, code, error) = end_of(&hive, "TASK-1").await;
     assert_eq!((status.as_str(), code.as_str()), ("failed", "model_unavailable"));
     assert!(error.contains("https://") && error.contains("no encrypted connection"), "{error}");
-    assert_eq!(Value::Null, json!(null));
 }

@@ -252,6 +252,8 @@ async fn serve(socket: TcpStream, state: Arc<State>) {
             return;
         }
     }
+    // What it was sent is no request, or there is nobody left to read this.
+    let _ = writing.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
 }
 
 async fn receive(reading: &mut BufReader<OwnedReadHalf>) -> Option<Asked> {

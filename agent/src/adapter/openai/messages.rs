@@ -87,7 +87,8 @@ impl Conversation {
 fn newest_that_fit(exchanges: &[Exchange], mut room: usize) -> &[Exchange] {
     let mut first = exchanges.len();
     for exchange in exchanges.iter().rev() {
-        let size = exchange.prompt.len() + exchange.answer.len() + CUT.len() + 2 * A_MESSAGE;
+        let cut = if exchange.is_cut { CUT.len() } else { 0 };
+        let size = exchange.prompt.len() + exchange.answer.len() + cut + 2 * A_MESSAGE;
         let Some(left) = room.checked_sub(size) else { break };
         room = left;
         first -= 1;

@@ -210,16 +210,13 @@ fn innermost(error: &reqwest::Error) -> String {
     }
 }
 
-fn is_about_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// Whether the encryption is what failed. An I/O error's source is that of what it wraps, which has to be looked at
+/// too.
+fn is_about_tls(error: &(dyn Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || wrapped.is_some_and(|inner| is_about_tls(inner))
+        || error.source().is_some_and(is_about_tls)
 }
 
 #[cfg(test)]
