@@ -175,7 +175,7 @@ impl OpenAi {
                 }
                 Err(Trouble::Passing { failure, wish }) => {
                     let Some(pause) = tries.fail(wish, random()) else {
-                        return Err(given_up(failure, tries.failed, wish));
+                        return Err(given_up(&failure, tries.failed, wish));
                     };
                     let message = format!(
                         "{}; asking again in {} ({} of {})",
@@ -234,13 +234,13 @@ fn verdict(progress: &Progress) -> Result<(), Failure> {
     }
 }
 
-fn given_up(failure: Failure, tries: u32, wish: Option<Duration>) -> Failure {
+fn given_up(failure: &Failure, tries: u32, wish: Option<Duration>) -> Failure {
     let more = match wish.filter(|wish| *wish > retry::LONGEST_WISH) {
         Some(wish) => format!("; it asks to be left alone for {}", show_duration(wish)),
         None if tries > 1 => format!("; {tries} tries"),
         None => String::new(),
     };
-    Failure { message: format!("{}{more}", failure.message), ..failure }
+    Failure::new(failure.code, format!("{}{more}", failure.message))
 }
 
 /// What the settings ask for is not there any more.
