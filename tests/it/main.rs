@@ -10,6 +10,7 @@ mod files;
 mod followed;
 mod hivectl;
 mod openai;
+mod openai_trouble;
 mod pause;
 mod responses;
 mod running;

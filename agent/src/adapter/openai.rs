@@ -138,12 +138,12 @@ impl OpenAi {
             if progress.finish.is_some() {
                 return verdict(progress);
             }
+            reporter.suspended();
+            controls.until_resumed().await?;
             if self.on_preempt == OnPreempt::Restart {
                 turn.start_over();
                 progress.has_spoken = false;
             }
-            reporter.suspended();
-            controls.until_resumed().await?;
         }
     }
 

@@ -223,7 +223,7 @@ fn the_turns_of_a_session_are_those_that_ran_and_ended_the_latest_first() {
     let mut put = |id: &str, source: Source, session: &str, ended: bool, attempts: u32| {
         let detail = Detail { session: Some(session.to_owned()), ..Detail::default() };
         let ended_at = ended.then(|| Stamp::from_micros(9));
-        let mut turn = Item { source, detail, ended_at, attempts, ..item(id) };
+        let mut turn = Item { source, detail, attempts, ended_at, ..item(id) };
         bench.store.put_item(&mut turn).unwrap();
     };
     put("A-1", Source::Chat, "a's \"words\"", true, 1);

@@ -7,7 +7,7 @@ use hive_shared::chat::{Channel, TurnEvent};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::OpenAi;
 use super::delta::{self, Delta, Piece};
@@ -21,8 +21,8 @@ const MAX_DOCUMENT: usize = 64 << 20;
 const MAX_ERROR: usize = 16 * 1024;
 /// The most bytes of thoughts of one run that are passed on.
 const MAX_THOUGHTS: usize = 4 << 20;
-/// How long the cost of an answer that is over is waited for.
-const AFTER_THE_END: Duration = Duration::from_secs(5);
+/// How long the cost of an answer that is over is waited for, or the words of an error.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What has come of a run so far, over all its requests.
 #[derive(Debug)]
@@ -140,12 +140,14 @@ impl OpenAi {
 async fn refusal(mut response: Response, asked: Asked<'_>) -> Trouble {
     let mut body = Vec::new();
     // The status alone says enough where the rest does not come.
-    while let Ok(Ok(Some(chunk))) = timeout(AFTER_THE_END, response.chunk()).await {
-        body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR - body.len())]);
-        if body.len() == MAX_ERROR {
-            break;
+    let _ = timeout(LAST_WORDS, async {
+        while let Ok(Some(chunk)) = response.chunk().await
+            && body.len() < MAX_ERROR
+        {
+            body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR - body.len())]);
         }
-    }
+    })
+    .await;
     asked.refused(response.status(), response.headers(), &String::from_utf8_lossy(&body))
 }
 
@@ -162,17 +164,20 @@ impl Answer<'_> {
     async fn listen(&mut self, mut response: Response, patience: Duration) -> Result<(), Trouble> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or("no type").to_owned();
+        let mut over_at = None;
         loop {
-            let is_over = self.progress.finish.is_some();
-            let patience = if is_over { AFTER_THE_END.min(patience) } else { patience };
-            match timeout(patience, response.chunk()).await {
+            if self.progress.finish.is_some() {
+                over_at.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+            }
+            let until = over_at.unwrap_or_else(|| Instant::now() + patience);
+            match timeout_at(until, response.chunk()).await {
                 Ok(Ok(Some(bytes))) => match self.feed(&bytes)? {
                     Next::More => {}
                     Next::Over => return Ok(()),
                 },
                 Ok(Ok(None)) => return self.end(&kind),
                 // It has said all, and only its good-bye is missing.
-                Ok(Err(_)) | Err(_) if is_over => return Ok(()),
+                Ok(Err(_)) | Err(_) if over_at.is_some() => return Ok(()),
                 Ok(Err(error)) => return Err(self.asked.broken_off(Some(&error))),
                 Err(_) => return Err(self.asked.stalled(patience)),
             }
