@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::adapter::acp::{self, Acp};
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
+use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::approval::Policy;
 use crate::claim::{lock, token, write_whole};
@@ -211,7 +212,7 @@ impl Bot {
                 let _ = notes.send(Message::Outbox(note));
             },
         )?;
-        let adapter = self.adapter(&workdir, &epoch);
+        let adapter = self.adapter(&workdir, &epoch)?;
         let adapter_name = adapter.name();
         let (driver, known) = Driver::begin(Parts {
             identity: self.identity(workdir),
@@ -270,13 +271,13 @@ impl Bot {
         Ok(())
     }
 
-    fn adapter(&self, workdir: &Path, epoch: &str) -> Adapter {
+    fn adapter(&self, workdir: &Path, epoch: &str) -> anyhow::Result<Adapter> {
         let settings = &self.settings;
         let on_preempt = match settings.on_preempt {
             OnPreempt::Suspend => exec::OnPreempt::Suspend,
             OnPreempt::Restart => exec::OnPreempt::Restart,
         };
-        match settings.adapter {
+        Ok(match settings.adapter {
             AdapterKind::Echo => {
                 if !settings.adapter_configured {
                     tracing::warn!(
@@ -313,7 +314,10 @@ impl Bot {
                     bodies: TaskTracker::new(),
                 }))
             }
-        }
+            AdapterKind::OpenAi => {
+                Adapter::OpenAi(Arc::new(OpenAi::new(settings.openai.clone(), settings.on_preempt)?))
+            }
+        })
     }
 
     fn identity(&self, workdir: std::path::PathBuf) -> Identity {

@@ -19,6 +19,8 @@ mod fleet;
 mod followed;
 mod hivectl;
 mod json;
+mod openai;
+mod openai_trouble;
 mod pause;
 mod responses;
 mod running;

@@ -71,21 +71,11 @@ impl Exec {
                 Ending::Over(result) => return result,
                 Ending::GaveWay => {
                     reporter.suspended();
-                    until_resumed(controls).await?;
+                    controls.until_resumed().await?;
                 }
                 Ending::GoesOn => {}
             }
             turn.start_over();
-        }
-    }
-}
-
-async fn until_resumed(controls: &mut Controls) -> Result<(), Failure> {
-    loop {
-        match controls.next().await {
-            Control::Suspend | Control::Answer(_) => {}
-            Control::Resume => return Ok(()),
-            Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod acp;
 pub mod echo;
 pub mod exec;
+pub mod openai;
 pub mod process;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::turn::Turn;
 use acp::Acp;
 use echo::Echo;
 use exec::Exec;
+use openai::OpenAi;
 
 /// The adapter of a bot, as its settings made it.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub enum Adapter {
     Exec(Exec),
     /// Drives an agent that speaks ACP.
     Acp(Acp),
+    /// Asks a server of chat completions.
+    OpenAi(Arc<OpenAi>),
 }
 
 /// What one run is about.
@@ -51,10 +55,24 @@ pub struct RunSpec {
     pub agent_session: Option<String>,
     /// Whether an earlier attempt at the same item was cut short.
     pub goes_on: bool,
+    /// What was said in that conversation before, the oldest first; for an adapter whose agent does not keep it itself
+    /// (see [`Adapter::conversation_bytes`]).
+    pub earlier: Vec<Exchange>,
     /// What the agent is to do.
     pub instruction: String,
     /// The directory it works in.
     pub workdir: PathBuf,
+}
+
+/// A prompt and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// What the person said.
+    pub prompt: String,
+    /// What the agent said.
+    pub answer: String,
+    /// Whether the answer goes on, or would have.
+    pub is_cut: bool,
 }
 
 /// What the coordinator may ask of a run, at any time and as often as it likes: what makes no sense any more is
@@ -157,13 +175,14 @@ impl Adapter {
             Self::Echo(_) => "echo",
             Self::Exec(_) => "exec",
             Self::Acp(acp) => acp.name(),
+            Self::OpenAi(_) => "openai",
         }
     }
 
     /// Gets ready for the first run, where the settings say so.
     pub fn warm_up(&self, runtime: &Handle) {
         match self {
-            Self::Echo(_) | Self::Exec(_) => {}
+            Self::Echo(_) | Self::Exec(_) | Self::OpenAi(_) => {}
             Self::Acp(acp) => acp.warm_up(runtime),
         }
     }
@@ -171,8 +190,17 @@ impl Adapter {
     /// Sees to it that nothing of the adapter outlives the daemon. No run follows.
     pub async fn close(&self) {
         match self {
-            Self::Echo(_) | Self::Exec(_) => {}
+            Self::Echo(_) | Self::Exec(_) | Self::OpenAi(_) => {}
             Self::Acp(acp) => acp.close().await,
+        }
+    }
+
+    /// How many bytes of a session's earlier exchanges a run is to be given, from the newest back, the one that reaches
+    /// the bound included. None: its agent keeps them itself, or has no use for them.
+    pub fn conversation_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Echo(_) | Self::Exec(_) | Self::Acp(_) => None,
+            Self::OpenAi(openai) => Some(openai.budget()),
         }
     }
 
@@ -192,6 +220,7 @@ impl Adapter {
             Self::Echo(echo) => runtime.spawn(echo.clone().run(spec, turn, controls, reporter)),
             Self::Exec(exec) => runtime.spawn(exec.clone().run(spec, turn, controls, reporter)),
             Self::Acp(acp) => runtime.spawn(acp.clone().run(spec, turn, controls, reporter)),
+            Self::OpenAi(openai) => runtime.spawn(Arc::clone(openai).run(spec, turn, controls, reporter)),
         };
         Run { controls: sender }
     }
@@ -227,6 +256,17 @@ impl Controls {
             self.open = false;
             Control::Kill
         })
+    }
+
+    /// Waits while the run is suspended.
+    async fn until_resumed(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.next().await {
+                Control::Suspend | Control::Answer(_) => {}
+                Control::Resume => return Ok(()),
+                Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
+            }
+        }
     }
 }
 

@@ -48,6 +48,7 @@ fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Sub
         session: "session".to_owned(),
         agent_session: None,
         goes_on: false,
+        earlier: Vec::new(),
         instruction: instruction.to_owned(),
         workdir: dir.path().to_owned(),
     };

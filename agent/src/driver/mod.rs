@@ -6,6 +6,7 @@
 
 mod approvals;
 mod chats;
+mod conversation;
 mod earlier;
 mod ends;
 mod files;

@@ -108,6 +108,10 @@ impl Driver {
         tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
         let session = item.detail.session.clone().unwrap_or_else(|| id.to_string());
         let agent_session = self.store.agent_session(source, &session)?;
+        let earlier = match (self.adapter.conversation_bytes(), &item.detail.session) {
+            (Some(bytes), Some(session)) => self.earlier_in(session, bytes)?,
+            (Some(_) | None, _) => Vec::new(),
+        };
         let spec = RunSpec {
             run_id,
             bot: self.identity.bot.clone(),
@@ -115,6 +119,7 @@ impl Driver {
             agent_session,
             goes_on: item.attempts > 1,
             session: session.clone(),
+            earlier,
             instruction,
             workdir: self.identity.workdir.clone(),
         };

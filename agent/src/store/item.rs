@@ -229,6 +229,16 @@ pub(super) fn finished_tasks(
     Ok((items, total))
 }
 
+/// The chat turns of a session that ran and have ended, the latest first; by the index of just these.
+pub(super) const TURNS_OF: &str = "SELECT id FROM item WHERE source = 'chat' AND ended_at IS NOT NULL AND attempts > 0 \
+    AND json_extract(detail, '$.session') = ?1 ORDER BY arrival DESC LIMIT ?2";
+
+pub(super) fn turns_of(db: &Connection, session: &str, limit: usize) -> Result<Vec<ItemId>, StoreError> {
+    let mut statement = db.prepare_cached(TURNS_OF)?;
+    let ids = statement.query_map(params![session, limit], |row| row.get::<_, String>(0))?;
+    ids.map(|id| Ok(id?.parse()?)).collect()
+}
+
 /// How the last items ended, the latest first.
 pub(super) fn last_endings(db: &Connection, limit: usize) -> Result<Vec<Status>, StoreError> {
     let of = |source| {

@@ -122,8 +122,8 @@ impl Store {
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
-        Migrations::new(vec![M::up(include_str!("schema.sql")), M::up(include_str!("schema-2.sql"))])
-            .to_latest(&mut db)?;
+        let steps = [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+        Migrations::new(steps.map(M::up).to_vec()).to_latest(&mut db)?;
         let known: Option<String> =
             db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
         let is_new = known.is_none();
@@ -178,6 +178,11 @@ impl Store {
     /// Items that have not come to rest, in the order of their arrival.
     pub fn unsettled(&self) -> Result<Vec<Item>, StoreError> {
         item::unsettled(&self.db)
+    }
+
+    /// The chat turns of a session that ran and have ended, the latest first, `limit` of them at most.
+    pub fn turns_of(&self, session: &str, limit: usize) -> Result<Vec<ItemId>, StoreError> {
+        item::turns_of(&self.db, session, limit)
     }
 
     /// How the last items ended, the latest first.

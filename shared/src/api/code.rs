@@ -77,3 +77,15 @@ pub const ADAPTER_ERROR: &str = "adapter_error";
 pub const WITHDRAWN: &str = "withdrawn";
 /// An earlier life's response answers the task.
 pub const ANSWERED: &str = "answered";
+/// The model's server does not accept the key.
+pub const MODEL_UNAUTHORIZED: &str = "model_unauthorized";
+/// The model's server refuses the request: no such model, or one that it cannot do.
+pub const MODEL_REFUSED: &str = "model_refused";
+/// The model's server cannot be reached, has too much to do, fails, or falls silent.
+pub const MODEL_UNAVAILABLE: &str = "model_unavailable";
+/// What answers is no server of chat completions, or its answer cannot be read.
+pub const MODEL_ANSWER: &str = "model_answer";
+/// The model's answer was cut at the server's bound of tokens.
+pub const MODEL_LENGTH: &str = "model_length";
+/// The model's answer was withheld or cut by the server's filter.
+pub const MODEL_FILTERED: &str = "model_filtered";

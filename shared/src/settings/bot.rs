@@ -14,13 +14,15 @@ use crate::work::{Mode, Priority, Source, UnknownWord, words};
 
 words! {
     /// What drives the coding agent (SPEC 6).
-    AdapterKind, "echo, exec, acp, claude, codex, gemini, opencode, qwen, goose", {
+    AdapterKind, "echo, exec, acp, openai, claude, codex, gemini, opencode, qwen, goose", {
         /// Built in: streams the instruction back.
         Echo = "echo",
         /// Any command: the instruction on stdin, the response from stdout.
         Exec = "exec",
         /// Any agent that speaks the Agent Client Protocol.
         Acp = "acp",
+        /// A server that speaks OpenAI's chat completions.
+        OpenAi = "openai",
         /// Claude Code, over ACP; this and the rest are presets.
         Claude = "claude",
         /// Codex.
@@ -168,20 +170,34 @@ pub struct EchoSettings {
 }
 
 /// `[bots.BOT-002.openai]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct OpenAiSettings {
     /// Where the API is, such as `http://127.0.0.1:11434/v1`.
     pub base_url: Option<String>,
     /// The model's name.
     pub model: Option<String>,
-    /// The variable that holds the key.
+    /// The variable that holds the key. Where it is set it wins over the file.
     pub api_key_env: Option<String>,
     /// The file that holds the key. Absolute once loaded.
     #[serde(serialize_with = "values::lossy_path")]
     pub api_key_file: Option<PathBuf>,
     /// What the model is told before the instruction.
     pub system_prompt: Option<String>,
+    /// About how many tokens a request may have: the oldest exchanges of a conversation are left out beyond it.
+    pub context_tokens: u64,
+    /// The most tokens of an answer; none: the server's own bound.
+    pub max_tokens: Option<u64>,
+    /// How freely the model chooses its words; none: the server's own measure.
+    pub temperature: Option<f64>,
+    /// The server has failed that sends nothing for so long.
+    #[serde(with = "values::duration")]
+    pub stall_timeout: Duration,
+    /// How often a request is tried again that may succeed later.
+    pub max_retries: u32,
+    /// The pause before the first of these; it doubles, and the server's own wish wins.
+    #[serde(with = "values::duration")]
+    pub retry_delay: Duration,
 }
 
 impl Default for BotSettings {
@@ -231,6 +247,57 @@ impl Default for BotSettings {
 impl Default for EchoSettings {
     fn default() -> Self {
         Self { delay_ms: 30 }
+    }
+}
+
+impl Default for OpenAiSettings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            model: None,
+            api_key_env: None,
+            api_key_file: None,
+            system_prompt: None,
+            context_tokens: 32_000,
+            max_tokens: None,
+            temperature: None,
+            stall_timeout: Duration::from_secs(5 * 60),
+            max_retries: 4,
+            retry_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+impl OpenAiSettings {
+    /// Finds what is missing or makes no sense, and says what would.
+    fn check(&self) -> Result<(), String> {
+        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
+        if !given(&self.base_url) {
+            return Err("the openai adapter needs the server's address, such as openai.base_url = \
+                        \"http://127.0.0.1:11434/v1\""
+                .to_owned());
+        }
+        if !given(&self.model) {
+            return Err("the openai adapter needs the model's name, such as openai.model = \"qwen3-coder\""
+                .to_owned());
+        }
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if self.api_key_env.as_deref().is_some_and(|name| !is_name(name)) {
+            // It is not said again: somebody may have written the key itself there.
+            return Err("openai.api_key_env is the name of the variable that holds the key, such as \
+                        \"OPENAI_API_KEY\", and what it says is no name"
+                .to_owned());
+        }
+        if self.context_tokens == 0 || self.max_tokens == Some(0) {
+            return Err("openai.context_tokens and openai.max_tokens must be more than 0".to_owned());
+        }
+        if self.temperature.is_some_and(|temperature| !temperature.is_finite() || temperature < 0.0) {
+            return Err("openai.temperature must be 0 or more".to_owned());
+        }
+        if self.stall_timeout.is_zero() {
+            return Err("openai.stall_timeout must be more than 0: no answer could come".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -300,6 +367,7 @@ impl BotSettings {
                         .to_owned(),
                 );
             }
+            AdapterKind::OpenAi => self.openai.check()?,
             AdapterKind::Echo
             | AdapterKind::Exec
             | AdapterKind::Acp

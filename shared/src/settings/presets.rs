@@ -19,7 +19,7 @@ impl AdapterKind {
     /// The agent that this names, if it does.
     pub fn preset(self) -> Option<Preset> {
         let preset = match self {
-            Self::Echo | Self::Exec | Self::Acp => return None,
+            Self::Echo | Self::Exec | Self::Acp | Self::OpenAi => return None,
             Self::Claude => Preset {
                 command: &["claude-agent-acp"],
                 acp_mode: Some("default"),

@@ -100,6 +100,7 @@ fn in_words(expected: &dyn Expected) -> String {
         "a string" => "a text in quotes",
         "path string" => "a path in quotes",
         "u32" | "u64" => "a whole number, 0 or more",
+        "f64" => "a number",
         other => other,
     }
     .to_owned()
@@ -162,6 +163,11 @@ impl<'de> Deserializer<'de> for Node {
         self.with_variable_as(number.map(Value::Integer)).deserialize_any(visitor)
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
+        let number = self.variable_text().and_then(|text| text.trim().parse::<f64>().ok());
+        self.with_variable_as(number.map(Value::Float)).deserialize_any(visitor)
+    }
+
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
         let list = self.variable_text().map(|text| {
             toml_list(text).unwrap_or_else(|| {
@@ -188,7 +194,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 char str string bytes byte_buf unit unit_struct newtype_struct
         tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -80,6 +80,7 @@ fn variables_are_read_as_what_is_asked_for() {
         ("HIVE_AGENT_MAX_OUTPUT", "1024"),
         ("HIVE_AGENT_ECHO__DELAY_MS", "0"),
         ("HIVE_AGENT_OPENAI__MODEL", "4"),
+        ("HIVE_AGENT_OPENAI__TEMPERATURE", "0.5"),
         ("HIVE_AGENT_ALLOWED_HOSTS", "a.example, b.example"),
         ("HIVE_AGENT_APPROVAL_ALLOW", r#"["read", "edit:src/{a,b}/**"]"#),
         ("HIVE_AGENT_LISTEN", "8002"),
@@ -91,6 +92,7 @@ fn variables_are_read_as_what_is_asked_for() {
     assert_eq!(settings.command, ["agent", "--say", "two words"]);
     assert_eq!((settings.max_attempts, settings.max_output, settings.echo.delay_ms), (7, 1_024, 0));
     assert_eq!(settings.openai.model.as_deref(), Some("4"));
+    assert_eq!(settings.openai.temperature, Some(0.5));
     assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
     assert_eq!(settings.approval_allow, ["read", "edit:src/{a,b}/**"]);
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8002");
@@ -190,7 +192,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         ("mode = 1", "mode: this should be one of cli-only, hybrid, commander-only, in quotes"),
         (
             "adapter = 'claud'",
-            "adapter: 'claud' is none of echo, exec, acp, claude, codex, gemini, opencode, qwen, goose",
+            "adapter: 'claud' is none of echo, exec, acp, openai, claude, codex, gemini, opencode, qwen, goose",
         ),
         ("allowed_hosts = 'x'", r#"allowed_hosts: this should be a list, not the text "x""#),
         ("allowed_hosts = [1]", "allowed_hosts: this should be a text in quotes, not the number 1"),
@@ -225,11 +227,23 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
 
 #[test]
 fn what_cannot_work_together_is_refused() {
+    let openai = |line: &str| {
+        let model = if line.starts_with("model") { "" } else { "model = 'm'" };
+        format!("adapter = 'openai'\n[defaults.openai]\nbase_url = 'http://x/v1'\n{model}\n{line}")
+    };
     for (lines, part) in [
         ("adapter = 'exec'", "needs a command"),
         ("adapter = 'acp'", "needs the command of an agent that speaks ACP"),
         ("command = ['x']", "add adapter = \"exec\""),
         ("adapter = 'exec'\ncommand = ['']", "must not be empty"),
+        ("adapter = 'openai'", "needs the server's address, such as openai.base_url = "),
+        ("adapter = 'openai'\nopenai.base_url = 'http://x/v1'", "needs the model's name"),
+        (&openai("model = ' '"), "needs the model's name"),
+        (&openai("api_key_env = 'sk-1234'"), "what it says is no name"),
+        (&openai("context_tokens = 0"), "must be more than 0"),
+        (&openai("max_tokens = 0"), "must be more than 0"),
+        (&openai("temperature = -1"), "temperature must be 0 or more"),
+        (&openai("stall_timeout = 0"), "stall_timeout must be more than 0"),
         ("tls_cert = 'x'", "tls_cert needs a tls_key"),
         ("tls_key = 'x'", "tls_key needs a tls_cert"),
         ("task_limit = 0", "task_limit must be more than 0"),
