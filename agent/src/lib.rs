@@ -1,6 +1,7 @@
 //! The daemon that runs one bot.
 
 pub mod adapter;
+pub mod changes;
 mod claim;
 pub mod cli;
 pub mod controls;

@@ -1,6 +1,7 @@
 //! Where the last life of the bot left off (SPEC 12).
 
 use std::collections::HashSet;
+use std::hash::RandomState;
 
 use hive_shared::api::code;
 use hive_shared::chat::{AcceptedState, TurnEvent, WaitReason};
@@ -9,6 +10,7 @@ use hive_shared::work::{Source, Status, WhenBusy};
 use super::ends::Ending;
 use super::{Driver, FirstScan};
 use crate::adapter::process;
+use crate::changes;
 use crate::coordinator::{ChatSpec, Event};
 use crate::inbox::Fingerprint;
 use crate::outbox::Job;
@@ -20,7 +22,8 @@ impl Driver {
         let runs: HashSet<String> =
             unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
         if !runs.is_empty() {
-            let swept = process::sweep_leftovers(&runs);
+            let with_git = runs.iter().flat_map(|run| [run.clone(), changes::id_of(run)]).collect();
+            let swept = process::sweep_leftovers::<RandomState>(&with_git);
             tracing::warn!(
                 runs = runs.len(),
                 processes = swept,

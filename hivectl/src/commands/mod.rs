@@ -20,6 +20,7 @@ pub mod tasks;
 pub mod timeline;
 pub mod wait;
 
+mod diff;
 mod many;
 mod spoken;
 mod view;

@@ -11,11 +11,16 @@ use crate::output::escape::{Place, escape};
 use crate::output::text::{local_time, seconds};
 
 /// Show a task or prompt: its state and its response
+///
+/// With --diff, what it changed in the bot's working directory, as a patch that 'git apply' takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID
     #[arg(value_name = "ID")]
     pub item: ItemRef,
+    /// Print what it changed, as a patch
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// Shows an item.
@@ -23,6 +28,9 @@ pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, 
     let located = fleet.locate(&args.item, out).await?;
     if let Reach::Down(files) = &located.reach {
         files.announce(out);
+    }
+    if args.diff {
+        return super::diff::show(&located, &args.item.id, out).await;
     }
     out.one(&located.detail, words);
     Ok(Exit::Done)

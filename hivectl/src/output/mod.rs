@@ -197,8 +197,13 @@ impl Printer {
 
     /// Prints text of our own making to stdout.
     pub fn result(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Prints bytes as they stand, which no terminal should see, to stdout.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.settle();
-        let wrote = self.out.write(text);
+        let wrote = self.out.write(bytes);
         self.note(wrote);
     }
 
@@ -243,7 +248,7 @@ impl Printer {
         let hint = failure.hint.as_deref().map(|hint| format!("{hint_head} {}\n", escape(hint, Place::Line)));
         let message = escape(&failure.message, Place::Line);
         let text = format!("{head} {message}\n{}", hint.unwrap_or_default());
-        let wrote = self.err.write(&text);
+        let wrote = self.err.write(text.as_bytes());
         self.note(wrote);
         failure.exit
     }
@@ -260,7 +265,7 @@ impl Printer {
     }
 
     fn say(&mut self, line: &str) {
-        let wrote = self.progress.beside(|| self.err.write(&format!("{}\n", escape(line, Place::Line))));
+        let wrote = self.progress.beside(|| self.err.write(format!("{}\n", escape(line, Place::Line)).as_bytes()));
         self.note(wrote);
     }
 
@@ -285,11 +290,11 @@ impl Stream {
         Self { to, screen, closed: false }
     }
 
-    fn write(&mut self, text: &str) -> io::Result<()> {
-        if self.closed || text.is_empty() {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed || bytes.is_empty() {
             return Ok(());
         }
-        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+        match self.to.write_all(bytes).and_then(|()| self.to.flush()) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.closed = true;
