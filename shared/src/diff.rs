@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn a_document_reads_back_byte_for_byte() {
         let (bot, id) = ids();
-        for (patch, truncated) in [(&b""[..], false), (b"diff --git a/\xff b/\xff\n", true), (b"\n\n", false)] {
+        for (patch, truncated) in [(&b""[..], false), (b"diff --git a/\xff b/\xff\n", true), (b"\n\n", false)]
+        {
             let diff = Diff { patch: patch.to_owned(), truncated };
             assert_eq!(read(&write(&bot, &id, &diff), &bot, &id), Ok(diff));
         }

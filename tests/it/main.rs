@@ -1,5 +1,6 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
+mod changes;
 mod chat;
 mod clients;
 mod crash;

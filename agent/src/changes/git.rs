@@ -109,7 +109,9 @@ impl Git {
             return Ok(said);
         }
         let complaint = complaint.map(|said| said.text).unwrap_or_default();
-        Err(GitError::Failed(in_a_line(&complaint).unwrap_or_else(|| format!("nothing, and ended: {status}"))))
+        Err(GitError::Failed(
+            in_a_line(&complaint).unwrap_or_else(|| format!("nothing, and ended: {status}")),
+        ))
     }
 
     /// Runs it for a list, which it must give in full.

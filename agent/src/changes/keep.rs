@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn the_last_attempt_counts() {
         let (_dir, keeper) = keeper();
-        let diffs = [&b"first\n"[..], b"second\n"].map(|patch| Diff { patch: patch.to_owned(), truncated: false });
+        let diffs =
+            [&b"first\n"[..], b"second\n"].map(|patch| Diff { patch: patch.to_owned(), truncated: false });
         for diff in &diffs {
             keeper.keep(&id(1), diff).unwrap();
         }

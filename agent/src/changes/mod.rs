@@ -25,12 +25,14 @@ use git::GitError;
 use keep::Keeper;
 use snapshots::{Snapshots, Tree};
 
-/// How long a snapshot may take.
+/// How long a snapshot may take that somebody waits for.
 const LIMIT: Duration = Duration::from_secs(2);
+/// The same for the last one of a run, and all that follows from it: nobody waits but the next in the queue.
+const LAST_LIMIT: Duration = Duration::from_secs(10);
 /// The same for the first one of all, which no run waits for.
 const FIRST_LIMIT: Duration = Duration::from_secs(60);
-/// After a snapshot that took too long, none is tried for so long: each would hold up a run.
-const REST: Duration = Duration::from_mins(5);
+/// After a run was held up by a snapshot that took too long, none is tried for so long.
+const REST: Duration = Duration::from_mins(1);
 /// A snapshot that is asked for so soon after another, while nothing runs, is that one.
 const SAME_MOMENT: Duration = Duration::from_millis(2);
 /// When our repository has about so many bytes, it is made anew.
@@ -139,21 +141,21 @@ impl Tracker {
         }
     }
 
-    /// A snapshot, within [`LIMIT`].
-    async fn snapshot(&self, run_id: &str, then: Then) -> Result<Tree, Trouble> {
+    /// A snapshot, within a time limit.
+    async fn snapshot(&self, run_id: &str, then: Then, limit: Duration) -> Result<Tree, Trouble> {
         if lock(&self.rests).is_some_and(|until| Instant::now() < until) {
             let rest = hive_shared::time::show_duration(REST);
             return Err(Trouble::Failed(format!("git was too slow lately, and is left alone for {rest}")));
         }
-        match tokio::time::timeout(LIMIT, self.look(run_id, then)).await {
-            Ok(result) => result,
-            Err(_) => {
-                *lock(&self.rests) = Some(Instant::now() + REST);
-                let limit = hive_shared::time::show_duration(LIMIT);
-                tracing::warn!(workdir = %self.workdir.display(), "git takes more than {limit} to see what changed");
-                Err(Trouble::Failed(format!("git took more than {limit}")))
-            }
+        if let Ok(result) = tokio::time::timeout(limit, self.look(run_id, then)).await {
+            return result;
         }
+        if then == Then::Runs {
+            *lock(&self.rests) = Some(Instant::now() + REST);
+        }
+        let limit = hive_shared::time::show_duration(limit);
+        tracing::warn!(workdir = %self.workdir.display(), "git takes more than {limit} to see what changed");
+        Err(Trouble::Failed(format!("git took more than {limit}")))
     }
 
     async fn look(&self, run_id: &str, then: Then) -> Result<Tree, Trouble> {

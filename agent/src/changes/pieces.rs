@@ -15,7 +15,7 @@ pub(super) struct Pieces {
     tracker: Arc<Tracker>,
     run_id: String,
     item: ItemId,
-    pieces: Vec<Piece>,
+    list: Vec<Piece>,
     trouble: Option<Trouble>,
 }
 
@@ -28,30 +28,30 @@ struct Piece {
 impl Pieces {
     pub(super) fn new(tracker: Arc<Tracker>, run_id: String, item: ItemId) -> Self {
         tracker.open.fetch_add(1, Ordering::Relaxed);
-        Self { tracker, run_id, item, pieces: Vec::new(), trouble: None }
+        Self { tracker, run_id, item, list: Vec::new(), trouble: None }
     }
 
     /// A piece begins.
     pub(super) fn open(&mut self, seen: Result<Tree, Trouble>) {
-        match (seen, self.pieces.last_mut()) {
+        match (seen, self.list.last_mut()) {
             // Nobody changed anything meanwhile: it is one piece with the last.
             (Ok(tree), Some(last)) if last.to.as_ref() == Some(&tree) => last.to = None,
-            (Ok(tree), _) => self.pieces.push(Piece { from: tree, to: None }),
+            (Ok(tree), _) => self.list.push(Piece { from: tree, to: None }),
             (Err(trouble), _) => self.fail(trouble),
         }
     }
 
     /// Whether a piece lasts.
     pub(super) fn is_open(&self) -> bool {
-        self.pieces.last().is_some_and(|last| last.to.is_none())
+        self.list.last().is_some_and(|last| last.to.is_none())
     }
 
     /// The piece that lasts ends.
     pub(super) fn close(&mut self, seen: Result<Tree, Trouble>) {
-        let Some(last) = self.pieces.pop_if(|last| last.to.is_none()) else { return };
+        let Some(last) = self.list.pop_if(|last| last.to.is_none()) else { return };
         match seen {
             Ok(tree) if tree == last.from => {}
-            Ok(tree) if tree.is_beside(&last.from) => self.pieces.push(Piece { to: Some(tree), ..last }),
+            Ok(tree) if tree.is_beside(&last.from) => self.list.push(Piece { to: Some(tree), ..last }),
             Ok(_) => self.fail(Trouble::Failed("the repository was replaced meanwhile".to_owned())),
             // What was fine when the run began is not as it should be.
             Err(Trouble::Unavailable(text) | Trouble::Failed(text)) => self.fail(Trouble::Failed(text)),
@@ -66,7 +66,7 @@ impl Pieces {
     pub(super) async fn tell(&mut self) -> Changes {
         let mut changes = Changes::default();
         let mut whole = Diff::default();
-        for piece in &self.pieces {
+        for piece in &self.list {
             let Some(to) = &piece.to else { continue };
             let git = Comparer::beside(to, &self.tracker.workdir, &self.tracker.directory);
             let room = MAX_PATCH.saturating_sub(whole.patch.len());

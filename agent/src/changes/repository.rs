@@ -83,8 +83,7 @@ impl Repository {
     /// Whether it is still as it was when it was found.
     pub(super) fn is_fresh(&self, workdir: &Path) -> bool {
         let is_known = |path: PathBuf| self.marks.iter().any(|(known, _)| *known == path);
-        dot_git(workdir).is_some_and(is_known)
-            && self.marks.iter().all(|(path, known)| mark(path) == *known)
+        dot_git(workdir).is_some_and(is_known) && self.marks.iter().all(|(path, known)| mark(path) == *known)
     }
 
     /// What tells it from another that may come to stand in its place.
@@ -98,7 +97,8 @@ impl Repository {
         let [is_inside, format, paths @ ..] = lines.as_slice() else { return None };
         let path = |bytes: &[u8]| PathBuf::from(std::ffi::OsString::from_vec(bytes.to_owned()));
         // A path with a newline in it makes more lines.
-        let paths: [PathBuf; 7] = paths.iter().map(|bytes| path(bytes)).collect::<Vec<_>>().try_into().ok()?;
+        let paths: [PathBuf; 7] =
+            paths.iter().map(|bytes| path(bytes)).collect::<Vec<_>>().try_into().ok()?;
         let [toplevel, git_dir, config, index, exclude, attributes, objects] = paths;
         (*is_inside == b"true").then(|| Self {
             toplevel,

@@ -20,7 +20,11 @@ use crate::untrusted;
 
 /// What our repository's settings are, beside the user's that say how files are stored.
 const CONFIG: &str = "[core]\n\tbare = false\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tuntrackedCache = false\n\
-    \tsplitIndex = false\n\tcompression = 0\n\tfsync = none\n[gc]\n\tauto = 0\n";
+    \tsplitIndex = false\n\tquotePath = false\n\tcompression = 0\n\tfsync = none\n[gc]\n\tauto = 0\n";
+/// With so many new files git is told to write them into one pack: a file each takes ten times as long.
+const MANY_FILES: usize = 50;
+/// What a pack costs whoever looks for objects, as if it were bytes.
+const PACK_BYTES: u64 = 4 << 20;
 /// The most bytes of a list of patterns that is copied.
 const MAX_PATTERNS: usize = 1 << 20;
 
@@ -47,11 +51,7 @@ pub(super) struct Snapshots {
 
 impl Snapshots {
     /// Makes `directory` such a repository. Objects that are in it stay.
-    pub(super) async fn prepare(
-        workdir: &Path,
-        directory: &Path,
-        run_id: &str,
-    ) -> Result<Self, GitError> {
+    pub(super) async fn prepare(workdir: &Path, directory: &Path, run_id: &str) -> Result<Self, GitError> {
         let repository = Repository::find(workdir, run_id).await?;
         let (copied, to) = (repository.clone(), directory.to_owned());
         blocking(move || lay_out(&copied, &to)).await?;
@@ -78,21 +78,25 @@ impl Snapshots {
             return Ok((tree.clone(), 0));
         }
         self.tree = None;
-        self.update(run_id, &["--force-remove"], found.gone).await?;
-        self.update(run_id, &["--add", "--remove", "--replace"], found.there).await?;
+        self.update(run_id, &["update-index", "--force-remove"], found.gone).await?;
+        let is_packed = found.files > MANY_FILES;
+        let setting: &[&str] = if is_packed { &["-c", "core.bigFileThreshold=1"] } else { &[] };
+        let add = [setting, &["update-index", "--add", "--remove", "--replace"]].concat();
+        self.update(run_id, &add, found.there).await?;
+        let bytes = found.bytes + if is_packed { PACK_BYTES } else { 0 };
         // What a partial clone lacks, or the user's repository has dropped, is no reason to see nothing.
         let name = self.git.list(run_id, &["write-tree", "--missing-ok"]).await?;
         let name = String::from_utf8_lossy(&name).trim().to_owned();
         let tree = Tree { name, of: self.repository.identity() };
         self.tree = Some(tree.clone());
-        Ok((tree, found.bytes))
+        Ok((tree, bytes))
     }
 
     async fn update(&self, run_id: &str, how: &[&str], paths: Vec<u8>) -> Result<(), GitError> {
         if paths.is_empty() {
             return Ok(());
         }
-        let arguments = [&["update-index"], how, &["-z", "--stdin"]].concat();
+        let arguments = [how, &["-z", "--stdin"]].concat();
         self.git.run(run_id, &arguments, paths, MAX_LIST, &[0]).await.map(drop)
     }
 
@@ -146,8 +150,7 @@ impl Comparer {
         to: &Tree,
         limit: usize,
     ) -> Result<Vec<u8>, GitError> {
-        let form =
-            ["-r", "-p", "--binary", "--full-index", "-M", "-l400", "--no-ext-diff", "--no-textconv"];
+        let form = ["-r", "-p", "--binary", "--full-index", "-M", "-l400", "--no-ext-diff", "--no-textconv"];
         Ok(self.compare(run_id, &form, from, to, limit + 1).await?.text)
     }
 
@@ -239,6 +242,8 @@ struct Found {
     gone: Vec<u8>,
     /// Paths whose files are to be read.
     there: Vec<u8>,
+    /// How many.
+    files: usize,
     /// About how much that is.
     bytes: u64,
 }
@@ -248,18 +253,19 @@ impl Found {
     fn sort(workdir: &Path, list: &[u8]) -> Self {
         let mut found = Self::default();
         let mut links = HashMap::new();
-        let mut last: &[u8] = b"";
+        let mut before: &[u8] = b"";
         for path in parts(list).filter(|path| !path.ends_with(b"/")) {
             let relative = Path::new(std::ffi::OsStr::from_bytes(path));
             let is_the_hives = relative.components().any(|part| part == Component::Normal(MARK.as_ref()));
             // What is gone has changed as well, and comes twice.
-            if is_the_hives || path == last {
+            if is_the_hives || path == before {
                 continue;
             }
-            last = path;
+            before = path;
             let list = match Look::at(workdir, relative, &mut links) {
                 Look::Gone => &mut found.gone,
                 Look::File(bytes) => {
+                    found.files += 1;
                     found.bytes += bytes;
                     &mut found.there
                 }
@@ -290,14 +296,14 @@ impl Look {
         match path.symlink_metadata() {
             _ if is_behind_a_link => Self::Gone,
             Ok(it) if it.is_symlink() => Self::File(it.len()),
-            // A repository within, or what stands in place of a file.
-            Ok(it) if it.is_dir() => Self::File(0),
+            // A repository within, of which the commit counts.
+            Ok(it) if it.is_dir() && path.join(".git").symlink_metadata().is_ok() => Self::File(0),
+            Ok(it) if it.is_dir() => Self::Gone,
             Ok(it) if it.is_file() && untrusted::open(&path).is_ok() => Self::File(it.len()),
-            Ok(_) => Self::Other,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Self::Gone
             }
-            Err(_) => Self::Other,
+            Ok(_) | Err(_) => Self::Other,
         }
     }
 }
@@ -318,16 +324,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         std::fs::create_dir_all(root.join("d/.deia")).unwrap();
+        std::fs::create_dir_all(root.join("module/.git")).unwrap();
         std::fs::write(root.join("a\nb"), "four").unwrap();
         std::fs::write(root.join("d/.deia/x"), "").unwrap();
         std::os::unix::fs::symlink("nowhere", root.join("link")).unwrap();
         std::os::unix::fs::symlink("d", root.join("linked")).unwrap();
         nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let list = b"a\nb\0gone\0gone\0a\nb/under\0d/.deia/x\0.deia/y\0link\0linked/x\0pipe\0within/\0";
+        let list =
+            b"a\nb\0gone\0gone\0a\nb/under\0d/.deia/x\0.deia/y\0d\0module\0link\0linked/x\0pipe\0within/\0";
         let found = Found::sort(root, list);
-        assert_eq!(String::from_utf8_lossy(&found.gone), "gone\0a\nb/under\0linked/x\0");
-        assert_eq!(String::from_utf8_lossy(&found.there), "a\nb\0link\0");
-        assert_eq!(found.bytes, 11);
+        assert_eq!(String::from_utf8_lossy(&found.gone), "gone\0a\nb/under\0d\0linked/x\0");
+        assert_eq!(String::from_utf8_lossy(&found.there), "a\nb\0module\0link\0");
+        assert_eq!((found.files, found.bytes), (3, 11));
     }
 
     #[test]

@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 use super::pieces::{Pieces, unknown};
 use super::snapshots::Tree;
-use super::{Changes, LIMIT, Then, Tracker, Trouble};
+use super::{Changes, LAST_LIMIT, LIMIT, Then, Tracker, Trouble};
 use crate::adapter::{Adapter, Control, Failure, Outcome, Report, Run, RunSpec};
 use crate::turn::Turn;
 
-/// How long the last look may take when the run was told to be gone: a bot that stops has a second.
+/// How long the end may take when the run was told to be gone: a bot that stops has a second.
 const HASTE: Duration = Duration::from_millis(250);
 
 /// A run, watched or not.
@@ -72,7 +72,7 @@ impl Tracker {
             controls,
             report: Box::new(report),
             pieces,
-            is_hasty: false,
+            patience: LAST_LIMIT,
         };
         let adapter = adapter.clone();
         runtime.spawn(watch.watch(adapter, spec, turn, changed));
@@ -88,7 +88,8 @@ struct Watch {
     controls: UnboundedReceiver<Control>,
     report: Box<dyn Fn(Report) + Send + Sync>,
     pieces: Pieces,
-    is_hasty: bool,
+    /// How long its end may wait for the last look.
+    patience: Duration,
 }
 
 /// What a run that was started is doing, as far as looks at it go.
@@ -108,7 +109,13 @@ enum Begin {
 }
 
 impl Watch {
-    async fn watch(mut self, adapter: Adapter, spec: RunSpec, turn: Arc<Turn>, changed: impl FnOnce(Changes)) {
+    async fn watch(
+        mut self,
+        adapter: Adapter,
+        spec: RunSpec,
+        turn: Arc<Turn>,
+        changed: impl FnOnce(Changes),
+    ) {
         if let Begin::No = self.begin().await {
             let message = "the run was ended before it was done".to_owned();
             let result = Err(Failure { code: code::CANCELLED, message });
@@ -126,7 +133,7 @@ impl Watch {
 
     /// Looks before the run is started. One that was told to go before it began, goes.
     async fn begin(&mut self) -> Begin {
-        let mut look = Some(self.look(Then::Runs));
+        let mut look = Some(self.look(Then::Runs, LIMIT));
         loop {
             tokio::select! {
                 biased;
@@ -135,7 +142,7 @@ impl Watch {
                         look = None;
                         (self.report)(Report::Suspended);
                     }
-                    Some(Control::Resume) if look.is_none() => look = Some(self.look(Then::Runs)),
+                    Some(Control::Resume) if look.is_none() => look = Some(self.look(Then::Runs, LIMIT)),
                     Some(Control::Resume) => {}
                     Some(Control::Cancel | Control::Terminate | Control::Kill) | None => return Begin::No,
                 },
@@ -159,7 +166,7 @@ impl Watch {
                 biased;
                 report = reports.recv() => match report? {
                     Report::Suspended => {
-                        let mut look = self.look(Then::Still);
+                        let mut look = self.look(Then::Still, LIMIT);
                         // It has its place before the look of whoever begins next.
                         match futures::poll!(&mut look) {
                             std::task::Poll::Ready(seen) => self.pieces.close(seen),
@@ -170,7 +177,7 @@ impl Watch {
                     Report::Ended(outcome) => return Some((outcome, doing)),
                 },
                 control = self.controls.recv() => doing = self.heed(run, control?, doing),
-                seen = looked(doing.look()) => doing = self.seen(run, seen, doing),
+                seen = looked(doing.look()) => doing = self.seen(run, seen, &doing),
             }
         }
     }
@@ -179,7 +186,7 @@ impl Watch {
         match (control, doing) {
             (Control::Resume, Doing::GivingWay { look, .. }) => Doing::GivingWay { look, goes_on: true },
             (Control::Resume, Doing::Nothing) if !self.pieces.is_open() => {
-                Doing::GoingOn { look: self.look(Then::Runs) }
+                Doing::GoingOn { look: self.look(Then::Runs, LIMIT) }
             }
             // It still stands.
             (Control::Suspend, Doing::GivingWay { look, .. }) => {
@@ -191,23 +198,27 @@ impl Watch {
                 Doing::Nothing
             }
             (control, doing) => {
-                self.is_hasty |= is_hasty(control);
+                if control != Control::Suspend {
+                    self.patience = self.patience.min(patience(control));
+                }
                 run.control(control);
                 match (control, doing) {
                     // It goes on to its end, and not for long.
-                    (Control::Cancel | Control::Terminate | Control::Kill, Doing::GoingOn { .. }) => Doing::Nothing,
+                    (Control::Cancel | Control::Terminate | Control::Kill, Doing::GoingOn { .. }) => {
+                        Doing::Nothing
+                    }
                     (_, doing) => doing,
                 }
             }
         }
     }
 
-    fn seen(&mut self, run: &Run, seen: Result<Tree, Trouble>, doing: Doing) -> Doing {
+    fn seen(&mut self, run: &Run, seen: Result<Tree, Trouble>, doing: &Doing) -> Doing {
         match doing {
             Doing::Nothing => Doing::Nothing,
             Doing::GivingWay { goes_on, .. } => {
                 self.pieces.close(seen);
-                if goes_on { Doing::GoingOn { look: self.look(Then::Runs) } } else { Doing::Nothing }
+                if *goes_on { Doing::GoingOn { look: self.look(Then::Runs, LIMIT) } } else { Doing::Nothing }
             }
             Doing::GoingOn { .. } => {
                 self.pieces.open(seen);
@@ -219,10 +230,12 @@ impl Watch {
 
     /// Looks a last time, and says what has changed in all. One that is told to be gone is waited for no longer.
     async fn conclude(&mut self, doing: Doing) -> Changes {
-        let mut until = Instant::now() + if self.is_hasty { HASTE } else { LIMIT };
+        let mut until = Instant::now() + self.patience;
         let look = match doing {
             Doing::GivingWay { look, .. } => Some(look),
-            Doing::Nothing | Doing::GoingOn { .. } if self.pieces.is_open() => Some(self.look(Then::Still)),
+            Doing::Nothing | Doing::GoingOn { .. } if self.pieces.is_open() => {
+                Some(self.look(Then::Still, self.patience))
+            }
             Doing::Nothing | Doing::GoingOn { .. } => None,
         };
         let pieces = &mut self.pieces;
@@ -243,17 +256,16 @@ impl Watch {
                     return Changes { warning: Some(unknown(&why)), no_diff: Some(why), files: Vec::new() };
                 }
                 control = self.controls.recv(), if is_heard => match control {
-                    Some(control) if is_hasty(control) => until = until.min(Instant::now() + HASTE),
-                    Some(_) => {}
+                    Some(control) => until = until.min(Instant::now() + patience(control)),
                     None => is_heard = false,
                 },
             }
         }
     }
 
-    fn look(&self, then: Then) -> Look {
+    fn look(&self, then: Then, limit: Duration) -> Look {
         let (tracker, run_id) = (Arc::clone(&self.tracker), self.run_id.clone());
-        Box::pin(async move { tracker.snapshot(&run_id, then).await })
+        Box::pin(async move { tracker.snapshot(&run_id, then, limit).await })
     }
 }
 
@@ -274,10 +286,12 @@ async fn looked(look: Option<&mut Look>) -> Result<Tree, Trouble> {
     }
 }
 
-/// Whether there is no time for more than the end.
-fn is_hasty(control: Control) -> bool {
+/// How long the end of a run that is asked this may wait for the last look.
+fn patience(control: Control) -> Duration {
     match control {
-        Control::Terminate | Control::Kill => true,
-        Control::Suspend | Control::Resume | Control::Cancel => false,
+        Control::Terminate | Control::Kill => HASTE,
+        // Somebody waits.
+        Control::Cancel | Control::Suspend => LIMIT,
+        Control::Resume => LAST_LIMIT,
     }
 }

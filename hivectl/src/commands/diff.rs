@@ -31,9 +31,9 @@ pub(super) async fn show(located: &Located, id: &ItemId, out: &mut Printer) -> R
             let failure = Failure::from(error);
             if failure.exit == Exit::NotFound { failure.hint(HINT) } else { failure }
         })?,
-        Reach::Down(files) => files.diff(id)?.ok_or_else(|| {
-            Failure::new(Exit::NotFound, format!("no diff of '{id}' is kept")).hint(HINT)
-        })?,
+        Reach::Down(files) => files
+            .diff(id)?
+            .ok_or_else(|| Failure::new(Exit::NotFound, format!("no diff of '{id}' is kept")).hint(HINT))?,
     };
     let report = Report {
         task_id: id,

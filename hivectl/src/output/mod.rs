@@ -265,7 +265,8 @@ impl Printer {
     }
 
     fn say(&mut self, line: &str) {
-        let wrote = self.progress.beside(|| self.err.write(format!("{}\n", escape(line, Place::Line)).as_bytes()));
+        let wrote =
+            self.progress.beside(|| self.err.write(format!("{}\n", escape(line, Place::Line)).as_bytes()));
         self.note(wrote);
     }
 
