@@ -144,7 +144,7 @@ mod tests {
             keeper.keep(&id(n), &diff).unwrap();
         }
         let directory = keeper.hive.diffs(&keeper.bot);
-        let held = prune(&directory, 100, 5_500).unwrap();
+        let held = prune(&directory, 100, 5_999).unwrap();
         assert_eq!((held.diffs, std::fs::read_dir(directory).unwrap().count()), (5, 5));
     }
 }
