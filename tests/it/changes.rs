@@ -52,6 +52,20 @@ fn commit(dir: &Path) {
     git(dir, &["commit", "-q", "-m", "as it was"]);
 }
 
+/// Leaves a merge undecided in a repository without commits.
+fn conflict(dir: &Path) {
+    for (branch, text) in [("main", "base"), ("side", "side"), ("main", "main")] {
+        if text != "base" {
+            let is_new: &[&str] = if branch == "side" { &["-b"] } else { &[] };
+            git(dir, &[&["checkout", "-q"], is_new, &[branch]].concat());
+        }
+        fs::write(dir.join("a.txt"), text).expect("the directory is ours");
+        commit(dir);
+    }
+    let merge = Command::new("git").args(["merge", "side"]).current_dir(dir).env("HOME", dir).output();
+    assert!(!merge.expect("there is git").status.success());
+}
+
 /// Every file below a directory, with its content.
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
@@ -315,7 +329,9 @@ async fn no_program_that_the_repository_names_is_run() {
     assert_eq!(run(&hive, &agent, "TASK-2", "echo again >> old.txt; echo y > sub/x").await, ["old.txt"]);
     ctl(&hive, &["show", "TASK-2", "--diff"]).await.expect(0);
     assert!(!evil.exists());
-    drop(work);
+    // It would have been, for one who takes the repository's word.
+    let status = Command::new("git").args(["status"]).current_dir(&work).output();
+    assert!(status.is_ok() && evil.exists());
 }
 
 fn shell_word(text: &str) -> String {
@@ -334,6 +350,14 @@ async fn repositories_come_in_many_shapes() {
     assert_eq!(changed, ["here.txt", "more.txt"], "what is above is not in the working directory");
     let diff = ctl(&hive, &["show", "TASK-1", "--diff"]).await.expect(0).out;
     assert!(diff.contains("+++ b/work/here.txt"), "{diff}");
+
+    // Names of objects of another length, and a decision to be taken there too.
+    let (hive, work) = with_directory("");
+    git(&work, &["init", "-q", "-b", "main", "--object-format=sha256"]);
+    conflict(&work);
+    let agent = Agent::start(&hive).await;
+    assert_eq!(run(&hive, &agent, "TASK-1", "echo decided > a.txt; touch b.txt").await, ["a.txt", "b.txt"]);
+    assert_eq!(warnings(&agent, "TASK-1").await, [""; 0]);
 
     // A linked work tree, with sparse and split indexes and a merge that is not decided.
     let (hive, work) = with_directory("");

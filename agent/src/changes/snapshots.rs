@@ -106,7 +106,8 @@ impl Snapshots {
         let paths = parts(&list).filter_map(|line| Some(&line[line.iter().position(|b| *b == b'\t')? + 1..]));
         let mut paths: Vec<&[u8]> = paths.collect();
         paths.dedup();
-        let input: Vec<u8> = paths.iter().flat_map(|path| removal(path)).collect();
+        let digits = if self.repository.object_format == "sha256" { 64 } else { 40 };
+        let input: Vec<u8> = paths.iter().flat_map(|path| removal(path, digits)).collect();
         if input.is_empty() {
             return Ok(());
         }
@@ -115,9 +116,9 @@ impl Snapshots {
     }
 }
 
-/// The line for `--index-info` that takes a path out, whatever stage it has.
-fn removal(path: &[u8]) -> Vec<u8> {
-    [b"0 0000000000000000000000000000000000000000\t", path, b"\0"].concat()
+/// The line for `--index-info` that takes a path out, whatever stage it has. Names of objects have so many digits.
+fn removal(path: &[u8], digits: usize) -> Vec<u8> {
+    [b"0 ", "0".repeat(digits).as_bytes(), b"\t", path, b"\0"].concat()
 }
 
 /// Compares trees, which needs no order.
