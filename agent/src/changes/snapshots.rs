@@ -70,8 +70,11 @@ impl Snapshots {
 
     /// Takes a snapshot. Gives the tree, and about how many bytes were stored for it.
     pub(super) async fn take(&mut self, run_id: &str) -> Result<(Tree, u64), GitError> {
-        let changed = ["ls-files", "-z", "-m", "-d", "-o", "--exclude-standard", "--", "."];
-        let list = self.git.list(run_id, &changed).await?;
+        // Each looks at all there is, so both at a time. What is deleted is modified too.
+        let modified = ["ls-files", "-z", "-m", "--", "."];
+        let new = ["ls-files", "-z", "-o", "--exclude-standard", "--", "."];
+        let (list, new) = tokio::try_join!(self.git.list(run_id, &modified), self.git.list(run_id, &new))?;
+        let list = [list, new].concat();
         let workdir = self.workdir.clone();
         let found = blocking(move || Ok(Found::sort(&workdir, &list))).await?;
         if let Some(tree) = self.tree.as_ref().filter(|_| found.gone.is_empty() && found.there.is_empty()) {
@@ -258,7 +261,7 @@ impl Found {
         for path in parts(list).filter(|path| !path.ends_with(b"/")) {
             let relative = Path::new(std::ffi::OsStr::from_bytes(path));
             let is_the_hives = relative.components().any(|part| part == Component::Normal(MARK.as_ref()));
-            // What is gone has changed as well, and comes twice.
+            // What a merge left undecided comes more than once.
             if is_the_hives || path == before {
                 continue;
             }
