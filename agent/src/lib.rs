@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod approval;
+pub mod changes;
 mod claim;
 pub mod cli;
 pub mod controls;

@@ -30,8 +30,9 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
-use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
+use crate::adapter::{Adapter, Control, Outcome, Report, RunSpec};
 use crate::approval::{Desk, Policy};
+use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
 use crate::hub::Hub;
@@ -55,6 +56,8 @@ pub enum Message {
     Inbox(InboxEvent<TaskReading>, std::sync::mpsc::SyncSender<()>),
     /// A run reports.
     Run(RunId, Report),
+    /// What a run changed; its end follows.
+    Changed(RunId, Changes),
     /// A run has said something for the first time.
     Spoke(RunId),
     /// Somebody wants something.
@@ -91,12 +94,14 @@ pub struct Driver {
     adapter: Adapter,
     policy: Policy,
     desk: Desk,
+    tracker: Arc<Tracker>,
     runtime: tokio::runtime::Handle,
     mail: Sender<Message>,
     started: Instant,
 
     runs: HashMap<RunId, LiveRun>,
     outcomes: HashMap<RunId, Outcome>,
+    changes: HashMap<RunId, Changes>,
     files: files::Files,
     attached: HashMap<ItemId, HashSet<Connection>>,
     user_pause: Option<PauseFile>,
@@ -118,7 +123,7 @@ struct LiveRun {
     /// The conversation that it is part of.
     session: String,
     turn: Arc<Turn>,
-    run: Option<Run>,
+    run: Option<Watched>,
     kept: Position,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
@@ -168,6 +173,9 @@ impl Driver {
         let Parts { identity, settings, store, hub, outbox, adapter, policy, runtime, mail } = parts;
         let counts = store.counts()?;
         let recent_endings = store.last_endings(RECENT_ENDINGS)?.into_iter().rev().collect();
+        let Identity { hive, bot, workdir, .. } = &identity;
+        let tracker = Tracker::new(hive, bot, workdir, settings.track_changes);
+        tracker.warm_up(&runtime);
         let mut driver = Self {
             core: Coordinator::new(records::rules(&settings)),
             identity,
@@ -178,11 +186,13 @@ impl Driver {
             adapter,
             policy,
             desk: Desk::default(),
+            tracker,
             runtime,
             mail,
             started: Instant::now(),
             runs: HashMap::new(),
             outcomes: HashMap::new(),
+            changes: HashMap::new(),
             files: files::Files::default(),
             attached: HashMap::new(),
             user_pause: None,
@@ -247,6 +257,10 @@ impl Driver {
         match message {
             Message::Inbox(event, _taken) => self.inbox_event(event),
             Message::Run(run, report) => self.run_reports(run, report),
+            Message::Changed(run, changes) => {
+                self.changes.insert(run, changes);
+                Ok(())
+            }
             Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
@@ -279,6 +293,7 @@ impl Driver {
                 let reply = self.feed(Event::RunEnded { run, how })?;
                 self.runs.remove(&run);
                 self.outcomes.remove(&run);
+                self.changes.remove(&run);
                 reply
             }
         };
@@ -359,11 +374,14 @@ impl Driver {
         match effect {
             Effect::Start { run, spec } => {
                 let Some(live) = self.runs.get_mut(&run) else { return };
-                let (mail, spoke) = (self.mail.clone(), self.mail.clone());
+                let [mail, spoke, changed] = [(); 3].map(|()| self.mail.clone());
                 // Nobody listens any more only when the driver has ended, and with it every run.
                 live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
                 let report = move |report| drop(mail.send(Message::Run(run, report)));
-                live.run = Some(self.adapter.start(&self.runtime, spec, Arc::clone(&live.turn), report));
+                let changed = move |changes| drop(changed.send(Message::Changed(run, changes)));
+                let turn = Arc::clone(&live.turn);
+                live.run =
+                    Some(self.tracker.start(&self.adapter, &self.runtime, spec, turn, report, changed));
             }
             Effect::Control { run, control } => {
                 if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {

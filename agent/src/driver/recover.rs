@@ -9,6 +9,7 @@ use hive_shared::work::{Source, Status, WhenBusy};
 use super::ends::Ending;
 use super::{Driver, FirstScan};
 use crate::adapter::{acp, process};
+use crate::changes;
 use crate::coordinator::{ChatSpec, Event};
 use crate::inbox::Fingerprint;
 use crate::outbox::Job;
@@ -20,6 +21,7 @@ impl Driver {
         let mut marks: HashSet<String> =
             unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
         let runs = marks.len();
+        marks.extend(marks.iter().map(|run| changes::id_of(run)).collect::<Vec<_>>());
         // An agent that serves many runs outlives each of them.
         marks.insert(acp::mark(self.store.epoch()));
         let swept = process::sweep_leftovers(&marks);

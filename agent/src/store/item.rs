@@ -143,6 +143,9 @@ pub struct Detail {
     /// What had to be guessed or left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Why no diff of it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_diff: Option<String>,
     /// Who prompts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,

@@ -137,6 +137,8 @@ pub struct BotSettings {
     /// The most bytes of a response; what is beyond is cut.
     #[serde(with = "values::bytes")]
     pub max_output: u64,
+    /// Whether git is asked what a run changed in the working directory.
+    pub track_changes: bool,
     /// How requests for permission are answered; see [`BotSettings::approval_of`].
     pub approval: Approval,
     /// The same for file tasks.
@@ -230,6 +232,7 @@ impl Default for BotSettings {
             dependency_timeout: minutes(24 * 60),
             max_attempts: 3,
             max_output: 64 << 20,
+            track_changes: true,
             approval: Approval::Ask,
             approval_file: None,
             approval_chat: None,

@@ -99,6 +99,7 @@ fn in_words(expected: &dyn Expected) -> String {
         "a map" => "a table",
         "a string" => "a text in quotes",
         "path string" => "a path in quotes",
+        "a boolean" => "true or false",
         "u32" | "u64" => "a whole number, 0 or more",
         "f64" => "a number",
         other => other,
@@ -154,6 +155,11 @@ impl<'de> Deserializer<'de> for Node {
         visitor.visit_some(self)
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
+        let truth = self.variable_text().and_then(|text| text.trim().parse::<bool>().ok());
+        self.with_variable_as(truth.map(Value::Boolean)).deserialize_any(visitor)
+    }
+
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
         self.deserialize_u64(visitor)
     }
@@ -194,7 +200,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 char str string bytes byte_buf unit unit_struct newtype_struct
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 char str string bytes byte_buf unit unit_struct newtype_struct
         tuple tuple_struct map struct identifier ignored_any
     }
 }

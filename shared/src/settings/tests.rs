@@ -78,6 +78,7 @@ fn variables_are_read_as_what_is_asked_for() {
         ("HIVE_AGENT_COMMAND", r#"agent --say "two words""#),
         ("HIVE_AGENT_MAX_ATTEMPTS", "7"),
         ("HIVE_AGENT_MAX_OUTPUT", "1024"),
+        ("HIVE_AGENT_TRACK_CHANGES", "false"),
         ("HIVE_AGENT_ECHO__DELAY_MS", "0"),
         ("HIVE_AGENT_OPENAI__MODEL", "4"),
         ("HIVE_AGENT_OPENAI__TEMPERATURE", "0.5"),
@@ -91,6 +92,7 @@ fn variables_are_read_as_what_is_asked_for() {
     assert!(settings.adapter_configured);
     assert_eq!(settings.command, ["agent", "--say", "two words"]);
     assert_eq!((settings.max_attempts, settings.max_output, settings.echo.delay_ms), (7, 1_024, 0));
+    assert!(!settings.track_changes);
     assert_eq!(settings.openai.model.as_deref(), Some("4"));
     assert_eq!(settings.openai.temperature, Some(0.5));
     assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
@@ -174,6 +176,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
             "task_limit = true",
             r#"task_limit: this should be a number of seconds or a duration such as "10m", not boolean `true`"#,
         ),
+        ("track_changes = 'no'", "track_changes: this should be true or false, not the text \"no\""),
         (
             "task_limit = 'soon'",
             "task_limit: 'soon' is no duration: write seconds (300) or units (90s, 10m, 1h30m, 2d)",
