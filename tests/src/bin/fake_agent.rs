@@ -32,6 +32,8 @@ struct Manners {
     wants_login: bool,
     /// It has modes.
     has_modes: bool,
+    /// It opens a session only once there is a file `go`.
+    opens_slowly: bool,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         replays_late: has("--late-replay"),
         wants_login: has("--login"),
         has_modes: has("--modes"),
+        opens_slowly: has("--slow-new"),
     };
     if has("--fails-to-start") {
         eprintln!("cannot read my configuration");
@@ -116,7 +119,8 @@ impl Agent {
                     &id,
                     json!({"protocolVersion": version,
                            "agentInfo": {"name": "fake", "title": "Fake Agent", "version": "1"},
-                           "agentCapabilities": {"loadSession": !self.manners.forgets},
+                           "agentCapabilities": {"loadSession": !self.manners.forgets,
+                                                 "sessionCapabilities": {"close": {}}},
                            "authMethods": if self.manners.wants_login { logins } else { json!([]) }}),
                 );
             }
@@ -124,6 +128,11 @@ impl Agent {
                 self.refuse(&id, -32000, "Authentication required", json!({"details": "no FAKE_KEY is set"}));
             }
             "session/new" => {
+                if self.manners.opens_slowly {
+                    while !Path::new("go").exists() {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                }
                 let number = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
                 let session = format!("S-{}-{number}", std::process::id());
                 self.answer(&id, self.with_modes(json!({"sessionId": session})));
@@ -132,7 +141,7 @@ impl Agent {
                 self.refuse(&id, -32603, "Internal error", json!({"details": "no such session"}));
             }
             "session/load" => self.load(&id, &session),
-            "session/set_mode" => self.answer(&id, json!({})),
+            "session/set_mode" | "session/close" => self.answer(&id, json!({})),
             "session/prompt" => {
                 let turn = Arc::new(Turn {
                     session: session.clone(),

@@ -1,9 +1,8 @@
 //! One process of an agent, and the connection to it, from the handshake to its death.
 
-use std::collections::HashSet;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent_client_protocol::schema::ProtocolVersion;
@@ -12,7 +11,7 @@ use agent_client_protocol::v1::schema::{AuthMethod, Implementation, InitializeRe
 use agent_client_protocol::{self as protocol, Client, Lines, UntypedMessage};
 use hive_shared::api::code;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -33,6 +32,9 @@ const CLOSED_GRACE: Duration = Duration::from_secs(1);
 /// How long stderr is read on when nobody is left to write.
 const DRAIN_LIMIT: Duration = Duration::from_millis(300);
 
+/// How many sessions are left open in an agent that can load them again.
+const MAX_OPEN: usize = 8;
+
 /// The protocol's code of an error that a login would mend; JSON-RPC leaves it to everyone's own use.
 const AUTH_REQUIRED: i32 = -32_000;
 
@@ -43,9 +45,10 @@ pub(super) struct Agent {
     router: Arc<Router>,
     /// Whether it can take up a session of an earlier life.
     pub(super) loads_sessions: bool,
+    closes_sessions: bool,
     logins: Vec<AuthMethod>,
-    /// The sessions that it has open.
-    open: Mutex<HashSet<String>>,
+    /// The sessions that it has open, the one that was last used at the end.
+    open: Mutex<Vec<String>>,
     pub(super) household: Household,
     orders: mpsc::UnboundedSender<Order>,
     death: watch::Receiver<Option<Failure>>,
@@ -134,6 +137,7 @@ impl Agent {
             connection,
             router,
             loads_sessions: answer.agent_capabilities.load_session,
+            closes_sessions: answer.agent_capabilities.session_capabilities.close.is_some(),
             logins: answer.auth_methods,
             open: Mutex::default(),
             household,
@@ -196,11 +200,36 @@ impl Agent {
     }
 
     pub(super) fn has_open(&self, session: &str) -> bool {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).contains(session)
+        self.open().iter().any(|open| open == session)
     }
 
-    pub(super) fn opened(&self, session: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_owned());
+    /// The session is in use. Those that were not for longest are closed where there are many: an agent may keep a
+    /// process for each.
+    pub(super) fn uses(&self, session: &str) {
+        let surplus = {
+            let mut open = self.open();
+            open.retain(|known| known != session);
+            open.push(session.to_owned());
+            if open.len() > MAX_OPEN && self.loads_sessions { Some(open.remove(0)) } else { None }
+        };
+        if let Some(surplus) = surplus {
+            self.close(&surplus);
+        }
+    }
+
+    /// The session is not needed any more, or not for now.
+    pub(super) fn close(&self, session: &str) {
+        self.open().retain(|known| known != session);
+        if self.closes_sessions {
+            let params = json!({"sessionId": session});
+            let request = UntypedMessage { method: "session/close".to_owned(), params };
+            // Whatever it answers, nothing follows.
+            self.connection.send_request(request).detach();
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -306,6 +335,7 @@ impl Body {
         death: watch::Sender<Option<Failure>>,
     ) {
         let mut kill_at: Option<Instant> = None;
+        let mut was_told = false;
         let mut is_connected = true;
         let status = loop {
             tokio::select! {
@@ -313,9 +343,11 @@ impl Body {
                 status = self.child.wait() => break status,
                 order = orders.recv() => match order {
                     Some(Order::Terminate) => {
+                        was_told = true;
                         let _ = self.tree.signal_all(&[Signal::SIGTERM, Signal::SIGCONT]).await;
                     }
                     Some(Order::Kill) | None => {
+                        was_told = true;
                         let _ = self.tree.signal_all(&[Signal::SIGKILL]).await;
                         // The sender may be gone, and would be so again at once.
                         break self.child.wait().await;
@@ -355,7 +387,11 @@ impl Body {
         self.stderr.abort();
         let mut failure = command::how_it_ended(status, &self.words.get());
         failure.message = format!("the agent {}", failure.message);
-        tracing::info!(how = failure.message, "the agent is gone");
+        if was_told {
+            tracing::debug!("the agent was ended");
+        } else {
+            tracing::warn!(how = failure.message, "the agent is gone");
+        }
         death.send_replace(Some(failure));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hive_shared::api::code;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::Failure;
@@ -49,10 +50,25 @@ pub(super) enum How {
     },
 }
 
-/// Opens the session that is wanted, or a new one.
-pub(super) async fn open(keeper: Arc<Keeper>, wanted: Option<String>) -> Result<Opened, Failure> {
+/// Opens the session that is wanted, or a new one. Giving up waiting leaves nothing open that nobody wants.
+pub(super) fn open(
+    keeper: Arc<Keeper>,
+    wanted: Option<String>,
+) -> oneshot::Receiver<Result<Opened, Failure>> {
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let opened = opening(&keeper, wanted).await;
+        if let Err(Ok(Opened { agent, id, how: How::New { .. } })) = sender.send(opened) {
+            agent.close(&id);
+        }
+    });
+    receiver
+}
+
+async fn opening(keeper: &Keeper, wanted: Option<String>) -> Result<Opened, Failure> {
     let agent = keeper.agent().await?;
     if let Some(id) = wanted.as_ref().filter(|id| agent.has_open(id)) {
+        agent.uses(id);
         return Ok(Opened { id: id.clone(), agent, how: How::Kept });
     }
     let opening = async {
@@ -60,7 +76,7 @@ pub(super) async fn open(keeper: Arc<Keeper>, wanted: Option<String>) -> Result<
         if let Some(mode) = &keeper.config.mode {
             set_mode(&agent, &id, mode, &answer).await?;
         }
-        agent.opened(&id);
+        agent.uses(&id);
         Ok((id, how))
     };
     match timeout(OPEN_LIMIT, opening).await {
