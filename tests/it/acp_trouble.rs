@@ -20,7 +20,7 @@ async fn ended(settings: &str, flags: &[&str], words: &str) -> (Hive, Response) 
 async fn fails(flags: &[&str], words: &str) -> (String, String) {
     let (_, response) = ended("", flags, words).await;
     assert_eq!(response.header.status.as_str(), "failed", "{response:?}");
-    (response.header.error_code.unwrap(), response.header.error.unwrap())
+    (response.header.error_code.expect("a code"), response.header.error.expect("a message"))
 }
 
 /// A bot in the middle of a task with these words.

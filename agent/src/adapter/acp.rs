@@ -2,6 +2,7 @@
 //! run to the next; a session for each conversation.
 
 mod agent;
+mod body;
 mod client;
 mod lines;
 mod prompt;

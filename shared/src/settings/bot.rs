@@ -27,7 +27,7 @@ words! {
         Codex = "codex",
         /// Gemini CLI.
         Gemini = "gemini",
-        /// OpenCode.
+        /// `OpenCode`.
         Opencode = "opencode",
         /// Qwen Code.
         Qwen = "qwen",

@@ -79,17 +79,14 @@ async fn opening(keeper: &Keeper, wanted: Option<String>) -> Result<Opened, Fail
         agent.uses(&id);
         Ok((id, how))
     };
-    match timeout(OPEN_LIMIT, opening).await {
-        Ok(opened) => opened.map(|(id, how)| Opened { agent: Arc::clone(&agent), id, how }),
-        Err(_) => {
-            agent.kill();
-            let limit = OPEN_LIMIT.as_secs();
-            Err(Failure::new(
-                code::ADAPTER_ERROR,
-                format!("the agent did not open a session within {limit} s, and was ended"),
-            ))
-        }
-    }
+    let Ok(opened) = timeout(OPEN_LIMIT, opening).await else {
+        agent.kill();
+        let limit = OPEN_LIMIT.as_secs();
+        let message = format!("the agent did not open a session within {limit} s, and was ended");
+        return Err(Failure::new(code::ADAPTER_ERROR, message));
+    };
+    let (id, how) = opened?;
+    Ok(Opened { agent, id, how })
 }
 
 async fn load_or_create(
