@@ -108,6 +108,20 @@ async fn an_agent_that_dies_fails_the_turn_with_its_last_words_and_is_started_ag
 }
 
 #[tokio::test]
+async fn an_agent_that_dies_while_it_is_not_needed_is_nobodys_failure() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "hello");
+    hive.answer("TASK-1").await;
+    for process in agent.descendants() {
+        process.signal(nix::sys::signal::Signal::SIGKILL);
+    }
+    hive.drop_task("TASK-2.md", "hello");
+    assert_eq!(hive.answer("TASK-2").await.text, "you said: hello");
+    assert_eq!(times(&hive, "started"), 2);
+}
+
+#[tokio::test]
 async fn an_agent_that_will_not_end_goes_down_the_ladder_and_the_next_item_runs() {
     let agent = hive_tests::binary("fake_agent");
     let script = json!(format!("trap '' TERM; exec {}", agent.display()));

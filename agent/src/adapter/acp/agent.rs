@@ -44,6 +44,7 @@ pub(super) struct Agent {
     orders: mpsc::UnboundedSender<Order>,
     death: watch::Receiver<Option<Failure>>,
     was_told_to_end: AtomicBool,
+    is_in_use: AtomicBool,
 }
 
 impl Agent {
@@ -128,6 +129,7 @@ impl Agent {
             orders,
             death,
             was_told_to_end: AtomicBool::new(false),
+            is_in_use: AtomicBool::new(false),
         }
     }
 
@@ -191,6 +193,7 @@ impl Agent {
     /// The session is in use. Those that were not for longest are closed where there are many: an agent may keep a
     /// process for each.
     pub(super) fn uses(&self, session: &str) {
+        self.is_in_use.store(true, Ordering::Relaxed);
         let surplus = {
             let mut open = self.open();
             open.retain(|known| known != session);
@@ -219,6 +222,11 @@ impl Agent {
 
     pub(super) fn is_alive(&self) -> bool {
         self.death.borrow().is_none()
+    }
+
+    /// Whether it has ever opened a session.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.is_in_use.load(Ordering::Relaxed)
     }
 
     /// Whether its end was our doing.

@@ -67,6 +67,19 @@ pub(super) fn open(
 
 async fn opening(keeper: &Keeper, wanted: Option<String>) -> Result<Opened, Failure> {
     let agent = keeper.agent().await?;
+    let was_in_use = agent.is_in_use();
+    match open_with(keeper, agent.clone(), wanted.clone()).await {
+        // It has died since it was last needed, and nobody had noticed.
+        Err(failure) if was_in_use && !agent.is_alive() && !agent.was_told_to_end() => {
+            tracing::warn!(%failure, "the agent is started again");
+            let agent = keeper.agent().await?;
+            open_with(keeper, agent, wanted).await
+        }
+        opened => opened,
+    }
+}
+
+async fn open_with(keeper: &Keeper, agent: Arc<Agent>, wanted: Option<String>) -> Result<Opened, Failure> {
     if let Some(id) = wanted.as_ref().filter(|id| agent.has_open(id)) {
         agent.uses(id);
         return Ok(Opened { id: id.clone(), agent, how: How::Kept });
