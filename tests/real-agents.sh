@@ -20,7 +20,7 @@ play() {
     task() { printf '%s\n' "$2" >"$tasks/.$1" && mv "$tasks/.$1" "$tasks/$1.md"; }
     ended() { "$BIN/hivectl" wait "$1" --timeout 120 >/dev/null 2>&1; cat "$responses/$1-response.md"; }
     check() { if eval "$2"; then echo "ok    $1"; else echo "FAIL  $1"; failed=1; fi; }
-    others() { ps axo pid=,args= | grep -v -E "mock.mjs|real-agents|sandbox|hive-agent| ps | grep | bash" ; }
+    others() { ps axo pid=,args= | grep -v -E "defunct|mock.mjs|real-agents|sandbox|hive-agent| ps | grep | bash" ; }
     said() { "$BIN/hivectl" ask BOT-002 "$1" 2>/dev/null; }
 
     start
@@ -49,7 +49,7 @@ play() {
 
     kill "$bot"; wait "$bot"
     check "the bot stops with 0" "[ $? = 0 ]"
-    check "nothing is left when it has stopped" '[ -z "$(others)" ]'
+    check "nothing is left when it has stopped" '[ -z "$(others)" ] || { others; false; }'
     return $failed
 }
 
