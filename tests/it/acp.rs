@@ -137,6 +137,42 @@ async fn a_chat_goes_on_in_its_session_after_a_restart() {
 }
 
 #[tokio::test]
+async fn sessions_that_are_done_with_are_closed_and_a_conversations_is_not() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    let mut chat = agent.chat().await;
+    chat.prompt_with("CHAT-1", "hi", json!({"session": "s0"})).await;
+    chat.turn("CHAT-1").await;
+    hive.drop_task("TASK-1.md", "hello");
+    hive.answer("TASK-1").await;
+    until_logged(&hive, "session/close").await;
+    // One that was not used for long may be loaded again.
+    for n in 1..=8 {
+        let id = format!("CHAT-more-{n}");
+        assert_eq!(times(&hive, "session/close"), 1);
+        chat.prompt_with(&id, "hi", json!({"session": format!("s{n}")})).await;
+        chat.turn(&id).await;
+    }
+    hive.until("the oldest is closed", || (times(&hive, "session/close") == 2).then_some(())).await;
+    chat.prompt_with("CHAT-2", "again", json!({"session": "s0"})).await;
+    assert_eq!(chat.turn("CHAT-2").await.text(), "you said: again");
+    assert_eq!(times(&hive, "session/load"), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_waits_for_any_more_is_closed() {
+    let hive = Hive::acp(&["--slow-new"], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "hello");
+    until_logged(&hive, "session/new").await;
+    agent.api().delete("tasks/TASK-1").await.ok();
+    assert_eq!(hive.answer("TASK-1").await.header.status.as_str(), "cancelled");
+    hive.touch("go");
+    until_logged(&hive, "session/close").await;
+    assert_eq!(times(&hive, "session/prompt"), 0);
+}
+
+#[tokio::test]
 async fn a_warm_agent_is_started_with_the_bot() {
     let hive = Hive::acp(&[], "warm = true");
     let _agent = Agent::start(&hive).await;

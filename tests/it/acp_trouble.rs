@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::acp::{times, until_logged};
 
 /// What becomes of a task with these words.
-async fn ended(flags: &[&str], words: &str) -> (Hive, Response) {
-    let hive = Hive::acp(flags, "");
+async fn ended(settings: &str, flags: &[&str], words: &str) -> (Hive, Response) {
+    let hive = Hive::acp(flags, settings);
     let _agent = Agent::start(&hive).await;
     hive.drop_task("TASK-1.md", words);
     let response = hive.answer("TASK-1").await;
@@ -18,9 +18,9 @@ async fn ended(flags: &[&str], words: &str) -> (Hive, Response) {
 
 /// How a task fails with these words: its code and its message.
 async fn fails(flags: &[&str], words: &str) -> (String, String) {
-    let (_, response) = ended(flags, words).await;
+    let (_, response) = ended("", flags, words).await;
     assert_eq!(response.header.status.as_str(), "failed", "{response:?}");
-    (response.header.error_code.unwrap(), response.header.error.unwrap())
+    (response.header.error_code.expect("a code"), response.header.error.expect("a message"))
 }
 
 /// A bot in the middle of a task with these words.
@@ -108,6 +108,20 @@ async fn an_agent_that_dies_fails_the_turn_with_its_last_words_and_is_started_ag
 }
 
 #[tokio::test]
+async fn an_agent_that_dies_while_it_is_not_needed_is_nobodys_failure() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "hello");
+    hive.answer("TASK-1").await;
+    for process in agent.descendants() {
+        process.signal(nix::sys::signal::Signal::SIGKILL);
+    }
+    hive.drop_task("TASK-2.md", "hello");
+    assert_eq!(hive.answer("TASK-2").await.text, "you said: hello");
+    assert_eq!(times(&hive, "started"), 2);
+}
+
+#[tokio::test]
 async fn an_agent_that_will_not_end_goes_down_the_ladder_and_the_next_item_runs() {
     let agent = hive_tests::binary("fake_agent");
     let script = json!(format!("trap '' TERM; exec {}", agent.display()));
@@ -164,14 +178,14 @@ async fn nothing_of_an_agent_is_left_when_the_bot_stops() {
 
 #[tokio::test]
 async fn what_is_no_message_or_not_known_is_borne_with() {
-    let (_, response) = ended(&[], "noise").await;
+    let (_, response) = ended("", &[], "noise").await;
     assert_eq!(response.header.status.as_str(), "completed", "{response:?}");
     assert_eq!(response.text, "_vendor/ask: -32601\nterminal/create: -32601\n");
 }
 
 #[tokio::test]
 async fn a_huge_update_is_left_out_and_a_flood_of_stderr_is_drained() {
-    let (_, response) = ended(&[], "huge flood trace").await;
+    let (_, response) = ended("", &[], "huge flood trace").await;
     assert_eq!((response.header.status.as_str(), response.text.as_str()), ("completed", "small\nflooded\n"));
 }
 
@@ -239,14 +253,21 @@ async fn a_run_that_waits_for_a_mute_agent_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn questions_are_answered_also_two_at_once_and_may_be_taken_back() {
-    for (words, text) in
-        [("ask", "no\n"), ("ask-twice", "no\nno\n"), ("ask-withdraw ask", "no\nwithdrawn: -32800\n")]
-    {
-        let (_, response) = ended(&[], words).await;
+async fn questions_are_answered_also_two_at_once() {
+    for (words, text) in [("ask", "no\n"), ("ask-twice", "no\nno\n")] {
+        let (_, response) = ended("approval = \"deny\"", &[], words).await;
         assert_eq!((response.header.status.as_str(), response.text.as_str()), ("completed", text));
     }
-    assert_eq!(fails(&[], "ask gives-up").await.0, "denied");
+    let (_, response) = ended("approval = \"deny\"", &[], "ask gives-up").await;
+    assert_eq!(response.header.error_code.as_deref(), Some("denied"));
+}
+
+#[tokio::test]
+async fn a_question_may_be_taken_back() {
+    let (_, response) = ended("approval = \"deny\"", &[], "ask-withdraw").await;
+    // Whichever comes first, the answer or the withdrawal, the turn goes on.
+    let text = response.text.as_str();
+    assert!(["withdrawn: null\n", "withdrawn: -32800\n"].contains(&text), "{text}");
 }
 
 #[tokio::test]

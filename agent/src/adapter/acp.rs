@@ -2,6 +2,7 @@
 //! run to the next; a session for each conversation.
 
 mod agent;
+mod body;
 mod client;
 mod lines;
 mod prompt;
@@ -154,8 +155,12 @@ impl Acp {
 impl Keeper {
     /// The live agent, which is started if there is none. Giving up waiting does not give up the start.
     async fn agent(&self) -> Result<Arc<Agent>, Failure> {
-        let start = self.start()?;
-        start.await
+        let agent = self.start()?.await?;
+        if agent.is_alive() {
+            return Ok(agent);
+        }
+        // It has died unseen, long after its start.
+        self.start()?.await
     }
 
     fn start(&self) -> Result<Start, Failure> {

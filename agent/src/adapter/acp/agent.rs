@@ -1,9 +1,7 @@
 //! One process of an agent, and the connection to it, from the handshake to its death.
 
-use std::collections::HashSet;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use agent_client_protocol::schema::ProtocolVersion;
@@ -11,27 +9,22 @@ use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{AuthMethod, Implementation, InitializeRequest, InitializeResponse};
 use agent_client_protocol::{self as protocol, Client, Lines, UntypedMessage};
 use hive_shared::api::code;
-use nix::sys::signal::Signal;
-use serde_json::Value;
-use tokio::process::{Child, Command};
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
-use super::super::exec::command::{self, last_lines, unavailable};
-use super::super::process::{self, Backoff, Household, Left, RUN_ID, Tree};
+use super::super::exec::command::last_lines;
+use super::super::process::Household;
 use super::super::{Failure, Reporter};
+use super::body::{Body, Order, died, spawn};
 use super::client::{Event, Events, Router};
 use super::{Config, lines};
 
 /// How long an agent may take from its start to its first answer.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long an agent may live on without its streams.
-const CLOSED_GRACE: Duration = Duration::from_secs(1);
-
-/// How long stderr is read on when nobody is left to write.
-const DRAIN_LIMIT: Duration = Duration::from_millis(300);
+/// How many sessions are left open in an agent that can load them again.
+const MAX_OPEN: usize = 8;
 
 /// The protocol's code of an error that a login would mend; JSON-RPC leaves it to everyone's own use.
 const AUTH_REQUIRED: i32 = -32_000;
@@ -43,20 +36,15 @@ pub(super) struct Agent {
     router: Arc<Router>,
     /// Whether it can take up a session of an earlier life.
     pub(super) loads_sessions: bool,
+    closes_sessions: bool,
     logins: Vec<AuthMethod>,
-    /// The sessions that it has open.
-    open: Mutex<HashSet<String>>,
+    /// The sessions that it has open, the one that was last used at the end.
+    open: Mutex<Vec<String>>,
     pub(super) household: Household,
     orders: mpsc::UnboundedSender<Order>,
     death: watch::Receiver<Option<Failure>>,
     was_told_to_end: AtomicBool,
-}
-
-/// What the process is to be done to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Terminate,
-    Kill,
+    is_in_use: AtomicBool,
 }
 
 impl Agent {
@@ -90,7 +78,7 @@ impl Agent {
         let answered = tokio::select! {
             biased;
             answered = timeout(HANDSHAKE_LIMIT, handshake) => answered,
-            failure = died(&mut death) => return Err(during_start(failure)),
+            failure = died(&mut death) => return Err(during_start(&failure)),
         };
         let failure = match answered {
             Ok(Ok((connection, answer))) => {
@@ -99,7 +87,7 @@ impl Agent {
                 return Ok(Arc::new(agent));
             }
             Ok(Err(error)) if is_gone(&error) => {
-                return Err(during_start(died(&mut death).await));
+                return Err(during_start(&died(&mut death).await));
             }
             Ok(Err(error)) => Failure::new(
                 code::ADAPTER_ERROR,
@@ -134,12 +122,14 @@ impl Agent {
             connection,
             router,
             loads_sessions: answer.agent_capabilities.load_session,
+            closes_sessions: answer.agent_capabilities.session_capabilities.close.is_some(),
             logins: answer.auth_methods,
             open: Mutex::default(),
             household,
             orders,
             death,
             was_told_to_end: AtomicBool::new(false),
+            is_in_use: AtomicBool::new(false),
         }
     }
 
@@ -185,26 +175,58 @@ impl Agent {
         let wants_login = i32::from(error.code) == AUTH_REQUIRED
             && (!self.logins.is_empty() || words.to_ascii_lowercase().contains("auth"));
         if wants_login {
-            let mut message = format!("{} wants a login first: {words}", self.name);
             let ways: Vec<String> = self.logins.iter().map(way_in).collect();
-            if !ways.is_empty() {
-                message += &format!(". Log in with the agent itself; it knows: {}", ways.join("; "));
-            }
+            let hint = match ways.join("; ") {
+                ways if ways.is_empty() => String::new(),
+                ways => format!(". Log in with the agent itself; it knows: {ways}"),
+            };
+            let message = format!("{} wants a login first: {words}{hint}", self.name);
             return Failure::new(code::LOGIN_REQUIRED, message);
         }
         Failure::new(code::ADAPTER_ERROR, format!("{} could not do {method}: {words}", self.name))
     }
 
     pub(super) fn has_open(&self, session: &str) -> bool {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).contains(session)
+        self.open().iter().any(|open| open == session)
     }
 
-    pub(super) fn opened(&self, session: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(session.to_owned());
+    /// The session is in use. Those that were not for longest are closed where there are many: an agent may keep a
+    /// process for each.
+    pub(super) fn uses(&self, session: &str) {
+        self.is_in_use.store(true, Ordering::Relaxed);
+        let surplus = {
+            let mut open = self.open();
+            open.retain(|known| known != session);
+            open.push(session.to_owned());
+            if open.len() > MAX_OPEN && self.loads_sessions { Some(open.remove(0)) } else { None }
+        };
+        if let Some(surplus) = surplus {
+            self.close(&surplus);
+        }
+    }
+
+    /// The session is not needed any more, or not for now.
+    pub(super) fn close(&self, session: &str) {
+        self.open().retain(|known| known != session);
+        if self.closes_sessions {
+            let params = json!({"sessionId": session});
+            let request = UntypedMessage { method: "session/close".to_owned(), params };
+            // Whatever it answers, nothing follows.
+            self.connection.send_request(request).detach();
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_alive(&self) -> bool {
         self.death.borrow().is_none()
+    }
+
+    /// Whether it has ever opened a session.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.is_in_use.load(Ordering::Relaxed)
     }
 
     /// Whether its end was our doing.
@@ -232,31 +254,6 @@ impl Agent {
         // It fails when it is dead.
         let _ = self.orders.send(order);
     }
-}
-
-fn spawn(config: &Config) -> Result<(Child, Tree), Failure> {
-    let [program, arguments @ ..] = config.command.as_slice() else {
-        return Err(unavailable("no command is set: set `command` in hive.toml".to_owned()));
-    };
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(&config.workdir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .envs(&config.env)
-        .env("HIVE_BOT_ID", config.bot.as_str())
-        .env_remove("HIVE_TASK_ID")
-        .env(RUN_ID, &config.mark);
-    command::hide_tokens(&mut command, &config.env);
-    process::spawn(&mut command, &config.mark).map_err(|error| {
-        let mut message = command::reason(&error, program, &config.workdir, false);
-        if let Some(install) = config.install.filter(|_| error.kind() == std::io::ErrorKind::NotFound) {
-            message += &format!("; its makers install it with `{install}`");
-        }
-        unavailable(message)
-    })
 }
 
 /// Serves the connection until the agent closes it.
@@ -289,87 +286,8 @@ async fn connect(
         .await
 }
 
-/// What an agent is to the system.
-struct Body {
-    child: Child,
-    tree: Tree,
-    connection: JoinHandle<Result<(), protocol::Error>>,
-    stderr: JoinHandle<()>,
-    words: lines::LastWords,
-}
-
-impl Body {
-    /// Watches over the process until nothing of it is left.
-    async fn live(
-        mut self,
-        mut orders: mpsc::UnboundedReceiver<Order>,
-        death: watch::Sender<Option<Failure>>,
-    ) {
-        let mut kill_at: Option<Instant> = None;
-        let mut is_connected = true;
-        let status = loop {
-            tokio::select! {
-                biased;
-                status = self.child.wait() => break status,
-                order = orders.recv() => match order {
-                    Some(Order::Terminate) => {
-                        let _ = self.tree.signal_all(&[Signal::SIGTERM, Signal::SIGCONT]).await;
-                    }
-                    Some(Order::Kill) | None => {
-                        let _ = self.tree.signal_all(&[Signal::SIGKILL]).await;
-                        // The sender may be gone, and would be so again at once.
-                        break self.child.wait().await;
-                    }
-                },
-                ended = &mut self.connection, if is_connected => {
-                    is_connected = false;
-                    kill_at = Some(Instant::now() + CLOSED_GRACE);
-                    if let Ok(Err(error)) = ended {
-                        tracing::debug!(%error, "the connection to the agent broke");
-                    }
-                }
-                () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
-                    kill_at = None;
-                    let _ = self.tree.signal_all(&[Signal::SIGKILL]).await;
-                }
-            }
-        };
-        let mut backoff = Backoff::new();
-        while !process::has_no_children() {
-            match self.tree.signal_all(&[Signal::SIGKILL]).await {
-                Left::Nothing => break,
-                Left::OutOfReach => {
-                    tracing::warn!("processes of the agent have become another user's and are left behind");
-                    break;
-                }
-                Left::Something => backoff.wait().await,
-            }
-        }
-        self.tree.gone();
-        // What the agent had said is read to its end, unless someone out of our reach holds on.
-        let _ = timeout(DRAIN_LIMIT, &mut self.stderr).await;
-        if is_connected {
-            let _ = timeout(DRAIN_LIMIT, &mut self.connection).await;
-        }
-        self.connection.abort();
-        self.stderr.abort();
-        let mut failure = command::how_it_ended(status, &self.words.get());
-        failure.message = format!("the agent {}", failure.message);
-        tracing::info!(how = failure.message, "the agent is gone");
-        death.send_replace(Some(failure));
-    }
-}
-
-async fn died(death: &mut watch::Receiver<Option<Failure>>) -> Failure {
-    match death.wait_for(Option::is_some).await.map(|death| death.clone()) {
-        Ok(Some(failure)) => failure,
-        Ok(None) | Err(_) => Failure::new(code::ADAPTER_ERROR, "the agent is gone"),
-    }
-}
-
-fn during_start(failure: Failure) -> Failure {
-    let message = format!("{} (before it had answered once)", failure.message);
-    Failure { message, ..failure }
+fn during_start(failure: &Failure) -> Failure {
+    Failure::new(failure.code, format!("{failure} (before it had answered once)"))
 }
 
 /// Whether an error says no more than that the agent is not there to answer.

@@ -126,7 +126,13 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.router.lock().remove(&self.session);
+        {
+            let mut sessions = self.router.lock();
+            // Somebody else may listen by now.
+            if sessions.get(&self.session).is_some_and(|sender| sender.same_channel(&self.sender)) {
+                sessions.remove(&self.session);
+            }
+        }
         while let Some(event) = self.waiting() {
             if let Event::Asked(_, responder) = event {
                 let _ = responder.respond(cancelled());

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_last_words_are_bounded() {
         let words = LastWords::default();
-        words.push(&[b'a'; 3 * TAIL_SIZE]);
+        words.push(&vec![b'a'; 3 * TAIL_SIZE]);
         words.push(b"the end");
         assert!(words.get().len() == TAIL_SIZE && words.get().ends_with(b"the end"));
     }

@@ -7,6 +7,7 @@ use hive_shared::chat::{TurnEvent, notice};
 use super::super::exec::OnPreempt;
 use super::super::{Control, Controls, Failure, Outcome, Reporter, RunSpec};
 use super::Keeper;
+use super::agent::Agent;
 use super::prompt::{Prompt, Settled};
 use super::session::{self, How, Opened};
 use super::updates::Updates;
@@ -33,11 +34,25 @@ pub(super) async fn run(
 ) {
     let updates = Updates::new(&spec.workdir);
     // A task has its session to itself: if it has one, it was begun.
-    let is_begun = spec.goes_on || spec.session == spec.item.as_str();
+    let is_tasks = spec.session == spec.item.as_str();
     let session = spec.agent_session.clone();
-    let stage = if session.is_some() && is_begun { Stage::CutShort } else { Stage::Fresh };
-    let mut run = RunOfAgent { keeper, spec, turn, controls, reporter, updates, session, stage, last_key: 0 };
+    let stage = if session.is_some() && (spec.goes_on || is_tasks) { Stage::CutShort } else { Stage::Fresh };
+    let mut run = RunOfAgent {
+        keeper,
+        spec,
+        turn,
+        controls,
+        reporter,
+        updates,
+        session,
+        agent: None,
+        stage,
+        last_key: 0,
+    };
     let result = run.attempts().await;
+    if is_tasks {
+        run.close_session();
+    }
     let (files_modified, usage) = (run.updates.files(), run.updates.usage());
     run.reporter.ended_with(Outcome { result, files_modified, usage });
 }
@@ -52,6 +67,8 @@ pub(super) struct RunOfAgent {
     pub(super) updates: Updates,
     /// What the agent calls the conversation, once it has one.
     session: Option<String>,
+    /// The agent that had it open last.
+    agent: Option<Arc<Agent>>,
     stage: Stage,
     /// The key of the last question.
     pub(super) last_key: u64,
@@ -94,8 +111,14 @@ impl RunOfAgent {
             OnPreempt::Restart => {
                 self.turn.start_over();
                 self.stage = Stage::Fresh;
-                self.session = None;
+                self.close_session();
             }
+        }
+    }
+
+    fn close_session(&mut self) {
+        if let (Some(agent), Some(session)) = (&self.agent, self.session.take()) {
+            agent.close(&session);
         }
     }
 
@@ -113,8 +136,7 @@ impl RunOfAgent {
     /// Opens the session, also while the run is suspended.
     async fn open(&mut self) -> Result<Opened, Failure> {
         loop {
-            let opening = session::open(Arc::clone(&self.keeper), self.session.clone());
-            tokio::pin!(opening);
+            let mut opening = session::open(Arc::clone(&self.keeper), self.session.clone());
             let mut is_suspended = false;
             let mut opened = None;
             let result = loop {
@@ -132,13 +154,16 @@ impl RunOfAgent {
                             return Err(Failure::cancelled());
                         }
                     },
-                    result = &mut opening, if opened.is_none() => opened = Some(result),
+                    result = &mut opening, if opened.is_none() => {
+                        opened = Some(result.unwrap_or_else(|_| Err(Failure::cancelled())));
+                    }
                 }
                 if !is_suspended && let Some(result) = opened.take() {
                     break result;
                 }
             };
             let opened = result?;
+            self.agent = Some(Arc::clone(&opened.agent));
             if opened.how != How::Kept {
                 self.session = Some(opened.id.clone());
                 self.reporter.session(&opened.id);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hive_shared::api::code;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::Failure;
@@ -49,10 +50,38 @@ pub(super) enum How {
     },
 }
 
-/// Opens the session that is wanted, or a new one.
-pub(super) async fn open(keeper: Arc<Keeper>, wanted: Option<String>) -> Result<Opened, Failure> {
+/// Opens the session that is wanted, or a new one. Giving up waiting leaves nothing open that nobody wants.
+pub(super) fn open(
+    keeper: Arc<Keeper>,
+    wanted: Option<String>,
+) -> oneshot::Receiver<Result<Opened, Failure>> {
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let opened = opening(&keeper, wanted).await;
+        if let Err(Ok(Opened { agent, id, how: How::New { .. } })) = sender.send(opened) {
+            agent.close(&id);
+        }
+    });
+    receiver
+}
+
+async fn opening(keeper: &Keeper, wanted: Option<String>) -> Result<Opened, Failure> {
     let agent = keeper.agent().await?;
+    let was_in_use = agent.is_in_use();
+    match open_with(keeper, agent.clone(), wanted.clone()).await {
+        // It has died since it was last needed, and nobody had noticed.
+        Err(failure) if was_in_use && !agent.is_alive() && !agent.was_told_to_end() => {
+            tracing::warn!(%failure, "the agent is started again");
+            let agent = keeper.agent().await?;
+            open_with(keeper, agent, wanted).await
+        }
+        opened => opened,
+    }
+}
+
+async fn open_with(keeper: &Keeper, agent: Arc<Agent>, wanted: Option<String>) -> Result<Opened, Failure> {
     if let Some(id) = wanted.as_ref().filter(|id| agent.has_open(id)) {
+        agent.uses(id);
         return Ok(Opened { id: id.clone(), agent, how: How::Kept });
     }
     let opening = async {
@@ -60,20 +89,17 @@ pub(super) async fn open(keeper: Arc<Keeper>, wanted: Option<String>) -> Result<
         if let Some(mode) = &keeper.config.mode {
             set_mode(&agent, &id, mode, &answer).await?;
         }
-        agent.opened(&id);
+        agent.uses(&id);
         Ok((id, how))
     };
-    match timeout(OPEN_LIMIT, opening).await {
-        Ok(opened) => opened.map(|(id, how)| Opened { agent: Arc::clone(&agent), id, how }),
-        Err(_) => {
-            agent.kill();
-            let limit = OPEN_LIMIT.as_secs();
-            Err(Failure::new(
-                code::ADAPTER_ERROR,
-                format!("the agent did not open a session within {limit} s, and was ended"),
-            ))
-        }
-    }
+    let Ok(opened) = timeout(OPEN_LIMIT, opening).await else {
+        agent.kill();
+        let limit = OPEN_LIMIT.as_secs();
+        let message = format!("the agent did not open a session within {limit} s, and was ended");
+        return Err(Failure::new(code::ADAPTER_ERROR, message));
+    };
+    let (id, how) = opened?;
+    Ok(Opened { agent, id, how })
 }
 
 async fn load_or_create(

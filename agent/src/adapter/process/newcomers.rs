@@ -56,7 +56,7 @@ impl Household {
             let elapsed = started.elapsed();
             let press = match pressed {
                 None => Some(&[Signal::SIGTERM, Signal::SIGCONT][..]),
-                Some(_) if elapsed > TERMINATE_GRACE => Some(&[Signal::SIGKILL][..]),
+                Some(()) if elapsed > TERMINATE_GRACE => Some(&[Signal::SIGKILL][..]),
                 Some(()) => None,
             };
             let call = earlier.clone();
