@@ -123,7 +123,6 @@ mod tests {
             bot: BotId::parse("BOT-002").unwrap(),
             item: ItemId::parse("CHAT-1").unwrap(),
             session: "dana".into(),
-
             agent_session: None,
             goes_on: false,
             earlier,
