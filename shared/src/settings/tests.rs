@@ -298,7 +298,8 @@ fn a_preset_fills_in_what_is_not_set() {
     assert_eq!(settings.env["GOOSE_MODE"], "chat");
 
     for kind in AdapterKind::ALL {
-        let is_named = !matches!(kind, AdapterKind::Echo | AdapterKind::Exec | AdapterKind::Acp);
+        let is_named =
+            !matches!(kind, AdapterKind::Echo | AdapterKind::Exec | AdapterKind::Acp | AdapterKind::OpenAi);
         assert_eq!(kind.preset().is_some(), is_named, "{kind}");
     }
 }
