@@ -3,6 +3,8 @@
 
 mod desk;
 mod policy;
+mod shown;
 
 pub use desk::{Closed, Desk, Open, Refused};
 pub use policy::{BadRule, Policy, Verdict, choose};
+pub use shown::shown;

@@ -160,3 +160,54 @@ async fn a_rule_that_cannot_be_meant_is_told_before_anything_runs() {
     assert_eq!(exit.status.code(), Some(1));
     assert!(exit.stderr.contains("approval_allow: 'execute'"), "{}", exit.stderr);
 }
+
+#[tokio::test]
+async fn a_request_that_leaves_no_choice_is_denied_at_once() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-nothing");
+    assert_eq!(hive.answer("TASK-1").await.text, "cancelled\n");
+    let denied = agent.api().entries("kind=control&status=cancelled").await;
+    assert_eq!((denied.len(), &denied[0]["error_code"]), (1, &json!("denied")));
+}
+
+#[tokio::test]
+async fn of_a_request_beyond_all_bounds_people_are_shown_the_beginning() {
+    let hive = Hive::acp(&[], "approval_allow = [\"read\"]");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-much");
+    let [approval] = &waiting(&agent, 1).await[..] else { panic!("one waits") };
+    assert!(approval.to_string().len() < 200_000, "{}", approval.to_string().len());
+    assert!(record_of(&agent, approval).await.to_string().len() < 200_000);
+    let options: Vec<&Value> = approval["options"].as_array().into_iter().flatten().collect();
+    assert_eq!((options.len(), &options[0]["id"]), (1, &json!("yes")));
+    let id = approval["approval_id"].as_str().expect("an id");
+    agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
+    assert_eq!(hive.answer("TASK-1").await.text, "yes\n");
+}
+
+#[tokio::test]
+async fn more_requests_at_once_than_anyone_can_read_are_denied() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-many");
+    for approval in waiting(&agent, 100).await {
+        let id = approval["approval_id"].as_str().expect("an id");
+        agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
+    }
+    assert_eq!(hive.answer("TASK-1").await.text, "200 denied\n");
+}
+
+#[tokio::test]
+async fn a_chat_is_told_what_the_policy_denies() {
+    let hive = Hive::acp(&[], "approval_chat = \"deny\"");
+    let agent = Agent::start(&hive).await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "ask").await;
+    let notice = chat.next_of("CHAT-1", "notice").await;
+    assert_eq!(
+        (&notice["code"], &notice["message"]),
+        (&json!("approval"), &json!("Run tool 1: denied by the policy"))
+    );
+    assert_eq!(chat.turn("CHAT-1").await.text(), "no\n");
+}

@@ -106,6 +106,8 @@ pub struct Question {
     pub kind: Option<String>,
     /// Where, as the agent says: paths, absolute or below the working directory.
     pub locations: Vec<String>,
+    /// How many more there are, or what was said in their place that is none.
+    pub more_locations: usize,
     /// The answers there are.
     pub options: Vec<ApprovalOption>,
 }
@@ -147,6 +149,9 @@ pub struct Outcome {
     pub usage: Option<serde_json::Value>,
 }
 
+/// The most bytes of a failure's message, which may quote an agent.
+const MAX_MESSAGE: usize = 8 * 1024;
+
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -159,7 +164,10 @@ pub struct Failure {
 
 impl Failure {
     fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let message = message.into();
+        let message =
+            if message.len() > MAX_MESSAGE { crate::untrusted::cut(&message, MAX_MESSAGE) } else { message };
+        Self { code, message }
     }
 
     /// The run was asked to end and did.

@@ -445,3 +445,9 @@ async fn other_children_of_the_daemon_are_left_alone() {
     other.kill().unwrap();
     other.wait().unwrap();
 }
+
+#[test]
+fn what_a_failure_quotes_is_bounded() {
+    let failure = Failure::new(code::ADAPTER_ERROR, "ä".repeat(1 << 20));
+    assert!(failure.message.len() <= MAX_MESSAGE + '…'.len_utf8() && failure.message.ends_with('…'));
+}

@@ -69,6 +69,11 @@ impl Desk {
         self.open.iter().map(|open| &open.approval)
     }
 
+    /// How many requests of a run wait.
+    pub fn count(&self, run: RunId) -> usize {
+        self.open.iter().filter(|open| open.run == run).count()
+    }
+
     /// Takes a request in. Says whether it is the first of its run, which waits from now on.
     #[must_use]
     pub fn take(&mut self, open: Open) -> bool {

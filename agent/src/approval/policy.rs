@@ -1,14 +1,15 @@
 //! Who may do what unasked.
 
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 use hive_shared::chat::ApprovalOption;
+use hive_shared::paths::MARK;
 use hive_shared::settings::{Approval, BotSettings};
 use hive_shared::work::Source;
 
 use crate::adapter::Question;
+use crate::untrusted;
 
 /// The kind of requests that run a program: what such a one touches, nobody can tell from its locations.
 const EXECUTE: &str = "execute";
@@ -84,17 +85,26 @@ impl Policy {
     /// none, there is nothing to go by.
     fn is_listed(&self, question: &Question, workdir: &Path) -> bool {
         let Some(kind) = question.kind.as_deref().filter(|kind| *kind != EXECUTE) else { return false };
-        let Ok(workdir) = workdir.canonicalize() else { return false };
-        let inside: Option<Vec<PathBuf>> = question
-            .locations
-            .iter()
-            .map(|location| {
-                resolve(&workdir, Path::new(location)).ok()?.strip_prefix(&workdir).ok().map(Into::into)
-            })
-            .collect();
-        let Some(inside) = inside.filter(|paths| !paths.is_empty()) else { return false };
-        inside.iter().all(|path| self.rules.iter().any(|rule| rule.covers(kind, path)))
+        let may_be = self.rules.iter().any(|rule| rule.kind == kind);
+        let are_all_known = question.more_locations == 0 && !question.locations.is_empty();
+        may_be && are_all_known && question.locations.iter().all(|place| self.covers(kind, workdir, place))
     }
+
+    fn covers(&self, kind: &str, workdir: &Path, place: &str) -> bool {
+        place_of(workdir, place).is_some_and(|path| self.rules.iter().any(|rule| rule.covers(kind, &path)))
+    }
+}
+
+/// Where a place is, from the working directory, if it is in it. The hive's own files are nobody's to touch unasked:
+/// they hold the token, and the settings of what may be done unasked. An address is no path, nor is what a shell would
+/// make another of.
+fn place_of(workdir: &Path, place: &str) -> Option<PathBuf> {
+    if place.is_empty() || place.starts_with('~') || place.contains("://") {
+        return None;
+    }
+    let path = untrusted::inside(workdir, Path::new(place)).ok()?;
+    let is_the_hives = path.components().any(|part| part == Component::Normal(MARK.as_ref()));
+    (!is_the_hives).then_some(path)
 }
 
 impl Rule {
@@ -120,7 +130,7 @@ fn rule(text: &str) -> Result<Rule, BadRule> {
             "'{text}' is neither a kind, such as read, nor KIND:PATTERN, such as edit:src/**"
         )));
     }
-    if kind == EXECUTE {
+    if kind.eq_ignore_ascii_case(EXECUTE) {
         return Err(BadRule(format!(
             "'{text}': what runs a program cannot be told from its place, and is always asked"
         )));
@@ -133,33 +143,6 @@ fn rule(text: &str) -> Result<Rule, BadRule> {
         Pattern::new(text).map_err(|error| BadRule(format!("'{text}' is no pattern: {error}")))
     };
     Ok(Rule { kind: kind.to_owned(), locations: locations.map(pattern).transpose()? })
-}
-
-/// Where a path leads when all its links are followed. Its end may not be there yet; what is not there has no links,
-/// but must not climb.
-fn resolve(workdir: &Path, location: &Path) -> io::Result<PathBuf> {
-    let path = workdir.join(location);
-    let mut missing = Vec::new();
-    let mut there = path.as_path();
-    loop {
-        match there.canonicalize() {
-            Ok(mut resolved) => {
-                resolved.extend(missing.iter().rev());
-                return Ok(resolved);
-            }
-            // A link that leads nowhere would lead somewhere once that is made.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !there.is_symlink() => {
-                let (Some(Component::Normal(name)), Some(parent)) =
-                    (there.components().next_back(), there.parent())
-                else {
-                    return Err(error);
-                };
-                missing.push(name);
-                there = parent;
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -177,6 +160,7 @@ mod tests {
             title: String::new(),
             kind: (!kind.is_empty()).then(|| kind.to_owned()),
             locations: locations.iter().map(|&text| text.to_owned()).collect(),
+            more_locations: 0,
             options: Vec::new(),
         }
     }
@@ -234,9 +218,18 @@ mod tests {
             ("execute", &["src/main.rs"]),
             ("", &["src/main.rs"]),
             ("READ", &["docs/any.md"]),
+            // What an agent may mean by these is not what they are to us.
+            ("read", &["file:///etc/passwd"]),
+            ("read", &["~/.ssh/id_rsa"]),
+            ("read", &["docs/any.md", ""]),
+            // Who has the token, or writes the settings, allows itself all there is.
+            ("read", &[".deia/hive/bots/BOT-1.token"]),
+            ("read", &["docs/../.deia/hive.toml"]),
         ] {
             assert_eq!(verdict(kind, locations), Verdict::Deny, "{kind} {locations:?}");
         }
+        let more = Question { more_locations: 1, ..question("read", &["docs/any.md"]) };
+        assert_eq!(policy.decide(Source::File, &more, &work), Verdict::Deny);
         assert_eq!(
             policy.decide(Source::File, &question("read", &["x"]), &dir.path().join("none")),
             Verdict::Deny
@@ -245,9 +238,17 @@ mod tests {
 
     #[test]
     fn a_rule_that_cannot_be_meant_is_an_error() {
-        for bad in
-            ["", " : x", "edit:", "execute", "execute:src/**", "edit:/etc/**", "edit:../**", "edit:a**b"]
-        {
+        for bad in [
+            "",
+            " : x",
+            "edit:",
+            "execute",
+            "Execute",
+            "execute:src/**",
+            "edit:/etc/**",
+            "edit:../**",
+            "edit:a**b",
+        ] {
             let settings = BotSettings { approval_allow: vec![bad.to_owned()], ..BotSettings::default() };
             assert!(Policy::new(&settings).is_err(), "{bad}");
         }

@@ -10,10 +10,15 @@ use hive_shared::work::{Kind, Source, Status};
 
 use super::{Driver, Effect};
 use crate::adapter::{Answer, Control, Question};
-use crate::approval::{Closed, Open, Refused, Verdict, choose};
+use crate::approval::{Closed, Open, Refused, Verdict, choose, shown};
 use crate::coordinator::{Event, Reply, RunId};
 use crate::request::Denied;
 use crate::store::StoreError;
+
+/// The most requests of one run that wait at a time: nobody reads more.
+const MAX_OPEN: usize = 100;
+/// The most requests of one run that are put before people or on the timeline.
+const MAX_RECORDED: usize = 2_000;
 
 /// How a request was settled.
 enum Settled<'a> {
@@ -29,27 +34,53 @@ impl Driver {
     /// An agent asks.
     pub(super) fn asked(&mut self, run: RunId, question: Question) -> Result<Option<Reply>, StoreError> {
         // What gives way asks anew when it goes on.
-        let Some(live) = self.runs.get(&run).filter(|live| !live.gives_way) else { return Ok(None) };
-        let source = live.source;
-        let verdict = self.policy.decide(source, &question, &self.identity.workdir);
-        let allowed = choose(&question.options, true);
-        match (verdict, allowed) {
-            (Verdict::Allow, Some(option)) => {
-                let answer = Answer { key: question.key, option: Some(option.id.clone()) };
-                tracing::info!(title = question.title, kind = question.kind, "allowed by the policy");
-                self.control(run, Control::Answer(answer));
-            }
-            (Verdict::Deny, _) => {
-                let option = choose(&question.options, false).map(|option| option.id.clone());
-                let entry = self.approval_entry(run, &question);
-                let error = "denied by the policy".to_owned();
-                self.store.put_entry(settled_entry(entry, Status::Cancelled, code::DENIED, error), true)?;
-                self.control(run, Control::Answer(Answer { key: question.key, option }));
+        let Some(live) = self.runs.get_mut(&run).filter(|live| !live.gives_way) else { return Ok(None) };
+        let verdict = self.policy.decide(live.source, &question, &self.identity.workdir);
+        let question = shown(question);
+        if verdict == Verdict::Allow
+            && let Some(option) = choose(&question.options, true)
+        {
+            tracing::info!(title = question.title, kind = question.kind, "allowed by the policy");
+            let answer = Answer { key: question.key, option: Some(option.id.clone()) };
+            self.control(run, Control::Answer(answer));
+            return Ok(None);
+        }
+        live.questions += 1;
+        if live.questions > MAX_RECORDED || self.desk.count(run) >= MAX_OPEN {
+            tracing::warn!(item = %live.turn.id(), title = question.title, "denied: the agent asks too much");
+            let option = choose(&question.options, false).map(|option| option.id.clone());
+            self.control(run, Control::Answer(Answer { key: question.key, option }));
+            return Ok(None);
+        }
+        match verdict {
+            Verdict::Deny => self.deny(run, &question, "denied by the policy")?,
+            Verdict::Ask | Verdict::Allow if question.options.is_empty() => {
+                self.deny(run, &question, "denied: the agent offers nothing to choose")?;
             }
             // Of what may only be allowed for good, a person decides.
-            (Verdict::Ask | Verdict::Allow, _) => return self.ask_people(run, question),
+            Verdict::Ask | Verdict::Allow => return self.ask_people(run, question),
         }
         Ok(None)
+    }
+
+    /// Denies a request that no person is asked about.
+    fn deny(&mut self, run: RunId, question: &Question, why: &str) -> Result<(), StoreError> {
+        let entry = self.approval_entry(run, question);
+        self.store.put_entry(settled_entry(entry, Status::Cancelled, code::DENIED, why.to_owned()), true)?;
+        tracing::info!(title = question.title, kind = question.kind, "{why}");
+        self.tell_of_approval(run, &question.title, why);
+        let option = choose(&question.options, false).map(|option| option.id.clone());
+        self.control(run, Control::Answer(Answer { key: question.key, option }));
+        Ok(())
+    }
+
+    /// Tells whoever listens to the run what became of a request.
+    fn tell_of_approval(&mut self, run: RunId, title: &str, message: &str) {
+        if let Some(live) = self.runs.get(&run) {
+            let message = format!("{title}: {message}");
+            let event = TurnEvent::Notice { code: notice::APPROVAL.to_owned(), message };
+            self.effects.push(Effect::Tell { turn: std::sync::Arc::clone(&live.turn), event });
+        }
     }
 
     fn ask_people(&mut self, run: RunId, question: Question) -> Result<Option<Reply>, StoreError> {
@@ -194,11 +225,7 @@ impl Driver {
             }
         };
         tracing::info!(approval = entry_id, title, "{message}");
-        if let Some(live) = self.runs.get(&run) {
-            let message = format!("{title}: {message}");
-            let event = TurnEvent::Notice { code: notice::APPROVAL.to_owned(), message };
-            self.effects.push(Effect::Tell { turn: std::sync::Arc::clone(&live.turn), event });
-        }
+        self.tell_of_approval(run, &title, &message);
         if let Some(answer) = answer {
             self.control(run, Control::Answer(answer));
         }
@@ -213,7 +240,10 @@ impl Driver {
     fn approval_entry(&self, run: RunId, question: &Question) -> Entry {
         let asks = self.runs.get(&run).map(|live| live.turn.id().clone());
         let bot = self.identity.bot.clone();
-        let places = question.locations.join(", ");
+        let more = question.more_locations;
+        let more = (more > 0).then(|| format!("and {more} more"));
+        let places: Vec<&str> = question.locations.iter().chain(&more).map(String::as_str).collect();
+        let places = places.join(", ");
         let what = [question.kind.as_deref().unwrap_or_default(), &places]
             .into_iter()
             .filter(|part| !part.is_empty())

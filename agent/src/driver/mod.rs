@@ -127,6 +127,8 @@ struct LiveRun {
     kept: Position,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
+    /// How many of its questions were not allowed at once.
+    questions: usize,
 }
 
 /// Whether files may turn out to be answered by an earlier hive.

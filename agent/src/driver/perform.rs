@@ -131,6 +131,7 @@ impl Driver {
             run: None,
             kept: Position::default(),
             gives_way: false,
+            questions: 0,
         };
         self.runs.insert(run, live);
         self.effects.push(Effect::Start { run, spec });

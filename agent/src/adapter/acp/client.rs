@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_client_protocol::{Error, UntypedMessage, v1};
+use hive_shared::paths::MARK;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+use crate::untrusted;
 
 /// What happens in a session.
 #[derive(Debug)]
@@ -151,7 +154,7 @@ fn write(workdir: &Path, params: &Value) -> io::Result<String> {
     let invalid = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message.to_owned());
     let path = params["path"].as_str().ok_or_else(|| invalid("a path is missing"))?;
     let content = params["content"].as_str().ok_or_else(|| invalid("the content is missing"))?;
-    let target = inside(workdir, Path::new(path))?;
+    let target = target(workdir, path)?;
     let directory = target.parent().ok_or_else(|| invalid("the path has no directory"))?;
     std::fs::create_dir_all(directory)?;
     // Whatever came to stand there meanwhile is replaced, and no link followed.
@@ -164,24 +167,19 @@ fn write(workdir: &Path, params: &Value) -> io::Result<String> {
     Ok(path.to_owned())
 }
 
-/// Where `path` leads once all links are followed, which must be inside `workdir`.
-fn inside(workdir: &Path, path: &Path) -> io::Result<PathBuf> {
-    let outside = || io::Error::new(io::ErrorKind::PermissionDenied, "it lies outside the working directory");
-    let root = workdir.canonicalize()?;
-    let path = root.join(path);
-    if path.components().any(|part| part == std::path::Component::ParentDir) {
-        return Err(outside());
+/// Where a file may be written: inside the working directory, and of the hive's own files there only to its tasks, which
+/// agents tick off. Who writes its settings runs whatever they like.
+fn target(workdir: &Path, path: &str) -> io::Result<PathBuf> {
+    let inside = untrusted::inside(workdir, Path::new(path))?;
+    let the_hives = inside.components().position(|part| part == Component::Normal(MARK.as_ref()));
+    let is_open = the_hives.is_none_or(|at| {
+        let below: PathBuf = inside.components().skip(at + 1).collect();
+        below.starts_with("hive/tasks")
+    });
+    if inside.as_os_str().is_empty() || !is_open {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is not the agent's to write"));
     }
-    // What exists of it is followed; a link that leads nowhere exists, and is not.
-    let mut existing = path.as_path();
-    while existing.symlink_metadata().is_err() {
-        existing = existing.parent().ok_or_else(outside)?;
-    }
-    let rest = path.strip_prefix(existing).map_err(|_| outside())?;
-    let real = existing.canonicalize()?;
-    // Joining nothing would add a slash.
-    let target = if rest.as_os_str().is_empty() { real } else { real.join(rest) };
-    if target.starts_with(&root) && target != root { Ok(target) } else { Err(outside()) }
+    Ok(workdir.canonicalize()?.join(inside))
 }
 
 #[cfg(test)]
@@ -201,16 +199,24 @@ mod tests {
         std::os::unix::fs::symlink(other.join("nothing"), work.join("dangling.txt")).unwrap();
         let put = |path: &str| write(&work, &json!({"path": path, "content": "new"}));
 
-        for path in ["a.txt", "new/deep/b.txt", "in/c.txt"] {
+        for path in ["a.txt", "new/deep/b.txt", "in/c.txt", ".deia/hive/tasks/BOT-1/T.md"] {
             put(path).unwrap();
             assert_eq!(std::fs::read_to_string(work.join(path)).unwrap(), "new");
         }
         put(work.join("abs.txt").to_str().unwrap()).unwrap();
         let elsewhere = other.join("x.txt");
-        for path in
-            ["../other/x.txt", "out/x.txt", "link.txt", "dangling.txt", "real/../../other/x.txt", ".", ""]
-                .into_iter()
-                .chain(elsewhere.to_str())
+        for path in [
+            "../other/x.txt",
+            ".deia/hive.toml",
+            "out/x.txt",
+            "link.txt",
+            "dangling.txt",
+            "real/../../other/x.txt",
+            ".",
+            "",
+        ]
+        .into_iter()
+        .chain(elsewhere.to_str())
         {
             assert!(put(path).is_err(), "{path}");
         }

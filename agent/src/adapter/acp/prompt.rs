@@ -244,6 +244,7 @@ impl<'a> Prompt<'a> {
         let question = Question {
             key,
             locations: call.paths(),
+            more_locations: call.more_places(),
             title: call.title.or_else(|| call.kind.clone()).unwrap_or_else(|| "use a tool".to_owned()),
             kind: call.kind,
             options: options.clone(),

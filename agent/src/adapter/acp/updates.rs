@@ -10,9 +10,37 @@ use hive_shared::chat::{Channel, TurnEvent};
 use serde_json::{Map, Value, json};
 
 use crate::turn::Turn;
+use crate::untrusted::cut;
 
 /// How many tool calls of one run are remembered, for what later updates leave out.
 const MAX_CALLS: usize = 1_000;
+
+/// How much of them, in bytes.
+const MAX_HELD: usize = 8 * 1024 * 1024;
+
+/// How many places of one tool call are known, and how many diffs.
+const MAX_PLACES: usize = 1_000;
+
+/// How much the diffs of one tool call show, in bytes.
+const MAX_DIFFS: usize = 1024 * 1024;
+
+/// The longest path there is, in bytes.
+const MAX_PATH: usize = 4 * 1024;
+
+/// How much of an id or a title is kept, in bytes.
+const MAX_TITLE: usize = 4 * 1024;
+
+/// How much of a kind or a status.
+const MAX_WORD: usize = 100;
+
+/// How many numbers say what a run has cost.
+const MAX_COSTS: usize = 50;
+
+/// How much of one of them, in bytes.
+const MAX_COST: usize = 1_000;
+
+/// What a frame costs beside what it tells, in bytes.
+const A_FRAME: usize = 256;
 
 /// How many files of one run are named.
 const MAX_FILES: usize = 10_000;
@@ -33,6 +61,8 @@ pub(super) struct Updates {
     tokens: Map<String, Value>,
     context: Map<String, Value>,
     told: usize,
+    /// The bytes of all calls that are remembered, about.
+    held: usize,
 }
 
 /// A tool call, as the updates so far make it.
@@ -44,6 +74,10 @@ pub(super) struct Call {
     status: Option<String>,
     locations: Vec<Value>,
     diffs: Vec<Value>,
+    /// How many locations more there are, or what was said in their place that is none; and the same of diffs.
+    more: [usize; 2],
+    /// Its bytes, about.
+    size: usize,
 }
 
 impl Updates {
@@ -57,6 +91,7 @@ impl Updates {
             tokens: Map::new(),
             context: Map::new(),
             told: 0,
+            held: 0,
         }
     }
 
@@ -84,7 +119,7 @@ impl Updates {
             }
             "usage_update" => {
                 for (name, value) in ["used", "size", "cost"].map(|name| (name, &update[name])) {
-                    if !value.is_null() {
+                    if !value.is_null() && size_of(value) <= MAX_COST {
                         self.context.insert(name.to_owned(), value.clone());
                     }
                 }
@@ -95,7 +130,7 @@ impl Updates {
 
     /// Takes in what is said of a tool call, also in a request for permission, and gives what is known of it now.
     pub(super) fn tool_call(&mut self, said: &Value, turn: &Turn) -> Call {
-        let id = said["toolCallId"].as_str().unwrap_or_default().to_owned();
+        let id = cut(said["toolCallId"].as_str().unwrap_or_default(), MAX_TITLE);
         let number = self.numbers.get(&id).copied().unwrap_or_else(|| {
             self.last_number += 1;
             self.numbers.insert(id.clone(), self.last_number);
@@ -104,21 +139,25 @@ impl Updates {
         let known = self.calls.entry(number).or_insert_with(|| Call { id, ..Call::default() });
         let before = known.clone();
         known.merge(said);
+        let json = (*known != before).then(|| known.to_json());
+        if let Some(json) = &json {
+            known.size = size_of(json);
+            self.held = (self.held + known.size).saturating_sub(before.size);
+        }
         let call = known.clone();
         if call.has_changed_files() {
             for path in call.paths() {
                 self.file(&path);
             }
         }
-        if call != before {
-            let call = call.to_json();
-            let size = size_of(&call);
-            self.tell(turn, TurnEvent::ToolCall { call }, size);
+        if let Some(json) = json {
+            self.tell(turn, TurnEvent::ToolCall { call: json }, call.size);
         }
-        if self.calls.len() > MAX_CALLS
+        while (self.calls.len() > MAX_CALLS || self.held > MAX_HELD)
             && let Some((_, oldest)) = self.calls.pop_first()
         {
             self.numbers.remove(&oldest.id);
+            self.held = self.held.saturating_sub(oldest.size);
         }
         call
     }
@@ -126,7 +165,7 @@ impl Updates {
     /// A file was changed.
     pub(super) fn file(&mut self, path: &str) {
         let name = self.name_of(path);
-        if self.files.len() < MAX_FILES && !self.files.contains(&name) {
+        if self.files.len() < MAX_FILES && name.len() <= MAX_PATH && !self.files.contains(&name) {
             self.files.push(name);
         }
     }
@@ -134,7 +173,10 @@ impl Updates {
     /// Takes in what the answer to a prompt says of its cost.
     pub(super) fn cost(&mut self, usage: &Value) {
         for (name, value) in usage.as_object().into_iter().flatten().filter(|(_, value)| value.is_number()) {
-            let name = snake_case(name);
+            let name = snake_case(&cut(name, MAX_WORD));
+            if self.tokens.len() >= MAX_COSTS && !self.tokens.contains_key(&name) {
+                continue;
+            }
             let so_far = self.tokens.get(&name).and_then(Value::as_u64);
             let sum = match (so_far, value.as_u64()) {
                 (Some(so_far), Some(more)) => Value::from(so_far.saturating_add(more)),
@@ -164,7 +206,7 @@ impl Updates {
     }
 
     fn tell(&mut self, turn: &Turn, event: TurnEvent, size: usize) {
-        self.told += size;
+        self.told += size + A_FRAME;
         if self.told <= MAX_TOLD {
             turn.tell(event);
         }
@@ -181,25 +223,40 @@ impl Updates {
 
 impl Call {
     fn merge(&mut self, said: &Value) {
-        let text = |name: &str| said[name].as_str().filter(|it| !it.is_empty()).map(str::to_owned);
-        self.title = text("title").or_else(|| self.title.take());
-        self.kind = text("kind").or_else(|| self.kind.take());
-        self.status = text("status").or_else(|| self.status.take());
+        let text = |name: &str, most| said[name].as_str().filter(|it| !it.is_empty()).map(|it| cut(it, most));
+        self.title = text("title", MAX_TITLE).or_else(|| self.title.take());
+        self.kind = text("kind", MAX_WORD).or_else(|| self.kind.take());
+        self.status = text("status", MAX_WORD).or_else(|| self.status.take());
         if let Some(locations) = said["locations"].as_array() {
-            let places = locations.iter().filter(|it| it["path"].is_string());
+            let places = locations.iter().filter(|it| is_path(&it["path"])).take(MAX_PLACES);
             self.locations = places.map(|it| with_line(&it["path"], &it["line"])).collect();
+            self.more[0] = locations.len() - self.locations.len();
         }
         if let Some(content) = said["content"].as_array() {
-            let diffs = content.iter().filter(|it| it["type"] == "diff" && it["path"].is_string());
-            let diffs: Vec<Value> = diffs.map(diff).collect();
+            let mut room = MAX_DIFFS;
+            let all = content.iter().filter(|it| it["type"] == "diff");
+            let known = all.clone().filter(|it| is_path(&it["path"])).take(MAX_PLACES).map(diff);
+            let diffs: Vec<Value> = known
+                .map_while(|diff| {
+                    room = room.checked_sub(size_of(&diff))?;
+                    Some(diff)
+                })
+                .collect();
+            let more = all.count() - diffs.len();
             // An agent that shows a tool's output afterwards does not take its diff back.
-            if !diffs.is_empty() {
+            if !diffs.is_empty() || more > 0 {
+                self.more[1] = more;
                 self.diffs = diffs;
             }
         }
     }
 
-    /// Every place that it is about.
+    /// How many places it is about that [`Self::paths`] does not name.
+    pub(super) fn more_places(&self) -> usize {
+        self.more.iter().sum()
+    }
+
+    /// The places that it is about.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = Vec::new();
         for path in self.locations.iter().chain(&self.diffs).filter_map(|it| it["path"].as_str()) {
@@ -227,21 +284,20 @@ impl Call {
     }
 }
 
+fn is_path(path: &Value) -> bool {
+    path.as_str().is_some_and(|path| path.len() <= MAX_PATH)
+}
+
 fn with_line(path: &Value, line: &Value) -> Value {
-    if line.is_null() { json!({"path": path}) } else { json!({"path": path, "line": line}) }
+    if line.is_number() { json!({"path": path, "line": line}) } else { json!({"path": path}) }
 }
 
 fn diff(content: &Value) -> Value {
     json!({
         "path": content["path"],
-        "old_text": content["oldText"].as_str().map(cut),
-        "new_text": cut(content["newText"].as_str().unwrap_or_default()),
+        "old_text": content["oldText"].as_str().map(|text| cut(text, MAX_DIFF)),
+        "new_text": cut(content["newText"].as_str().unwrap_or_default(), MAX_DIFF),
     })
-}
-
-fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(MAX_DIFF.min(text.len()));
-    if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
 }
 
 fn text_of(content: &Value) -> Option<String> {
@@ -269,90 +325,4 @@ fn snake_case(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use hive_shared::ids::ItemId;
-
-    fn told(updates: &[Value]) -> (Updates, Vec<Value>, String) {
-        let turn = Turn::of_chat(ItemId::parse("CHAT-1").unwrap(), 10_000);
-        let mut all = Updates::new(Path::new("/work"));
-        for update in updates {
-            all.take(update, &turn);
-        }
-        let frames = turn.frames_after(0, 100);
-        let frames = frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
-        (all, frames, turn.text().0)
-    }
-
-    #[test]
-    fn text_and_thoughts_are_kept_apart() {
-        let chunk = |kind: &str, text: &str| json!({"sessionUpdate": kind, "content": {"type": "text", "text": text}});
-        let (_, frames, text) = told(&[
-            chunk("agent_thought_chunk", "hm"),
-            chunk("agent_message_chunk", "a"),
-            chunk("user_message_chunk", "what was asked"),
-            json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "image", "data": ""}}),
-            json!({"sessionUpdate": "agent_message_chunk"}),
-            json!({}),
-            chunk("agent_message_chunk", "b"),
-        ]);
-        assert_eq!(text, "ab");
-        assert_eq!((&frames[0]["channel"], &frames[0]["content"]), (&json!("thought"), &json!("hm")));
-        assert_eq!(frames.len(), 3);
-    }
-
-    #[test]
-    fn a_tool_call_is_merged_over_its_updates() {
-        let (all, frames, _) = told(&[
-            json!({"sessionUpdate": "tool_call", "toolCallId": "1", "title": "Edit a.txt", "kind": "edit",
-                   "locations": [{"path": "/work/a.txt", "line": 3}]}),
-            json!({"sessionUpdate": "tool_call_update", "toolCallId": "1", "status": "in_progress",
-                   "content": [{"type": "diff", "path": "/work/a.txt", "oldText": null, "newText": "new"}]}),
-            json!({"sessionUpdate": "tool_call_update", "toolCallId": "1", "status": "completed",
-                   "content": [{"type": "content", "content": {"type": "text", "text": "done"}}]}),
-            json!({"sessionUpdate": "tool_call_update", "toolCallId": "1", "status": "completed"}),
-        ]);
-        let call = &frames.last().unwrap()["call"];
-        assert_eq!(frames.len(), 3, "what changes nothing is not told");
-        assert_eq!((&call["title"], &call["status"]), (&json!("Edit a.txt"), &json!("completed")));
-        assert_eq!(call["locations"], json!([{"path": "/work/a.txt", "line": 3}]));
-        assert_eq!(call["diffs"], json!([{"path": "/work/a.txt", "old_text": null, "new_text": "new"}]));
-        assert_eq!(all.files(), ["a.txt"]);
-    }
-
-    #[test]
-    fn an_update_may_come_without_its_call_and_without_a_title() {
-        let (_, frames, _) =
-            told(&[json!({"sessionUpdate": "tool_call_update", "toolCallId": "x", "status": "failed"})]);
-        assert_eq!(frames[0]["call"]["title"], "a tool");
-    }
-
-    #[test]
-    fn only_what_was_done_to_files_counts() {
-        let call = |id: &str, kind: &str, status: &str, path: &str| {
-            json!({"sessionUpdate": "tool_call", "toolCallId": id, "kind": kind, "status": status,
-                   "locations": [{"path": path}]})
-        };
-        let (all, _, _) = told(&[
-            call("1", "read", "completed", "/work/read.txt"),
-            call("2", "edit", "pending", "/work/asked.txt"),
-            call("3", "edit", "failed", "/work/denied.txt"),
-            call("4", "delete", "completed", "/work/sub/gone.txt"),
-            call("5", "move", "completed", "/elsewhere/it.txt"),
-            call("6", "edit", "completed", "./rel.txt"),
-        ]);
-        assert_eq!(all.files(), ["sub/gone.txt", "/elsewhere/it.txt", "rel.txt"]);
-    }
-
-    #[test]
-    fn usage_adds_up_over_the_turns_of_a_response() {
-        let (mut all, _, _) = told(&[json!({"sessionUpdate": "usage_update", "used": 10, "size": 100})]);
-        all.cost(&json!({"inputTokens": 5, "outputTokens": 1, "_meta": {}}));
-        all.cost(&json!({"inputTokens": 7}));
-        assert_eq!(
-            all.usage(),
-            Some(json!({"input_tokens": 12, "output_tokens": 1, "context_used": 10, "context_size": 100}))
-        );
-        assert_eq!(told(&[]).0.usage(), None);
-    }
-}
+mod tests;

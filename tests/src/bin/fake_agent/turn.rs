@@ -16,7 +16,7 @@ use crate::{Agent, complain, log};
 type Act = fn(&Turn, &Script);
 
 /// Each does what it says, in this order; other words are said back.
-const WORDS: [(&str, Act); 17] = [
+const WORDS: [(&str, Act); 20] = [
     ("count", Turn::count),
     ("tool", Turn::tool),
     ("hold", Turn::hold),
@@ -38,6 +38,9 @@ const WORDS: [(&str, Act); 17] = [
     ("ask", Turn::ask_once),
     ("ask-twice", Turn::ask_twice),
     ("ask-withdraw", Turn::ask_and_withdraw),
+    ("ask-nothing", Turn::ask_nothing),
+    ("ask-much", Turn::ask_much),
+    ("ask-many", Turn::ask_many),
 ];
 
 /// How a turn ends, by a word: with this stop reason.
@@ -254,6 +257,30 @@ impl Turn {
         self.say(&format!("withdrawn: {code}\n"));
     }
 
+    /// Asks, and leaves no choice.
+    fn ask_nothing(&self, _: &Script) {
+        let call = json!({"toolCallId": "ask-1", "title": "Whatever"});
+        self.say_outcome(&self.permission_for(&call, &json!([])).1);
+    }
+
+    /// Asks something whose words are beyond all bounds.
+    fn ask_much(&self, _: &Script) {
+        let long = "\u{1b}[2J".repeat(1 << 15);
+        let call = json!({"toolCallId": long, "title": long, "kind": long,
+                          "locations": vec![json!({"path": "a/b".repeat(200)}); 3_000]});
+        let mut options = vec![json!({"optionId": "yes", "name": long, "kind": "allow_once"})];
+        options.extend(vec![json!({"optionId": long, "name": "x", "kind": long}); 3]);
+        self.say_outcome(&self.permission_for(&call, &json!(options)).1);
+    }
+
+    /// Asks more at once than anyone can read.
+    fn ask_many(&self, _: &Script) {
+        let answers: Vec<_> = (0..300).map(|number| self.permission(number).1).collect();
+        let outcomes = answers.iter().map(outcome);
+        let denied = outcomes.filter(|outcome| outcome["optionId"] != "yes").count();
+        self.say(&format!("{denied} denied\n"));
+    }
+
     fn say_outcome(&self, answer: &Receiver<Value>) {
         let outcome = outcome(answer);
         let word = outcome["optionId"].as_str().or(outcome["outcome"].as_str()).unwrap_or_default();
@@ -261,15 +288,17 @@ impl Turn {
     }
 
     fn permission(&self, number: u64) -> (u64, Receiver<Value>) {
+        let call = json!({"toolCallId": format!("ask-{number}"), "title": format!("Run tool {number}"),
+                          "kind": "execute"});
+        let options = json!([{"optionId": "yes", "name": "Allow", "kind": "allow_once"},
+                             {"optionId": "no", "name": "Reject", "kind": "reject_once"}]);
+        self.permission_for(&call, &options)
+    }
+
+    fn permission_for(&self, call: &Value, options: &Value) -> (u64, Receiver<Value>) {
         self.agent.ask(
             "session/request_permission",
-            &json!({
-                "sessionId": self.session,
-                "toolCall": {"toolCallId": format!("ask-{number}"), "title": format!("Run tool {number}"),
-                             "kind": "execute"},
-                "options": [{"optionId": "yes", "name": "Allow", "kind": "allow_once"},
-                            {"optionId": "no", "name": "Reject", "kind": "reject_once"}],
-            }),
+            &json!({"sessionId": self.session, "toolCall": call, "options": options}),
         )
     }
 
