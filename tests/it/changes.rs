@@ -458,3 +458,12 @@ async fn a_git_that_hangs_at_the_end_holds_up_no_stop() {
     let controls: Vec<Value> = agent.api().entries("source=control").await;
     assert_eq!(controls.len(), 3, "{controls:?}");
 }
+
+#[tokio::test]
+async fn files_that_would_fill_the_disk_are_not_stored() {
+    let (hive, _) = with_repository("");
+    let agent = Agent::start(&hive).await;
+    run(&hive, &agent, "TASK-1", "truncate -s 3G huge").await;
+    let warnings = warnings(&agent, "TASK-1").await;
+    assert!(warnings.len() == 1 && warnings[0].contains("3221225472 bytes"), "{warnings:?}");
+}

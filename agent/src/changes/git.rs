@@ -34,6 +34,9 @@ pub(super) enum GitError {
     /// It has more to say than is good.
     #[error("git lists more files than can be looked at")]
     TooMuch,
+    /// What is to be stored would take more room than the knowledge of it is worth.
+    #[error("{0} bytes in files that git does not know are more than can be looked at")]
+    TooLarge(u64),
 }
 
 /// What git said.

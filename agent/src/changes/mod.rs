@@ -209,7 +209,9 @@ impl Tracker {
         }
         match error {
             GitError::Missing | GitError::Refused(_) => Trouble::Unavailable(text),
-            GitError::Failed(_) | GitError::Io(_) | GitError::TooMuch => Trouble::Failed(text),
+            GitError::Failed(_) | GitError::Io(_) | GitError::TooMuch | GitError::TooLarge(_) => {
+                Trouble::Failed(text)
+            }
         }
     }
 }

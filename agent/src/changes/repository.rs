@@ -65,7 +65,11 @@ impl Repository {
         let git = Git::of_user(workdir);
         let answer = git.list(run_id, &QUESTIONS).await.map_err(|error| match error {
             GitError::Failed(complaint) => GitError::Refused(complaint),
-            GitError::Missing | GitError::Io(_) | GitError::Refused(_) | GitError::TooMuch => error,
+            GitError::Missing
+            | GitError::Io(_)
+            | GitError::Refused(_)
+            | GitError::TooMuch
+            | GitError::TooLarge(_) => error,
         })?;
         // None of these exist is fine, which git says with status 1.
         let arguments = ["config", "-z", "--type=path", "--get-regexp", SETTINGS];

@@ -23,6 +23,8 @@ const CONFIG: &str = "[core]\n\tbare = false\n\thooksPath = /dev/null\n\tfsmonit
     \tsplitIndex = false\n\tquotePath = false\n\tcompression = 0\n\tfsync = none\n[gc]\n\tauto = 0\n";
 /// With so many new files git is told to write them into one pack: a file each takes ten times as long.
 const MANY_FILES: usize = 50;
+/// The most bytes of files that are stored for one snapshot. More would fill the disk sooner than tell a person anything.
+const MAX_NEW: u64 = 2 << 30;
 /// What a pack costs whoever looks for objects, as if it were bytes.
 const PACK_BYTES: u64 = 4 << 20;
 /// The most bytes of a list of patterns that is copied.
@@ -79,6 +81,9 @@ impl Snapshots {
         let found = blocking(move || Ok(Found::sort(&workdir, &list))).await?;
         if let Some(tree) = self.tree.as_ref().filter(|_| found.gone.is_empty() && found.there.is_empty()) {
             return Ok((tree.clone(), 0));
+        }
+        if found.bytes > MAX_NEW {
+            return Err(GitError::TooLarge(found.bytes));
         }
         self.tree = None;
         self.update(run_id, &["update-index", "--force-remove"], found.gone).await?;
@@ -192,6 +197,7 @@ fn lay_out(from: &Repository, to: &Path) -> io::Result<()> {
             return Err(error);
         }
     }
+    remove_halves(&to.join("objects"))?;
     let format = &from.object_format;
     let mut config = format!("{CONFIG}[extensions]\n\tobjectFormat = {}\n", quoted(format));
     config.push_str("[core]\n\trepositoryFormatVersion = 1\n");
@@ -214,6 +220,18 @@ fn lay_out(from: &Repository, to: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(&from.git_dir)?.flatten() {
         if is_shared_index(&entry.file_name()) {
             copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what git was writing when it was ended.
+fn remove_halves(objects: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(objects)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            remove_halves(&entry.path())?;
+        } else if entry.file_name().as_bytes().starts_with(b"tmp_") {
+            std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -340,6 +358,21 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&found.gone), "gone\0a\nb/under\0d\0linked/x\0");
         assert_eq!(String::from_utf8_lossy(&found.there), "a\nb\0module\0link\0");
         assert_eq!((found.files, found.bytes), (3, 11));
+    }
+
+    #[test]
+    fn what_git_had_half_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["objects/ab", "objects/pack"] {
+            std::fs::create_dir_all(dir.path().join(part)).unwrap();
+        }
+        for file in ["objects/ab/tmp_obj_x", "objects/pack/tmp_pack_x", "objects/ab/cdef"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        remove_halves(&dir.path().join("objects")).unwrap();
+        let is_there = |path: &str| dir.path().join(path).exists();
+        assert!(!is_there("objects/ab/tmp_obj_x") && !is_there("objects/pack/tmp_pack_x"));
+        assert!(is_there("objects/ab/cdef"));
     }
 
     #[test]
