@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "MODE")]
     pub mode: Option<Mode>,
 
-    /// What drives the coding agent: echo or exec.
+    /// What drives the coding agent: echo, exec or openai.
     #[arg(long, value_name = "NAME")]
     pub adapter: Option<AdapterKind>,
 

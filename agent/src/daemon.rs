@@ -22,10 +22,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::adapter::acp::{self, Acp};
 use crate::adapter::echo::Echo;
 use crate::adapter::exec::{self, Exec};
+use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
+use crate::approval::Policy;
 use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
@@ -66,6 +70,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     trust::check_settings_file(&hive.settings())?;
     let all_settings = Settings::load(&hive)?;
     let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
+    let policy = Policy::new(&settings)?;
     if args.check {
         return Ok(io::stdout().write_all(settings.to_toml().as_bytes())?);
     }
@@ -86,7 +91,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if !settings.listen.ip().is_loopback() {
         tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
     }
-    Bot { hive, id: bot, settings, known_bots: all_settings.bots() }.live()
+    Bot { hive, id: bot, settings, policy, known_bots: all_settings.bots() }.live()
 }
 
 fn verbosity(args: &Args) -> Verbosity {
@@ -169,6 +174,7 @@ struct Bot {
     hive: Hive,
     id: BotId,
     settings: BotSettings,
+    policy: Policy,
     known_bots: Vec<BotId>,
 }
 
@@ -206,7 +212,7 @@ impl Bot {
                 let _ = notes.send(Message::Outbox(note));
             },
         )?;
-        let adapter = self.adapter();
+        let adapter = self.adapter(&workdir, &epoch)?;
         let adapter_name = adapter.name();
         let (driver, known) = Driver::begin(Parts {
             identity: self.identity(workdir),
@@ -214,7 +220,8 @@ impl Bot {
             store,
             hub: Arc::clone(&hub),
             outbox,
-            adapter,
+            adapter: adapter.clone(),
+            policy: self.policy.clone(),
             runtime: runtime.handle().clone(),
             mail: mail.clone(),
         })?;
@@ -243,7 +250,9 @@ impl Bot {
         write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?)?;
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
+        adapter.warm_up(runtime.handle());
         let result = drive(driver, inbound);
+        runtime.block_on(adapter.close());
         inbox.stop();
         closing.cancel();
         runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, server).await) });
@@ -262,9 +271,13 @@ impl Bot {
         Ok(())
     }
 
-    fn adapter(&self) -> Adapter {
+    fn adapter(&self, workdir: &Path, epoch: &str) -> anyhow::Result<Adapter> {
         let settings = &self.settings;
-        match settings.adapter {
+        let on_preempt = match settings.on_preempt {
+            OnPreempt::Suspend => exec::OnPreempt::Suspend,
+            OnPreempt::Restart => exec::OnPreempt::Restart,
+        };
+        Ok(match settings.adapter {
             AdapterKind::Echo => {
                 if !settings.adapter_configured {
                     tracing::warn!(
@@ -276,12 +289,35 @@ impl Bot {
             AdapterKind::Exec => Adapter::Exec(Exec {
                 command: settings.command.clone(),
                 env: settings.env.clone(),
-                on_preempt: match settings.on_preempt {
-                    OnPreempt::Suspend => exec::OnPreempt::Suspend,
-                    OnPreempt::Restart => exec::OnPreempt::Restart,
-                },
+                on_preempt,
             }),
-        }
+            kind @ (AdapterKind::Acp
+            | AdapterKind::Claude
+            | AdapterKind::Codex
+            | AdapterKind::Gemini
+            | AdapterKind::Opencode
+            | AdapterKind::Qwen
+            | AdapterKind::Goose) => {
+                let preset = kind.preset();
+                let is_presets = preset.is_some_and(|preset| settings.acp_mode.as_deref() == preset.acp_mode);
+                Adapter::Acp(Acp::new(acp::Config {
+                    name: kind.as_str(),
+                    command: settings.command.clone(),
+                    install: preset.map(|preset| preset.install),
+                    env: settings.env.clone(),
+                    bot: self.id.clone(),
+                    workdir: workdir.to_owned(),
+                    mark: acp::mark(epoch),
+                    mode: settings.acp_mode.clone().map(|id| acp::Mode { id, is_wanted: !is_presets }),
+                    on_preempt,
+                    warm: settings.warm,
+                    bodies: TaskTracker::new(),
+                }))
+            }
+            AdapterKind::OpenAi => {
+                Adapter::OpenAi(Arc::new(OpenAi::new(settings.openai.clone(), settings.on_preempt)?))
+            }
+        })
     }
 
     fn identity(&self, workdir: std::path::PathBuf) -> Identity {

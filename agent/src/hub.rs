@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
-use hive_shared::api::{BotStatus, FollowFrame};
+use hive_shared::api::{Approval, BotStatus, FollowFrame};
 use hive_shared::ids::ItemId;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub at: Instant,
     /// The status.
     pub status: BotStatus,
+    /// What waits for a person's permission, the oldest first.
+    pub approvals: Vec<Approval>,
     /// How many of the last items failed, of how many.
     pub recent_failures: (usize, usize),
 }

@@ -1,6 +1,8 @@
 //! The daemon that runs one bot.
 
 pub mod adapter;
+pub mod approval;
+pub mod changes;
 mod claim;
 pub mod cli;
 pub mod controls;

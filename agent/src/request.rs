@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hive_shared::api::{PauseRequest, SubmitRequest, code};
+use hive_shared::api::{Approval, PauseRequest, SubmitRequest, code};
 use hive_shared::chat::Prompt;
 use hive_shared::ids::ItemId;
 use hive_shared::work::{Priority, Status};
@@ -35,6 +35,15 @@ pub enum Request {
     Resume(Answer<()>),
     /// The end of what holds the slot.
     Interrupt(Answer<()>),
+    /// An answer to what an agent asks permission for.
+    Approve {
+        /// The request.
+        id: ItemId,
+        /// The id of the option chosen.
+        option: String,
+        /// Where the answer goes.
+        answer: Answer<Approval>,
+    },
     /// The bot's halt; with `drain` after the current turn.
     Stop {
         /// Whether the current turn may finish first.
@@ -81,6 +90,7 @@ impl Request {
             | Self::Resume(answer)
             | Self::Interrupt(answer)
             | Self::Stop { answer, .. } => answer.is_closed(),
+            Self::Approve { answer, .. } => answer.is_closed(),
             Self::Queue { answer, .. } => answer.is_closed(),
             Self::Place(_, answer) => answer.is_closed(),
             Self::Prompt(_, _, answer) | Self::Attach { answer, .. } => answer.is_closed(),

@@ -146,11 +146,20 @@ impl Turn {
 
     /// Something else happens in the turn; listeners of a chat see it as a frame.
     pub fn tell(&self, event: TurnEvent) {
+        // Who thinks aloud or takes a tool up is not slow.
+        let is_output = matches!(
+            event,
+            TurnEvent::ResponseChunk { .. } | TurnEvent::ToolCall { .. } | TurnEvent::Plan { .. }
+        );
         let mut inner = self.lock();
+        let hook = if is_output { inner.on_first_output.take() } else { None };
         inner.complete |= matches!(event, TurnEvent::ResponseComplete { .. });
         self.push(&mut inner, event);
         drop(inner);
         self.wake();
+        if let Some(hook) = hook {
+            hook();
+        }
     }
 
     /// The work starts over: what was said so far is no part of the response any more.
@@ -294,6 +303,17 @@ mod tests {
         assert_eq!(turn.text(), ("aäb".to_owned(), true));
         let notices = turn.frames_after(0, 10).iter().filter(|f| f.contains("truncated")).count();
         assert_eq!(notices, 1);
+    }
+
+    #[test]
+    fn who_thinks_aloud_is_not_slow() {
+        let turn = chat(100);
+        let (sender, spoke) = std::sync::mpsc::channel();
+        turn.on_first_output(move || sender.send(()).unwrap());
+        turn.tell(TurnEvent::ResponseStart);
+        assert!(spoke.try_recv().is_err());
+        turn.tell(TurnEvent::ResponseChunk { content: "hm".into(), channel: Channel::Thought });
+        assert!(spoke.try_recv().is_ok());
     }
 
     #[test]

@@ -1,15 +1,16 @@
-//! Reading files that others put there: never through a link, never waiting on a pipe, never more than is wanted.
+//! What others put there or say. Files are read never through a link, never waiting on a pipe, never more than is wanted;
+//! paths are followed to where they lead; texts are cut.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// The most bytes that a file name may have on the file systems there are.
 const MAX_NAME: usize = 255;
 
 /// Opens a regular file. Anything else is an error of kind `InvalidInput`.
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     if file.metadata()?.is_file() {
@@ -24,6 +25,41 @@ pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Where `path` leads once all links are followed, which must be inside `root` or be it; from `root`. Its end may not be
+/// there yet: what is not there has no links, but must not climb.
+pub(crate) fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let root = root.canonicalize()?;
+    let path = root.join(path);
+    let mut missing = Vec::new();
+    let mut there = path.as_path();
+    let mut real = loop {
+        match there.canonicalize() {
+            Ok(real) => break real,
+            // A link that leads nowhere would lead somewhere once that is made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !there.is_symlink() => {
+                let (Some(Component::Normal(name)), Some(parent)) =
+                    (there.components().next_back(), there.parent())
+                else {
+                    return Err(error);
+                };
+                missing.push(name);
+                there = parent;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    real.extend(missing.iter().rev());
+    real.strip_prefix(&root)
+        .map(Path::to_owned)
+        .map_err(|_| io::Error::new(io::ErrorKind::PermissionDenied, "it lies outside the working directory"))
+}
+
+/// The beginning of a text, `most` bytes of it at most but for a mark that there was more.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let end = text.floor_char_boundary(most.min(text.len()));
+    if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
 }
 
 /// A file name of `stem` and `suffix`, with the stem cut where the whole would be too long for a name.

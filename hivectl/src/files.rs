@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hive_shared::api::{TaskDetail, TaskView};
+use hive_shared::diff::{self, Diff};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::{BotSettings, Settings, process_environment};
@@ -123,6 +124,16 @@ impl Files {
     /// Whether its STOP file is there.
     pub fn is_stopped(&self) -> bool {
         self.hive.stop_file(&self.bot).exists()
+    }
+
+    /// What an item changed, if that is kept.
+    pub fn diff(&self, id: &ItemId) -> Result<Option<Diff>, Failure> {
+        let path = self.hive.diff(&self.bot, id);
+        match std::fs::read(&path) {
+            Ok(document) => Ok(diff::read(&document, &self.bot, id).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::io("read", &path, &error)),
+        }
     }
 
     /// The pause that its PAUSE file asks for, if there is one.

@@ -266,8 +266,14 @@ pub mod notice {
     pub const SLOW: &str = "slow";
     /// The response is cut at `max_output`.
     pub const TRUNCATED: &str = "truncated";
+    /// A request for permission was answered, denied or withdrawn.
+    pub const APPROVAL: &str = "approval";
+    /// The agent could not take up an earlier conversation again, and begins with nothing remembered.
+    pub const SESSION_LOST: &str = "session_lost";
     /// The bot does not have the frames of this turn any more: its whole answer follows once more.
     pub const REPLAYED: &str = "replayed";
+    /// The model's server could not answer, and will be asked again.
+    pub const RETRYING: &str = "retrying";
 }
 
 #[cfg(test)]

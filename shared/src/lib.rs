@@ -5,6 +5,7 @@ pub mod api;
 pub mod chat;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod diff;
 pub mod digest;
 mod front_matter;
 pub mod ids;

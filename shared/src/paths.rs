@@ -150,6 +150,21 @@ impl Hive {
         self.state().join(format!("{bot}.lock"))
     }
 
+    /// Where a bot keeps what its tasks and prompts changed.
+    pub fn diffs(&self, bot: &BotId) -> PathBuf {
+        self.state().join(format!("{bot}.diffs"))
+    }
+
+    /// What an item of a bot changed: see [`crate::diff`].
+    pub fn diff(&self, bot: &BotId, id: &ItemId) -> PathBuf {
+        self.diffs(bot).join(format!("{id}.patch"))
+    }
+
+    /// The repository in which a bot notes how the working directory looks. It may be deleted while the bot is down.
+    pub fn snapshots(&self, bot: &BotId) -> PathBuf {
+        self.state().join(format!("{bot}.git"))
+    }
+
     /// Where the logs lie.
     pub fn logs(&self) -> PathBuf {
         self.root.join(MARK).join("bot-logs")

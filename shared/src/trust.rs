@@ -1,5 +1,5 @@
 //! Who may write what a bot obeys (the end of SPEC 11): who can change its settings, or put files into its queue, runs
-//! code as its user.
+//! code as its user. And who may read what it keeps to itself.
 
 use std::fs::Metadata;
 use std::io;
@@ -12,6 +12,7 @@ use crate::paths::MARK;
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
+const OTHERS_READ: u32 = 0o004;
 const ROOT: u32 = 0;
 
 /// Why something on disk must not be obeyed.
@@ -37,6 +38,9 @@ pub enum TrustError {
         /// The change of mode that mends it.
         mend: &'static str,
     },
+    /// It holds a secret, and others may read it.
+    #[error("{path} holds a secret, and everybody on this machine may read it: mend it with 'chmod 600 {path}'", path = .0.display())]
+    Readable(PathBuf),
     /// The queue is a file.
     #[error("{path} is no directory", path = .0.display())]
     NotADirectory(PathBuf),
@@ -99,6 +103,32 @@ pub fn check_task_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
         warnings.extend(judge_directory(dir, Found::of(&found), user)?);
     }
     Ok(warnings)
+}
+
+/// Whether others may read a secret that is used all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Secrecy {
+    /// Nobody else, or a group that somebody chose.
+    Kept,
+    /// Everybody.
+    Open,
+}
+
+/// Checks a file with a secret by what its opened file says of itself: it is the effective user's or root's, and nobody
+/// else may write it. One that everybody may read is refused if the user can mend that; root's is used, for what
+/// containers are handed as secrets is root's and often readable to all in them.
+pub fn check_secret(path: &Path, metadata: &Metadata) -> Result<Secrecy, TrustError> {
+    judge_secret(path, Found::of(metadata), geteuid().as_raw())
+}
+
+fn judge_secret(path: &Path, found: Found, user: u32) -> Result<Secrecy, TrustError> {
+    judge_file(path, found, user)?;
+    match (found.mode & OTHERS_READ != 0, found.owner == ROOT) {
+        (false, _) => Ok(Secrecy::Kept),
+        (true, true) => Ok(Secrecy::Open),
+        (true, false) => Err(TrustError::Readable(path.to_owned())),
+    }
 }
 
 /// The directories between `.deia` (included) and `path` (not included), the outermost first.
@@ -193,6 +223,19 @@ mod tests {
         assert!(judge_owner(path, found(ME + 1), ME).is_err());
         let error = judge_owner(path, found(ME), ROOT).unwrap_err();
         assert!(error.to_string().ends_with("mend it with 'chown 0 x'"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_nobody_elses_to_write_and_not_everybodys_to_read() {
+        let path = Path::new("key");
+        let judge = |owner, mode| judge_secret(path, Found { owner, mode }, ME);
+        assert_eq!(judge(ME, 0o600).unwrap(), Secrecy::Kept);
+        assert_eq!(judge(ME, 0o640).unwrap(), Secrecy::Kept);
+        assert_eq!(judge(ROOT, 0o444).unwrap(), Secrecy::Open);
+        assert!(judge(ME + 1, 0o600).is_err());
+        assert!(judge(ME, 0o620).is_err());
+        let error = judge(ME, 0o644).unwrap_err().to_string();
+        assert!(error.ends_with("mend it with 'chmod 600 key'"), "{error}");
     }
 
     #[test]

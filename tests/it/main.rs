@@ -1,6 +1,10 @@
 //! What a hive promises its users, tried on the real daemon from outside.
 
+mod acp;
+mod acp_trouble;
+mod approvals;
 mod asking;
+mod changes;
 mod chat;
 mod ci;
 mod clients;
@@ -16,6 +20,8 @@ mod fleet;
 mod followed;
 mod hivectl;
 mod json;
+mod openai;
+mod openai_trouble;
 mod pause;
 mod responses;
 mod running;

@@ -11,6 +11,7 @@ use hive_shared::response::{self, ResponseHeader};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::model::ModelServer;
 use crate::process::Process;
 use crate::wait;
 
@@ -70,6 +71,27 @@ impl Hive {
         // A JSON text is a TOML text as well.
         let script = serde_json::to_string(script).expect("a text");
         Self::new(&format!("adapter = \"exec\"\ncommand = [\"sh\", \"-c\", {script}]\n{settings}"))
+    }
+
+    /// A hive with the acp adapter, which drives the suite's own agent with these flags. The working directory is the
+    /// hive's [`Hive::root`].
+    pub fn acp(flags: &[&str], settings: &str) -> Self {
+        let agent = crate::binary("fake_agent");
+        let command: Vec<&str> = std::iter::once(agent.to_str().expect("a path in Unicode"))
+            .chain(flags.iter().copied())
+            .collect();
+        // A JSON text is a TOML text as well.
+        let command = serde_json::to_string(&command).expect("texts");
+        Self::new(&format!("adapter = \"acp\"\ncommand = {command}\n{settings}"))
+    }
+
+    /// A hive with the openai adapter, which asks `server`; `openai` is more of its table. It tries again quickly.
+    pub fn openai(server: &ModelServer, settings: &str, openai: &str) -> Self {
+        let retry = if openai.contains("retry_delay") { "" } else { "retry_delay = \"20ms\"\n" };
+        let url = server.base_url();
+        Self::new(&format!(
+            "adapter = \"openai\"\n{settings}\n[defaults.openai]\nbase_url = \"{url}\"\nmodel = \"test-model\"\n{retry}{openai}"
+        ))
     }
 
     /// The same hive as another of its bots has it.

@@ -70,6 +70,7 @@ impl Echo {
                         reporter.suspended();
                     }
                     Control::Resume => suspended = false,
+                    Control::Answer(_) => {}
                     Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
                 },
                 () = &mut word_is_due, if !suspended => return Ok(()),

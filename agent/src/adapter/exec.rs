@@ -1,7 +1,7 @@
 //! The adapter that runs a command for each item (SPEC 6): the instruction in, standard output out, the exit status
 //! decides.
 
-mod command;
+pub(super) mod command;
 mod farewell;
 mod pipes;
 
@@ -71,21 +71,11 @@ impl Exec {
                 Ending::Over(result) => return result,
                 Ending::GaveWay => {
                     reporter.suspended();
-                    until_resumed(controls).await?;
+                    controls.until_resumed().await?;
                 }
                 Ending::GoesOn => {}
             }
             turn.start_over();
-        }
-    }
-}
-
-async fn until_resumed(controls: &mut Controls) -> Result<(), Failure> {
-    loop {
-        match controls.next().await {
-            Control::Suspend => {}
-            Control::Resume => return Ok(()),
-            Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
         }
     }
 }
@@ -165,7 +155,7 @@ impl Attempt {
                         stance = Stance::Freezing;
                         backoff = Backoff::new();
                     }
-                    (Control::Suspend, OnPreempt::Suspend) => {}
+                    (Control::Suspend, OnPreempt::Suspend) | (Control::Answer(_), _) => {}
                     (Control::Resume, _) => self.go_on(&mut stance).await,
                     (Control::Cancel, _) => {
                         is_ending = true;

@@ -4,29 +4,38 @@
 //! run gave way and when it ended. It decides nothing: who runs when, and how patiently a run is ended, is the
 //! coordinator's.
 
+pub mod acp;
 pub mod echo;
 pub mod exec;
+pub mod openai;
 pub mod process;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use hive_shared::api::code;
+use hive_shared::chat::ApprovalOption;
 use hive_shared::ids::{BotId, ItemId};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::turn::Turn;
+use acp::Acp;
 use echo::Echo;
 use exec::Exec;
+use openai::OpenAi;
 
 /// The adapter of a bot, as its settings made it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Adapter {
     /// Says the instruction back; needs nothing.
     Echo(Echo),
     /// Runs a command for each item.
     Exec(Exec),
+    /// Drives an agent that speaks ACP.
+    Acp(Acp),
+    /// Asks a server of chat completions.
+    OpenAi(Arc<OpenAi>),
 }
 
 /// What one run is about.
@@ -39,17 +48,36 @@ pub struct RunSpec {
     pub bot: BotId,
     /// The task or chat prompt.
     pub item: ItemId,
-    /// Which conversation of the agent the run belongs to; adapters without conversations do not look at it.
+    /// Which conversation the run belongs to: that of a chat, or of a file task its own. Adapters whose agents have none
+    /// do not look at it.
     pub session: String,
+    /// What the agent itself calls that conversation, as an earlier run has reported ([`Report::Session`]).
+    pub agent_session: Option<String>,
+    /// Whether an earlier attempt at the same item was cut short.
+    pub goes_on: bool,
+    /// What was said in that conversation before, the oldest first; for an adapter whose agent does not keep it itself
+    /// (see [`Adapter::conversation_bytes`]).
+    pub earlier: Vec<Exchange>,
     /// What the agent is to do.
     pub instruction: String,
     /// The directory it works in.
     pub workdir: PathBuf,
 }
 
+/// A prompt and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// What the person said.
+    pub prompt: String,
+    /// What the agent said.
+    pub answer: String,
+    /// Whether the answer goes on, or would have.
+    pub is_cut: bool,
+}
+
 /// What the coordinator may ask of a run, at any time and as often as it likes: what makes no sense any more is
 /// ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// Give way: do nothing until `Resume`. Answered by [`Report::Suspended`], or by [`Report::Ended`] if the run was
     /// over by then.
@@ -62,6 +90,36 @@ pub enum Control {
     Terminate,
     /// Be gone; the last step.
     Kill,
+    /// The answer to what the run has asked. Each [`Question`] gets one at most; a run that gives way or ends puts its
+    /// open questions back itself, and asks anew when it goes on.
+    Answer(Answer),
+}
+
+/// Something that an agent wants permission for (SPEC 7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Tells the questions of one run apart.
+    pub key: u64,
+    /// What for, as the agent words it.
+    pub title: String,
+    /// What the agent says that it is about to do: `read`, `edit`, `execute` and the like.
+    pub kind: Option<String>,
+    /// Where, as the agent says: paths, absolute or below the working directory.
+    pub locations: Vec<String>,
+    /// How many more there are, or what was said in their place that is none.
+    pub more_locations: usize,
+    /// The answers there are.
+    pub options: Vec<ApprovalOption>,
+}
+
+/// What a [`Question`] is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Which question.
+    pub key: u64,
+    /// The id of the option chosen; `None` if none of them says what was decided: the agent is told that its request
+    /// is cancelled.
+    pub option: Option<String>,
 }
 
 /// What a run tells of itself.
@@ -69,6 +127,12 @@ pub enum Control {
 pub enum Report {
     /// It has given way.
     Suspended,
+    /// The agent asks for permission, and waits.
+    Asked(Question),
+    /// The agent does not want to know any more: its question of that key.
+    Unasked(u64),
+    /// What the agent calls the conversation of this run, for later runs in it.
+    Session(String),
     /// It is over and no process of it is left. Comes exactly once for each run, and last.
     Ended(Outcome),
 }
@@ -85,6 +149,9 @@ pub struct Outcome {
     pub usage: Option<serde_json::Value>,
 }
 
+/// The most bytes of a failure's message, which may quote an agent.
+const MAX_MESSAGE: usize = 8 * 1024;
+
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -97,7 +164,10 @@ pub struct Failure {
 
 impl Failure {
     fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        let message = message.into();
+        let message =
+            if message.len() > MAX_MESSAGE { crate::untrusted::cut(&message, MAX_MESSAGE) } else { message };
+        Self { code, message }
     }
 
     /// The run was asked to end and did.
@@ -112,6 +182,33 @@ impl Adapter {
         match self {
             Self::Echo(_) => "echo",
             Self::Exec(_) => "exec",
+            Self::Acp(acp) => acp.name(),
+            Self::OpenAi(_) => "openai",
+        }
+    }
+
+    /// Gets ready for the first run, where the settings say so.
+    pub fn warm_up(&self, runtime: &Handle) {
+        match self {
+            Self::Echo(_) | Self::Exec(_) | Self::OpenAi(_) => {}
+            Self::Acp(acp) => acp.warm_up(runtime),
+        }
+    }
+
+    /// Sees to it that nothing of the adapter outlives the daemon. No run follows.
+    pub async fn close(&self) {
+        match self {
+            Self::Echo(_) | Self::Exec(_) | Self::OpenAi(_) => {}
+            Self::Acp(acp) => acp.close().await,
+        }
+    }
+
+    /// How many bytes of a session's earlier exchanges a run is to be given, from the newest back, the one that reaches
+    /// the bound included. None: its agent keeps them itself, or has no use for them.
+    pub fn conversation_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Echo(_) | Self::Exec(_) | Self::Acp(_) => None,
+            Self::OpenAi(openai) => Some(openai.budget()),
         }
     }
 
@@ -130,6 +227,8 @@ impl Adapter {
         match self {
             Self::Echo(echo) => runtime.spawn(echo.clone().run(spec, turn, controls, reporter)),
             Self::Exec(exec) => runtime.spawn(exec.clone().run(spec, turn, controls, reporter)),
+            Self::Acp(acp) => runtime.spawn(acp.clone().run(spec, turn, controls, reporter)),
+            Self::OpenAi(openai) => runtime.spawn(Arc::clone(openai).run(spec, turn, controls, reporter)),
         };
         Run { controls: sender }
     }
@@ -166,6 +265,17 @@ impl Controls {
             Control::Kill
         })
     }
+
+    /// Waits while the run is suspended.
+    async fn until_resumed(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.next().await {
+                Control::Suspend | Control::Answer(_) => {}
+                Control::Resume => return Ok(()),
+                Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
+            }
+        }
+    }
 }
 
 /// The run's way to report. It sees to it that an end is reported even if the run's own task dies.
@@ -179,23 +289,30 @@ impl Reporter {
         (self.report)(Report::Suspended);
     }
 
-    fn ended(mut self, result: Result<(), Failure>) {
-        self.end(result);
+    fn report(&self, report: Report) {
+        (self.report)(report);
     }
 
-    fn end(&mut self, result: Result<(), Failure>) {
+    fn ended(self, result: Result<(), Failure>) {
+        self.ended_with(Outcome { result, files_modified: Vec::new(), usage: None });
+    }
+
+    fn ended_with(mut self, outcome: Outcome) {
+        self.end(outcome);
+    }
+
+    fn end(&mut self, outcome: Outcome) {
         self.ended = true;
-        (self.report)(Report::Ended(Outcome { result, files_modified: Vec::new(), usage: None }));
+        (self.report)(Report::Ended(outcome));
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
         if !self.ended {
-            self.end(Err(Failure::new(
-                code::ADAPTER_ERROR,
-                "the adapter broke off; the daemon's log says more",
-            )));
+            let failure =
+                Failure::new(code::ADAPTER_ERROR, "the adapter broke off; the daemon's log says more");
+            self.end(Outcome { result: Err(failure), files_modified: Vec::new(), usage: None });
         }
     }
 }

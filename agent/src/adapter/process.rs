@@ -8,6 +8,7 @@
 //! where a child is unless it was asked to be elsewhere.
 
 mod leftovers;
+mod newcomers;
 mod registry;
 mod table;
 
@@ -23,10 +24,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 pub use leftovers::sweep_leftovers;
+pub(super) use newcomers::{Household, RollCall};
 use table::{Proc, Sent, State};
 
 /// The variable that every process of a run inherits.
-pub(super) const RUN_ID: &str = "HIVE_RUN_ID";
+pub(crate) const RUN_ID: &str = "HIVE_RUN_ID";
 
 /// How long the reaper waits for more orphans to die before it looks.
 const REAPER_DEBOUNCE: Duration = Duration::from_millis(250);
@@ -80,7 +82,7 @@ pub(super) fn has_no_children() -> bool {
 
 /// Starts `command` as the leader of a run: in a process group of its own, and known as the run's from its first
 /// moment. `command` must set `HIVE_RUN_ID` to `run_id`.
-pub(super) fn spawn(command: &mut Command, run_id: &str) -> io::Result<(Child, Tree)> {
+pub(crate) fn spawn(command: &mut Command, run_id: &str) -> io::Result<(Child, Tree)> {
     command.process_group(0).kill_on_drop(true);
     // Held over both steps: nobody may see a child that is in a group of its own and take it for an orphan.
     let mut registry = registry::lock();
@@ -92,7 +94,7 @@ pub(super) fn spawn(command: &mut Command, run_id: &str) -> io::Result<(Child, T
 
 /// All processes of a run. Dropping it before nothing is left kills them.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     key: u64,
     leader: i32,
     is_gone: bool,
@@ -160,7 +162,7 @@ impl Tree {
     }
 
     /// Nothing is left.
-    pub(super) fn gone(mut self) {
+    pub(crate) fn gone(mut self) {
         self.is_gone = true;
     }
 }

@@ -46,6 +46,9 @@ fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Sub
         bot: BotId::parse("BOT-002").unwrap(),
         item,
         session: "session".to_owned(),
+        agent_session: None,
+        goes_on: false,
+        earlier: Vec::new(),
         instruction: instruction.to_owned(),
         workdir: dir.path().to_owned(),
     };
@@ -312,8 +315,9 @@ async fn suspending_and_resuming_in_quick_succession_is_harmless() {
     }
     let result = loop {
         match subject.report().await {
-            Report::Suspended => {}
             Report::Ended(outcome) => break outcome.result,
+            Report::Suspended => {}
+            other @ (Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => panic!("{other:?}"),
         }
     };
     assert_eq!((result, subject.text().as_str()), (Ok(()), "ready\nword\n"));
@@ -440,4 +444,10 @@ async fn other_children_of_the_daemon_are_left_alone() {
     assert!(other.try_wait().unwrap().is_none());
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+#[test]
+fn what_a_failure_quotes_is_bounded() {
+    let failure = Failure::new(code::ADAPTER_ERROR, "ä".repeat(1 << 20));
+    assert!(failure.message.len() <= MAX_MESSAGE + '…'.len_utf8() && failure.message.ends_with('…'));
 }

@@ -10,6 +10,8 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 
 use super::{Driver, RECENT_ENDINGS};
+use crate::adapter::Outcome;
+use crate::changes;
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
@@ -56,9 +58,8 @@ impl Driver {
                 (status, Some(code), Some(message))
             }
         };
-        if let Some(outcome) = outcome {
-            item.files_modified = outcome.files_modified;
-            item.usage = outcome.usage;
+        if let Some(run) = run {
+            self.note_changes(&mut item, run, outcome);
         }
         let live = run.and_then(|run| self.runs.get(&run));
         let text = match (live, source) {
@@ -77,6 +78,22 @@ impl Driver {
             (None, Source::File | Source::Control) => self.store.partial(item.arrival)?,
         };
         self.end(item, Ending { status, error, error_code: error_code.map(str::to_owned), text })
+    }
+
+    /// What a run did, as its agent and git tell it.
+    fn note_changes(&mut self, item: &mut Item, run: RunId, outcome: Option<Outcome>) {
+        let seen = self.changes.remove(&run).unwrap_or_default();
+        let why_not = self.runs.get(&run).and_then(|live| live.run.as_ref()?.why_not());
+        item.detail.no_diff = seen.no_diff.or_else(|| why_not.map(str::to_owned));
+        item.detail.warnings.extend(seen.warning);
+        let (reported, usage) = outcome.map(|it| (it.files_modified, it.usage)).unwrap_or_default();
+        let (files, more) = changes::merge(&self.identity.workdir, reported, seen.files);
+        if more > 0 {
+            let all = files.len() + more;
+            item.detail.warnings.push(format!("it changed {all} files; the first {} are named", files.len()));
+        }
+        item.files_modified = files;
+        item.usage = usage;
     }
 
     /// Why an item ended that did not end by itself.
@@ -136,6 +153,9 @@ impl Driver {
         self.store.put_body(item.arrival, document.clone())?;
         self.store.forget_partial(item.arrival)?;
         self.store.tally(item.source, item.status)?;
+        if item.source == Source::File {
+            self.store.put_agent_session(Source::File, item.id.as_str(), None)?;
+        }
         let content = content_of(&ending.text);
         match item.source {
             Source::File | Source::Control => {

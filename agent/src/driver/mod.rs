@@ -4,7 +4,9 @@
 //! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
 //! The text that an agent streams does not pass through here.
 
+mod approvals;
 mod chats;
+mod conversation;
 mod earlier;
 mod ends;
 mod files;
@@ -25,10 +27,12 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::BotSettings;
 use hive_shared::time::Stamp;
-use hive_shared::work::Status;
+use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
-use crate::adapter::{Adapter, Control, Outcome, Report, Run, RunSpec};
+use crate::adapter::{Adapter, Control, Outcome, Report, RunSpec};
+use crate::approval::{Desk, Policy};
+use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
 use crate::hub::Hub;
@@ -52,6 +56,8 @@ pub enum Message {
     Inbox(InboxEvent<TaskReading>, std::sync::mpsc::SyncSender<()>),
     /// A run reports.
     Run(RunId, Report),
+    /// What a run changed; its end follows.
+    Changed(RunId, Changes),
     /// A run has said something for the first time.
     Spoke(RunId),
     /// Somebody wants something.
@@ -86,12 +92,16 @@ pub struct Driver {
     hub: Arc<Hub>,
     outbox: Option<Outbox>,
     adapter: Adapter,
+    policy: Policy,
+    desk: Desk,
+    tracker: Arc<Tracker>,
     runtime: tokio::runtime::Handle,
     mail: Sender<Message>,
     started: Instant,
 
     runs: HashMap<RunId, LiveRun>,
     outcomes: HashMap<RunId, Outcome>,
+    changes: HashMap<RunId, Changes>,
     files: files::Files,
     attached: HashMap<ItemId, HashSet<Connection>>,
     user_pause: Option<PauseFile>,
@@ -109,9 +119,16 @@ pub struct Driver {
 /// A run that has not ended.
 struct LiveRun {
     arrival: i64,
+    source: Source,
+    /// The conversation that it is part of.
+    session: String,
     turn: Arc<Turn>,
-    run: Option<Run>,
+    run: Option<Watched>,
     kept: Position,
+    /// Whether it was asked to yield or to end.
+    gives_way: bool,
+    /// How many of its questions were not allowed at once.
+    questions: usize,
 }
 
 /// Whether files may turn out to be answered by an earlier hive.
@@ -144,6 +161,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// What does the work.
     pub adapter: Adapter,
+    /// What an agent may do unasked.
+    pub policy: Policy,
     /// Where runs live.
     pub runtime: tokio::runtime::Handle,
     /// For runs to report to this driver.
@@ -153,9 +172,12 @@ pub struct Parts {
 impl Driver {
     /// Takes up the work where the last life of the bot left it. Returns the files that are known, for the inbox.
     pub fn begin(parts: Parts) -> Result<(Self, HashMap<String, Fingerprint>), StoreError> {
-        let Parts { identity, settings, store, hub, outbox, adapter, runtime, mail } = parts;
+        let Parts { identity, settings, store, hub, outbox, adapter, policy, runtime, mail } = parts;
         let counts = store.counts()?;
         let recent_endings = store.last_endings(RECENT_ENDINGS)?.into_iter().rev().collect();
+        let Identity { hive, bot, workdir, .. } = &identity;
+        let tracker = Tracker::new(hive, bot, workdir, settings.track_changes);
+        tracker.warm_up(&runtime);
         let mut driver = Self {
             core: Coordinator::new(records::rules(&settings)),
             identity,
@@ -164,11 +186,15 @@ impl Driver {
             hub,
             outbox: Some(outbox),
             adapter,
+            policy,
+            desk: Desk::default(),
+            tracker,
             runtime,
             mail,
             started: Instant::now(),
             runs: HashMap::new(),
             outcomes: HashMap::new(),
+            changes: HashMap::new(),
             files: files::Files::default(),
             attached: HashMap::new(),
             user_pause: None,
@@ -201,6 +227,7 @@ impl Driver {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.feed(Event::Tick)?;
+            self.expire_approvals()?;
             self.keep_what_was_said()?;
             self.flush()?;
         }
@@ -219,8 +246,10 @@ impl Driver {
     }
 
     fn receive(&mut self, mail: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
-        let core = self.core.next_deadline().and_then(|at| self.started.checked_add(at.since_start()));
-        match [core, self.keep_at].into_iter().flatten().min() {
+        let instant = |at: Moment| self.started.checked_add(at.since_start());
+        let core = self.core.next_deadline().and_then(instant);
+        let desk = self.desk.next_deadline().and_then(instant);
+        match [core, desk, self.keep_at].into_iter().flatten().min() {
             None => mail.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => mail.recv_timeout(at.saturating_duration_since(Instant::now())),
         }
@@ -230,6 +259,10 @@ impl Driver {
         match message {
             Message::Inbox(event, _taken) => self.inbox_event(event),
             Message::Run(run, report) => self.run_reports(run, report),
+            Message::Changed(run, changes) => {
+                self.changes.insert(run, changes);
+                Ok(())
+            }
             Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
@@ -243,7 +276,17 @@ impl Driver {
                 self.keep_text_of(run)?;
                 self.feed(Event::RunSuspended(run))?
             }
+            Report::Asked(question) => self.asked(run, question)?,
+            Report::Unasked(key) => self.unasked(run, key)?,
+            Report::Session(id) => {
+                if let Some(live) = self.runs.get(&run) {
+                    let (source, name) = (live.source, live.session.clone());
+                    self.store.put_agent_session(source, &name, Some(id))?;
+                }
+                None
+            }
             Report::Ended(outcome) => {
+                self.withdraw_approvals(run, "the agent is done")?;
                 let how = match outcome.result {
                     Ok(()) => crate::coordinator::Ended::Well,
                     Err(_) => crate::coordinator::Ended::Badly,
@@ -252,6 +295,7 @@ impl Driver {
                 let reply = self.feed(Event::RunEnded { run, how })?;
                 self.runs.remove(&run);
                 self.outcomes.remove(&run);
+                self.changes.remove(&run);
                 reply
             }
         };
@@ -332,11 +376,14 @@ impl Driver {
         match effect {
             Effect::Start { run, spec } => {
                 let Some(live) = self.runs.get_mut(&run) else { return };
-                let (mail, spoke) = (self.mail.clone(), self.mail.clone());
+                let [mail, spoke, changed] = [(); 3].map(|()| self.mail.clone());
                 // Nobody listens any more only when the driver has ended, and with it every run.
                 live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
                 let report = move |report| drop(mail.send(Message::Run(run, report)));
-                live.run = Some(self.adapter.start(&self.runtime, spec, Arc::clone(&live.turn), report));
+                let changed = move |changes| drop(changed.send(Message::Changed(run, changes)));
+                let turn = Arc::clone(&live.turn);
+                live.run =
+                    Some(self.tracker.start(&self.adapter, &self.runtime, spec, turn, report, changed));
             }
             Effect::Control { run, control } => {
                 if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {

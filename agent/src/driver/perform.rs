@@ -27,21 +27,28 @@ impl Driver {
     pub(super) fn perform(&mut self, action: Action) -> Result<Performed, StoreError> {
         match action {
             Action::Start { run, item, source } => return self.start(run, &item, source),
-            Action::Suspend { run } => self.control(run, Control::Suspend),
+            Action::Suspend { run } => {
+                self.gives_way(run, "the task gives way, and will ask again")?;
+                self.control(run, Control::Suspend);
+            }
             Action::Resume { run, item } => {
+                if let Some(live) = self.runs.get_mut(&run) {
+                    live.gives_way = false;
+                }
                 self.control(run, Control::Resume);
                 self.set_status(&item, Status::Running)?;
                 tracing::info!(task = %item, "resumed");
                 self.control_entry("task resumed", "", Some(&item))?;
             }
-            Action::Signal { run, rung } => self.control(
-                run,
-                match rung {
+            Action::Signal { run, rung } => {
+                self.gives_way(run, "the work is being ended")?;
+                let control = match rung {
                     Rung::Cancel => Control::Cancel,
                     Rung::Terminate => Control::Terminate,
                     Rung::Kill => Control::Kill,
-                },
-            ),
+                };
+                self.control(run, control);
+            }
             Action::Suspended { item, to_chat, preemptions, used } => {
                 self.suspended(&item, to_chat.as_ref(), preemptions, used)?;
             }
@@ -99,15 +106,33 @@ impl Driver {
         };
         turn.started_at(self.store.seq());
         tracing::info!(item = %id, source = %source, attempt = item.attempts, run = run_id, "started");
+        let session = item.detail.session.clone().unwrap_or_else(|| id.to_string());
+        let agent_session = self.store.agent_session(source, &session)?;
+        let earlier = match (self.adapter.conversation_bytes(), &item.detail.session) {
+            (Some(bytes), Some(session)) => self.earlier_in(session, bytes)?,
+            (Some(_) | None, _) => Vec::new(),
+        };
         let spec = RunSpec {
             run_id,
             bot: self.identity.bot.clone(),
             item: id.clone(),
-            session: item.detail.session.clone().unwrap_or_else(|| id.to_string()),
+            agent_session,
+            goes_on: item.attempts > 1,
+            session: session.clone(),
+            earlier,
             instruction,
             workdir: self.identity.workdir.clone(),
         };
-        let live = LiveRun { arrival: item.arrival, turn, run: None, kept: Position::default() };
+        let live = LiveRun {
+            arrival: item.arrival,
+            source,
+            session,
+            turn,
+            run: None,
+            kept: Position::default(),
+            gives_way: false,
+            questions: 0,
+        };
         self.runs.insert(run, live);
         self.effects.push(Effect::Start { run, spec });
         Ok(Performed::Done)
@@ -126,7 +151,7 @@ impl Driver {
         self.store.instruction(item.arrival)
     }
 
-    fn control(&mut self, run: RunId, control: Control) {
+    pub(super) fn control(&mut self, run: RunId, control: Control) {
         self.effects.push(Effect::Control { run, control });
     }
 

@@ -88,7 +88,7 @@ impl Driver {
         content: &str,
         task: Option<&ItemId>,
     ) -> Result<(), StoreError> {
-        let entry_id = format!("CTL-{}", self.store.seq() + 1);
+        let entry_id = self.control_id();
         let bot = self.identity.bot.clone();
         let entry = Entry {
             title: Some(act.to_owned()),
@@ -97,6 +97,11 @@ impl Driver {
             ..Entry::new(bot, entry_id, Source::Control, Kind::Control, Status::Completed, Stamp::now())
         };
         self.store.put_entry(entry, true)
+    }
+
+    /// The id of the next control act. Its number is that of the change which brings it, so no two have one.
+    pub(super) fn control_id(&self) -> String {
+        format!("CTL-{}", self.store.seq() + 1)
     }
 
     pub(super) fn reading<'a>(&'a self, file_name: &'a str, modified: Stamp) -> Reading<'a> {
@@ -153,14 +158,15 @@ impl Driver {
             }),
             queue,
             chat_clients: 0,
-            approvals: 0,
+            approvals: self.desk.open().len(),
             last_activity: self.last_activity,
             counts: self.counts,
             health: Health { status: HealthLevel::Healthy, reasons: Vec::new() },
         };
         let failures = self.recent_endings.iter().filter(|status| is_failure(**status)).count();
         let recent = (failures, self.recent_endings.len());
-        self.hub.set_status(Snapshot { at: Instant::now(), status, recent_failures: recent });
+        let approvals = self.desk.open().cloned().collect();
+        self.hub.set_status(Snapshot { at: Instant::now(), status, approvals, recent_failures: recent });
     }
 
     fn current(&self, occupant: &Occupant) -> Current {

@@ -8,7 +8,8 @@ use hive_shared::work::{Source, Status, WhenBusy};
 
 use super::ends::Ending;
 use super::{Driver, FirstScan};
-use crate::adapter::process;
+use crate::adapter::{acp, process};
+use crate::changes;
 use crate::coordinator::{ChatSpec, Event};
 use crate::inbox::Fingerprint;
 use crate::outbox::Job;
@@ -17,20 +18,21 @@ use crate::store::{Item, StoreError};
 impl Driver {
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         let unsettled = self.store.unsettled()?;
-        let runs: HashSet<String> =
+        let mut marks: HashSet<String> =
             unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
-        if !runs.is_empty() {
-            let swept = process::sweep_leftovers(&runs);
-            tracing::warn!(
-                runs = runs.len(),
-                processes = swept,
-                "an earlier life ended in the middle of its work"
-            );
+        let runs = marks.len();
+        marks.extend(marks.iter().map(|run| changes::id_of(run)).collect::<Vec<_>>());
+        // An agent that serves many runs outlives each of them.
+        marks.insert(acp::mark(self.store.epoch()));
+        let swept = process::sweep_leftovers(&marks);
+        if runs > 0 || swept > 0 {
+            tracing::warn!(runs, processes = swept, "an earlier life ended in the middle of its work");
         }
         if self.store.is_new() {
             self.first_scan = FirstScan::Answered(self.names_answered());
         }
         self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;
+        self.forget_open_approvals()?;
         for item in unsettled {
             self.remember_file(&item);
             match (item.status.is_final(), item.source) {

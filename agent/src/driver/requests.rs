@@ -56,6 +56,10 @@ impl Driver {
                 let result = self.interrupt()?;
                 self.answer(answer, result);
             }
+            Request::Approve { id, option, answer } => {
+                let result = self.approve(&id, &option)?;
+                self.answer(answer, result);
+            }
             Request::Stop { drain, answer } => {
                 tracing::info!(drain, "asked to stop");
                 self.feed(Event::Stop { drain })?;

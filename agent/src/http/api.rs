@@ -9,8 +9,8 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::{
-    ApprovalList, BotStatus, Entry, HealthReply, PROTOCOL, PauseRequest, PriorityRequest, StopRequest,
-    SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
+    Approval, ApprovalAnswer, ApprovalList, BotStatus, Entry, HealthReply, PROTOCOL, PauseRequest,
+    PriorityRequest, StopRequest, SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
 };
 use hive_shared::ids::ItemId;
 use hive_shared::work::{Kind, Source, Status};
@@ -22,6 +22,7 @@ use super::problem::Problem;
 use super::{Service, Shared, views};
 use crate::request::{Place, Request, Submitted};
 use crate::store::Item;
+use crate::untrusted;
 
 /// The tasks on a page that does not say how many it wants.
 const USUAL_PAGE: usize = 100;
@@ -220,6 +221,33 @@ pub(super) async fn response(
     }
 }
 
+/// What an item changed, as [`hive_shared::diff`] has it.
+pub(super) async fn diff(
+    State(shared): State<Shared>,
+    Path((bot, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    shared.is_bot(&bot)?;
+    let id = item_id(&id)?;
+    let item = shared.item(&id).await?;
+    if !item.status.is_final() {
+        let message = format!("'{id}' is {}: its diff is there when it has ended", item.status);
+        return Err(Problem::not_found(message));
+    }
+    let none = |why: &str| Problem::not_found(format!("no diff of '{id}' is kept: {why}"));
+    if let Some(why) = &item.detail.no_diff {
+        return Err(none(why));
+    }
+    let path = shared.hive.diff(&shared.bot, &id);
+    let read = move || untrusted::read(&path, hive_shared::diff::MAX_DOCUMENT).ok();
+    // It is cut short only when the runtime shuts down.
+    let document = tokio::task::spawn_blocking(read).await.ok().flatten();
+    match document.filter(|document| hive_shared::diff::read(document, &shared.bot, &id).is_ok()) {
+        Some(document) => Ok(([(header::CONTENT_TYPE, "text/x-diff")], document).into_response()),
+        None if item.attempts == 0 => Err(none("it never ran")),
+        None => Err(none("only those of the last items are")),
+    }
+}
+
 pub(super) async fn timeline(
     State(shared): State<Shared>,
     Path(bot): Path<String>,
@@ -255,16 +283,18 @@ pub(super) async fn approvals(
     Path(bot): Path<String>,
 ) -> Result<Json<ApprovalList>, Problem> {
     shared.is_bot(&bot)?;
-    // None of the adapters there are asks for approval.
-    Ok(Json(ApprovalList::default()))
+    Ok(Json(ApprovalList { approvals: shared.approvals() }))
 }
 
 pub(super) async fn approve(
     State(shared): State<Shared>,
     Path((bot, id)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+    body: Body,
+) -> Result<Json<Approval>, Problem> {
     shared.is_bot(&bot)?;
-    Err(Problem::not_found(format!("no approval '{}' waits", id.chars().take(40).collect::<String>())))
+    let id = item_id(&id)?;
+    let ApprovalAnswer { option } = read(body)?;
+    Ok(Json(shared.ask(|answer| Request::Approve { id, option, answer }).await?))
 }
 
 pub(super) async fn no_such_path() -> Problem {

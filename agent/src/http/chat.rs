@@ -168,8 +168,12 @@ impl Client {
                 Ok(()) => Ok(()),
                 Err(problem) => self.refuse_with(Some(id.to_string()), &problem).await,
             },
-            ClientFrame::Approve { approval_id, .. } => {
-                self.refuse(None, code::NOT_FOUND, &format!("no approval '{approval_id}' waits")).await
+            ClientFrame::Approve { approval_id, option } => {
+                let id = approval_id.clone();
+                match self.shared.ask(|answer| Request::Approve { id, option, answer }).await {
+                    Ok(_) => Ok(()),
+                    Err(problem) => self.refuse_with(Some(approval_id.to_string()), &problem).await,
+                }
             }
         }
     }

@@ -154,6 +154,7 @@ fn router(shared: Shared) -> Router {
         .route("/stop", post(api::stop))
         .route("/tasks", get(api::tasks).post(api::submit))
         .route("/tasks/{id}", get(api::task).delete(api::cancel))
+        .route("/tasks/{id}/diff", get(api::diff))
         .route("/tasks/{id}/retry", post(api::retry))
         .route("/tasks/{id}/priority", post(api::prioritize))
         .route("/responses/{id}", get(api::response))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use hive_shared::api::{BotStatus, Entry, TaskDetail, TaskView};
+use hive_shared::api::{Approval, BotStatus, Entry, TaskDetail, TaskView};
 use hive_shared::time::Stamp;
 use hive_shared::work::Status;
 
@@ -21,9 +21,12 @@ impl Service {
         let snapshot = self.hub.status();
         let snapshot = snapshot
             .ok_or_else(|| Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"))?;
-        let Snapshot { at, status, recent_failures } = &*snapshot;
+        let Snapshot { at, status, approvals, recent_failures } = &*snapshot;
         let mut status = status.clone();
-        if let Some(current) = &mut status.current {
+        // While an approval is open, the clock stands still.
+        if let Some(current) = &mut status.current
+            && approvals.is_empty()
+        {
             current.elapsed_seconds += at.elapsed().as_secs_f64();
         }
         if self.hub.disk_trouble().is_some() {
@@ -41,6 +44,11 @@ impl Service {
             disk_trouble: status.paused_by.iter().any(|cause| cause == DISK),
         });
         Ok(status)
+    }
+
+    /// What waits for a person's permission, the oldest first.
+    pub(super) fn approvals(&self) -> Vec<Approval> {
+        self.hub.status().map(|snapshot| snapshot.approvals.clone()).unwrap_or_default()
     }
 }
 

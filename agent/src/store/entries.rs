@@ -2,6 +2,7 @@
 
 use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
 use hive_shared::time::Stamp;
+use hive_shared::work::{Kind, Status};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -80,6 +81,13 @@ pub(super) fn get(db: &Connection, entry_id: &str) -> Result<Option<Entry>, Stor
 }
 
 /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+pub(super) fn waiting_controls(db: &Connection) -> Result<Vec<Entry>, StoreError> {
+    let mut statement = db.prepare("SELECT json FROM entry WHERE kind = ?1 AND status = ?2 ORDER BY key")?;
+    let rows = statement
+        .query_map([Kind::Control.as_str(), Status::Blocked.as_str()], |row| row.get::<_, String>(0))?;
+    rows.map(|json| Ok(serde_json::from_str(&json?)?)).collect()
+}
+
 pub(super) fn changes(
     db: &Connection,
     after: u64,

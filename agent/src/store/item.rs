@@ -143,6 +143,9 @@ pub struct Detail {
     /// What had to be guessed or left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Why no diff of it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_diff: Option<String>,
     /// Who prompts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
@@ -227,6 +230,16 @@ pub(super) fn finished_tasks(
     let tally = "SELECT coalesce(sum(items), 0) FROM tally WHERE source = 'file'";
     let total = db.prepare_cached(tally)?.query_row([], |row| row.get(0))?;
     Ok((items, total))
+}
+
+/// The chat turns of a session that ran and have ended, the latest first; by the index of just these.
+pub(super) const TURNS_OF: &str = "SELECT id FROM item WHERE source = 'chat' AND ended_at IS NOT NULL AND attempts > 0 \
+    AND json_extract(detail, '$.session') = ?1 ORDER BY arrival DESC LIMIT ?2";
+
+pub(super) fn turns_of(db: &Connection, session: &str, limit: usize) -> Result<Vec<ItemId>, StoreError> {
+    let mut statement = db.prepare_cached(TURNS_OF)?;
+    let ids = statement.query_map(params![session, limit], |row| row.get::<_, String>(0))?;
+    ids.map(|id| Ok(id?.parse()?)).collect()
 }
 
 /// How the last items ended, the latest first.

@@ -82,6 +82,7 @@ enum Write {
     ForgetPartial { arrival: i64 },
     Tally { source: Source, status: Status },
     Settle { arrival: i64, archived: Option<String>, response_file: Option<String> },
+    AgentSession { source: Source, name: String, id: Option<String> },
     Meta { key: &'static str, value: String },
 }
 
@@ -121,7 +122,8 @@ impl Store {
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
-        Migrations::new(vec![M::up(include_str!("schema.sql"))]).to_latest(&mut db)?;
+        let steps = [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+        Migrations::new(steps.map(M::up).to_vec()).to_latest(&mut db)?;
         let known: Option<String> =
             db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
         let is_new = known.is_none();
@@ -178,6 +180,11 @@ impl Store {
         item::unsettled(&self.db)
     }
 
+    /// The chat turns of a session that ran and have ended, the latest first, `limit` of them at most.
+    pub fn turns_of(&self, session: &str, limit: usize) -> Result<Vec<ItemId>, StoreError> {
+        item::turns_of(&self.db, session, limit)
+    }
+
     /// How the last items ended, the latest first.
     pub fn last_endings(&self, limit: usize) -> Result<Vec<Status>, StoreError> {
         item::last_endings(&self.db, limit)
@@ -224,6 +231,18 @@ impl Store {
         let mut statement = self.db.prepare("SELECT text FROM partial WHERE arrival = ?1 ORDER BY start")?;
         let rows = statement.query_map([arrival], |row| row.get::<_, String>(0))?;
         Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// The control acts on the timeline that wait for something.
+    pub fn waiting_controls(&self) -> Result<Vec<Entry>, StoreError> {
+        entries::waiting_controls(&self.db)
+    }
+
+    /// What the agent calls a conversation: that of a chat session, or of a file task by its id.
+    pub fn agent_session(&self, source: Source, name: &str) -> Result<Option<String>, StoreError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT id FROM agent_session WHERE source = ?1 AND name = ?2")?;
+        Ok(statement.query_row([source.as_str(), name], |row| row.get(0)).optional()?)
     }
 
     /// A value of the ledger itself.
@@ -287,6 +306,16 @@ impl Store {
     /// Forgets what an item has said, because it starts over or has ended.
     pub fn forget_partial(&mut self, arrival: i64) -> Result<(), StoreError> {
         self.write(Write::ForgetPartial { arrival })
+    }
+
+    /// Keeps what the agent calls a conversation, or forgets it.
+    pub fn put_agent_session(
+        &mut self,
+        source: Source,
+        name: &str,
+        id: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.write(Write::AgentSession { source, name: name.to_owned(), id })
     }
 
     /// Counts an ended item.
@@ -413,6 +442,14 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
                  (SELECT 1 FROM item WHERE item.arrival = ?1 AND (archived IS NOT NULL OR source = 'chat'))",
             )?
             .execute([arrival])?;
+        }
+        Write::AgentSession { source, name, id: Some(id) } => {
+            db.prepare_cached("INSERT OR REPLACE INTO agent_session (source, name, id) VALUES (?1, ?2, ?3)")?
+                .execute([source.as_str(), name, id])?;
+        }
+        Write::AgentSession { source, name, id: None } => {
+            db.prepare_cached("DELETE FROM agent_session WHERE source = ?1 AND name = ?2")?
+                .execute([source.as_str(), name])?;
         }
         Write::Meta { key, value } => {
             db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?

@@ -216,3 +216,50 @@ fn a_write_that_the_disk_refuses_is_made_when_it_takes_it() {
     assert_eq!(store.meta("b").unwrap().as_deref(), Some("2"));
     assert_eq!(store.meta("c").unwrap().as_deref(), Some("3"));
 }
+
+#[test]
+fn the_turns_of_a_session_are_those_that_ran_and_ended_the_latest_first() {
+    let mut bench = bench();
+    let mut put = |id: &str, source: Source, session: &str, ended: bool, attempts: u32| {
+        let detail = Detail { session: Some(session.to_owned()), ..Detail::default() };
+        let ended_at = ended.then(|| Stamp::from_micros(9));
+        let mut turn = Item { source, detail, attempts, ended_at, ..item(id) };
+        bench.store.put_item(&mut turn).unwrap();
+    };
+    put("A-1", Source::Chat, "a's \"words\"", true, 1);
+    put("B-1", Source::Chat, "b", true, 1);
+    put("A-2", Source::Chat, "a's \"words\"", true, 1);
+    put("A-3", Source::Chat, "a's \"words\"", true, 0);
+    put("A-4", Source::Chat, "a's \"words\"", false, 1);
+    put("A-5", Source::File, "a's \"words\"", true, 1);
+    put("A-6", Source::Chat, "a's \"words\"", true, 1);
+    let turns = |session: &str, limit| -> Vec<String> {
+        let ids = bench.store.turns_of(session, limit).unwrap();
+        ids.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(turns("a's \"words\"", 10), ["A-6", "A-2", "A-1"]);
+    assert_eq!(turns("a's \"words\"", 2), ["A-6", "A-2"]);
+    assert_eq!(turns("b", 10), ["B-1"]);
+    assert!(turns("c", 10).is_empty());
+}
+
+#[test]
+fn the_turns_of_a_session_cost_the_same_in_a_long_ledger() {
+    let bench = bench();
+    let plan = format!("EXPLAIN QUERY PLAN {}", item::TURNS_OF);
+    let detail: String = bench.store.db.query_row(&plan, params!["a", 1], |row| row.get("detail")).unwrap();
+    assert!(detail.contains("SEARCH") && detail.contains("item_session"), "{detail}");
+}
+
+#[test]
+fn a_ledger_of_the_first_form_is_brought_to_the_present_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("B.db");
+    let mut db = Connection::open(&path).unwrap();
+    Migrations::new(vec![M::up(include_str!("schema.sql"))]).to_latest(&mut db).unwrap();
+    drop(db);
+    let mut store = Store::open(&path, Box::new(|_| KeepTrying::No)).unwrap();
+    store.put_item(&mut item("T-1")).unwrap();
+    store.commit().unwrap();
+    assert!(store.turns_of("a", 1).unwrap().is_empty());
+}

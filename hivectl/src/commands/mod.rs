@@ -29,6 +29,7 @@ pub mod up;
 pub mod wait;
 
 mod board;
+mod diff;
 mod documents;
 mod launch;
 mod many;

@@ -17,15 +17,21 @@ use crate::output::text::{ago, local_time, seconds, status_cell};
 const EXAMPLES: &str = "\
 Examples:
   hivectl show TASK-7
+  hivectl show TASK-7 --diff | git apply -R      # takes back what it changed
   hivectl show BOT-003/TASK-7 -o json | jq -r .status";
 
 /// Show a task or prompt: its state and its response
+///
+/// With --diff, what it changed in the bot's working directory, as a patch that 'git apply' takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The task or prompt, as ID or BOT/ID
     #[arg(value_name = "ID")]
     pub item: ItemRef,
+    /// Print what it changed, as a patch
+    #[arg(long)]
+    pub diff: bool,
 }
 
 /// Shows an item.
@@ -33,6 +39,9 @@ pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, 
     let located = fleet.locate(&args.item, out).await?;
     if let Reach::Down(files) = &located.reach {
         files.announce(out);
+    }
+    if args.diff {
+        return super::diff::show(&located, &args.item.id, out).await;
     }
     let color = out.may_color();
     out.one(&located.detail, |detail| words(detail, fleet.hive(), color));

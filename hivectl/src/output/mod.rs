@@ -299,8 +299,13 @@ impl Printer {
 
     /// Prints text of our own making to stdout.
     pub fn result(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Prints bytes as they stand, which no terminal should see, to stdout.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.settle();
-        let wrote = self.out.write(text);
+        let wrote = self.out.write_bytes(bytes);
         self.note(wrote);
     }
 
@@ -415,10 +420,14 @@ impl Stream {
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
-        if self.closed || text.is_empty() {
+        self.write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed || bytes.is_empty() {
             return Ok(());
         }
-        match self.to.write_all(text.as_bytes()).and_then(|()| self.to.flush()) {
+        match self.to.write_all(bytes).and_then(|()| self.to.flush()) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.closed = true;

@@ -61,7 +61,31 @@ pub const ADAPTER_UNAVAILABLE: &str = "adapter_unavailable";
 pub const EXIT_STATUS: &str = "exit_status";
 /// The agent's process was ended by a signal.
 pub const SIGNALLED: &str = "signalled";
+/// The agent wants a login first.
+pub const LOGIN_REQUIRED: &str = "login_required";
+/// The agent refused to do it.
+pub const REFUSED: &str = "refused";
+/// An approval was not given; as the end of an item, the agent gave up because of that.
+pub const DENIED: &str = "denied";
+/// The agent ran into a limit of its model.
+pub const MAX_TOKENS: &str = "max_tokens";
+/// The agent asked its model more often than it may in one turn.
+pub const MAX_TURN_REQUESTS: &str = "max_turn_requests";
 /// The adapter broke.
 pub const ADAPTER_ERROR: &str = "adapter_error";
+/// An approval that nobody waits for any more.
+pub const WITHDRAWN: &str = "withdrawn";
 /// An earlier life's response answers the task.
 pub const ANSWERED: &str = "answered";
+/// The model's server does not accept the key.
+pub const MODEL_UNAUTHORIZED: &str = "model_unauthorized";
+/// The model's server refuses the request: no such model, or one that it cannot do.
+pub const MODEL_REFUSED: &str = "model_refused";
+/// The model's server cannot be reached, has too much to do, fails, or falls silent.
+pub const MODEL_UNAVAILABLE: &str = "model_unavailable";
+/// What answers is no server of chat completions, or its answer cannot be read.
+pub const MODEL_ANSWER: &str = "model_answer";
+/// The model's answer was cut at the server's bound of tokens.
+pub const MODEL_LENGTH: &str = "model_length";
+/// The model's answer was withheld or cut by the server's filter.
+pub const MODEL_FILTERED: &str = "model_filtered";

@@ -11,6 +11,7 @@ use crate::api::{
     ApprovalAnswer, ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest,
     StopRequest, SubmitRequest, TaskDetail, TaskList, TaskView, TimelinePage, TimelineQuery,
 };
+use crate::diff::{self, Diff};
 use crate::ids::{BotId, ItemId};
 use crate::work::Priority;
 
@@ -215,6 +216,12 @@ impl Client {
     /// GET `…/responses/{id}`: the response document (SPEC 4).
     pub async fn response(&self, id: &ItemId) -> Result<String, ClientError> {
         self.text(self.request(Method::GET, &format!("/responses/{id}"))).await
+    }
+
+    /// GET `…/tasks/{id}/diff`: what an item that has ended changed.
+    pub async fn diff(&self, id: &ItemId) -> Result<Diff, ClientError> {
+        let (_, document) = self.bytes(self.request(Method::GET, &format!("/tasks/{id}/diff"))).await?;
+        diff::read(&document, &self.bot, id).map_err(|e| ClientError::Garbled(e.to_string()))
     }
 
     /// GET `…/timeline`: one page.

@@ -26,3 +26,4 @@ pub use error::{ClientError, FindError};
 pub use find::{Bots, Endpoint, Locator, Token, list_bots, read_record};
 pub use follow::{Followed, Follower, Position};
 pub use http::{Client, Submitted, TaskQuery};
+pub use tls::server_tls;

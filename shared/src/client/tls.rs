@@ -1,4 +1,4 @@
-//! Whom to trust on the way to a bot on another machine.
+//! Whom to trust on the way to a bot on another machine, or to any other server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +8,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::FindError;
+
+/// How to encrypt towards a server that is no bot's: it is trusted as the machine trusts it. Where nothing is encrypted
+/// nothing is loaded.
+pub fn server_tls(is_encrypted: bool) -> Result<ClientConfig, FindError> {
+    if is_encrypted { trusting(None) } else { Ok(unused()) }
+}
 
 /// Trusts nobody. The HTTP library wants settings even where it will never use TLS, and this costs nothing.
 pub(super) fn unused() -> ClientConfig {

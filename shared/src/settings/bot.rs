@@ -14,11 +14,27 @@ use crate::work::{Mode, Priority, Source, UnknownWord, words};
 
 words! {
     /// What drives the coding agent (SPEC 6).
-    AdapterKind, "echo, exec", {
+    AdapterKind, "echo, exec, acp, openai, claude, codex, gemini, opencode, qwen, goose", {
         /// Built in: streams the instruction back.
         Echo = "echo",
         /// Any command: the instruction on stdin, the response from stdout.
         Exec = "exec",
+        /// Any agent that speaks the Agent Client Protocol.
+        Acp = "acp",
+        /// A server that speaks OpenAI's chat completions.
+        OpenAi = "openai",
+        /// Claude Code, over ACP; this and the rest are presets.
+        Claude = "claude",
+        /// Codex.
+        Codex = "codex",
+        /// Gemini CLI.
+        Gemini = "gemini",
+        /// `OpenCode`.
+        Opencode = "opencode",
+        /// Qwen Code.
+        Qwen = "qwen",
+        /// Goose.
+        Goose = "goose",
     }
 }
 
@@ -121,6 +137,8 @@ pub struct BotSettings {
     /// The most bytes of a response; what is beyond is cut.
     #[serde(with = "values::bytes")]
     pub max_output: u64,
+    /// Whether git is asked what a run changed in the working directory.
+    pub track_changes: bool,
     /// How requests for permission are answered; see [`BotSettings::approval_of`].
     pub approval: Approval,
     /// The same for file tasks.
@@ -134,6 +152,8 @@ pub struct BotSettings {
     pub approval_timeout: Duration,
     /// The mode that an ACP agent is set to.
     pub acp_mode: Option<String>,
+    /// Whether an ACP agent is started with the bot, ahead of its first work.
+    pub warm: bool,
     /// What the echo adapter needs to know.
     pub echo: EchoSettings,
     /// What the OpenAI-compatible adapter needs to know.
@@ -152,20 +172,34 @@ pub struct EchoSettings {
 }
 
 /// `[bots.BOT-002.openai]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct OpenAiSettings {
     /// Where the API is, such as `http://127.0.0.1:11434/v1`.
     pub base_url: Option<String>,
     /// The model's name.
     pub model: Option<String>,
-    /// The variable that holds the key.
+    /// The variable that holds the key. Where it is set it wins over the file.
     pub api_key_env: Option<String>,
     /// The file that holds the key. Absolute once loaded.
     #[serde(serialize_with = "values::lossy_path")]
     pub api_key_file: Option<PathBuf>,
     /// What the model is told before the instruction.
     pub system_prompt: Option<String>,
+    /// About how many tokens a request may have: the oldest exchanges of a conversation are left out beyond it.
+    pub context_tokens: u64,
+    /// The most tokens of an answer; none: the server's own bound.
+    pub max_tokens: Option<u64>,
+    /// How freely the model chooses its words; none: the server's own measure.
+    pub temperature: Option<f64>,
+    /// The server has failed that sends nothing for so long.
+    #[serde(with = "values::duration")]
+    pub stall_timeout: Duration,
+    /// How often a request is tried again that may succeed later.
+    pub max_retries: u32,
+    /// The pause before the first of these; it doubles, and the server's own wish wins.
+    #[serde(with = "values::duration")]
+    pub retry_delay: Duration,
 }
 
 impl Default for BotSettings {
@@ -198,12 +232,14 @@ impl Default for BotSettings {
             dependency_timeout: minutes(24 * 60),
             max_attempts: 3,
             max_output: 64 << 20,
+            track_changes: true,
             approval: Approval::Ask,
             approval_file: None,
             approval_chat: None,
             approval_allow: Vec::new(),
             approval_timeout: minutes(5),
             acp_mode: None,
+            warm: false,
             echo: EchoSettings::default(),
             openai: OpenAiSettings::default(),
             sources: BTreeMap::new(),
@@ -214,6 +250,57 @@ impl Default for BotSettings {
 impl Default for EchoSettings {
     fn default() -> Self {
         Self { delay_ms: 30 }
+    }
+}
+
+impl Default for OpenAiSettings {
+    fn default() -> Self {
+        Self {
+            base_url: None,
+            model: None,
+            api_key_env: None,
+            api_key_file: None,
+            system_prompt: None,
+            context_tokens: 32_000,
+            max_tokens: None,
+            temperature: None,
+            stall_timeout: Duration::from_secs(5 * 60),
+            max_retries: 4,
+            retry_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+impl OpenAiSettings {
+    /// Finds what is missing or makes no sense, and says what would.
+    fn check(&self) -> Result<(), String> {
+        let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.trim().is_empty());
+        if !given(&self.base_url) {
+            return Err("the openai adapter needs the server's address, such as openai.base_url = \
+                        \"http://127.0.0.1:11434/v1\""
+                .to_owned());
+        }
+        if !given(&self.model) {
+            return Err("the openai adapter needs the model's name, such as openai.model = \"qwen3-coder\""
+                .to_owned());
+        }
+        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if self.api_key_env.as_deref().is_some_and(|name| !is_name(name)) {
+            // It is not said again: somebody may have written the key itself there.
+            return Err("openai.api_key_env is the name of the variable that holds the key, such as \
+                        \"OPENAI_API_KEY\", and what it says is no name"
+                .to_owned());
+        }
+        if self.context_tokens == 0 || self.max_tokens == Some(0) {
+            return Err("openai.context_tokens and openai.max_tokens must be more than 0".to_owned());
+        }
+        if self.temperature.is_some_and(|temperature| !temperature.is_finite() || temperature < 0.0) {
+            return Err("openai.temperature must be 0 or more".to_owned());
+        }
+        if self.stall_timeout.is_zero() {
+            return Err("openai.stall_timeout must be more than 0: no answer could come".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -233,6 +320,26 @@ impl BotSettings {
         .unwrap_or(self.approval)
     }
 
+    /// Fills in what the preset of the adapter says and nobody else has.
+    pub(super) fn apply_preset(&mut self) {
+        let Some(preset) = self.adapter.preset() else { return };
+        let source = format!("adapter {}", self.adapter);
+        if self.command.is_empty() {
+            self.command = preset.command.iter().map(|&word| word.to_owned()).collect();
+            self.sources.insert("command".to_owned(), source.clone());
+        }
+        if let (None, Some(mode)) = (&self.acp_mode, preset.acp_mode) {
+            self.acp_mode = Some(mode.to_owned());
+            self.sources.insert("acp_mode".to_owned(), source.clone());
+        }
+        for (name, value) in preset.env {
+            if !self.env.contains_key(*name) {
+                self.env.insert((*name).to_owned(), (*value).to_owned());
+                self.sources.insert(format!("env.{name}"), source.clone());
+            }
+        }
+    }
+
     pub(super) fn resolve_paths(&mut self, root: &Path) {
         let paths = [&mut self.workdir, &mut self.tls_cert, &mut self.tls_key, &mut self.openai.api_key_file];
         for path in paths.into_iter().flatten() {
@@ -249,13 +356,30 @@ impl BotSettings {
                         .to_owned(),
                 );
             }
+            AdapterKind::Acp if self.command.is_empty() => {
+                return Err("the acp adapter needs the command of an agent that speaks ACP, such as \
+                            command = [\"my-agent\", \"--acp\"]; or name one that is known: adapter = \"claude\", \
+                            \"codex\", \"gemini\", \"opencode\", \"qwen\" or \"goose\""
+                    .to_owned());
+            }
             // Left unsaid it would run the echo, and the command never.
             AdapterKind::Echo if !self.adapter_configured && !self.command.is_empty() => {
                 return Err(
-                    "there is a command and no adapter that would run it: add adapter = \"exec\"".to_owned()
+                    "there is a command and no adapter that would run it: add adapter = \"exec\", or \"acp\" if it speaks \
+                     that"
+                        .to_owned(),
                 );
             }
-            AdapterKind::Echo | AdapterKind::Exec => {}
+            AdapterKind::OpenAi => self.openai.check()?,
+            AdapterKind::Echo
+            | AdapterKind::Exec
+            | AdapterKind::Acp
+            | AdapterKind::Claude
+            | AdapterKind::Codex
+            | AdapterKind::Gemini
+            | AdapterKind::Opencode
+            | AdapterKind::Qwen
+            | AdapterKind::Goose => {}
         }
         if self.command.first().is_some_and(String::is_empty) {
             return Err("the command's first word is the program, and must not be empty".to_owned());

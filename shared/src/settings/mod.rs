@@ -8,6 +8,7 @@
 mod bot;
 mod error;
 mod layers;
+mod presets;
 mod read;
 mod show;
 mod values;
@@ -24,6 +25,7 @@ pub use self::bot::{
 };
 pub use self::error::SettingsError;
 use self::layers::{Node, Origin};
+pub use self::presets::Preset;
 use crate::ids::BotId;
 use crate::paths::Hive;
 
@@ -102,6 +104,7 @@ impl Settings {
         let mut settings = BotSettings::deserialize(tree)?;
         settings.adapter_configured = sources.contains_key("adapter");
         settings.sources = sources;
+        settings.apply_preset();
         settings.resolve_paths(&self.root);
         settings.check().map_err(|message| SettingsError::Combination { bot: bot.clone(), message })?;
         Ok(settings)

@@ -100,7 +100,9 @@ fn in_words(expected: &dyn Expected) -> String {
         "a map" => "a table",
         "a string" => "a text in quotes",
         "path string" => "a path in quotes",
+        "a boolean" => "true or false",
         "u32" | "u64" => "a whole number, 0 or more",
+        "f64" => "a number",
         other => other,
     }
     .to_owned()
@@ -150,6 +152,11 @@ impl<'de> Deserializer<'de> for Node {
         visitor.visit_some(self)
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
+        let truth = self.variable_text().and_then(|text| text.trim().parse::<bool>().ok());
+        self.with_variable_as(truth.map(Value::Boolean)).deserialize_any(visitor)
+    }
+
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
         self.deserialize_u64(visitor)
     }
@@ -157,6 +164,11 @@ impl<'de> Deserializer<'de> for Node {
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
         let number = self.variable_text().and_then(|text| text.trim().parse::<i64>().ok());
         self.with_variable_as(number.map(Value::Integer)).deserialize_any(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
+        let number = self.variable_text().and_then(|text| text.trim().parse::<f64>().ok());
+        self.with_variable_as(number.map(Value::Float)).deserialize_any(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
@@ -185,7 +197,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 char str string bytes byte_buf unit unit_struct newtype_struct
         tuple tuple_struct map struct identifier ignored_any
     }
 }

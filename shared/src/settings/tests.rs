@@ -78,8 +78,10 @@ fn variables_are_read_as_what_is_asked_for() {
         ("HIVE_AGENT_COMMAND", r#"agent --say "two words""#),
         ("HIVE_AGENT_MAX_ATTEMPTS", "7"),
         ("HIVE_AGENT_MAX_OUTPUT", "1024"),
+        ("HIVE_AGENT_TRACK_CHANGES", "false"),
         ("HIVE_AGENT_ECHO__DELAY_MS", "0"),
         ("HIVE_AGENT_OPENAI__MODEL", "4"),
+        ("HIVE_AGENT_OPENAI__TEMPERATURE", "0.5"),
         ("HIVE_AGENT_ALLOWED_HOSTS", "a.example, b.example"),
         ("HIVE_AGENT_APPROVAL_ALLOW", r#"["read", "edit:src/{a,b}/**"]"#),
         ("HIVE_AGENT_LISTEN", "8002"),
@@ -90,7 +92,9 @@ fn variables_are_read_as_what_is_asked_for() {
     assert!(settings.adapter_configured);
     assert_eq!(settings.command, ["agent", "--say", "two words"]);
     assert_eq!((settings.max_attempts, settings.max_output, settings.echo.delay_ms), (7, 1_024, 0));
+    assert!(!settings.track_changes);
     assert_eq!(settings.openai.model.as_deref(), Some("4"));
+    assert_eq!(settings.openai.temperature, Some(0.5));
     assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
     assert_eq!(settings.approval_allow, ["read", "edit:src/{a,b}/**"]);
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8002");
@@ -172,6 +176,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
             "task_limit = true",
             r#"task_limit: this should be a number of seconds or a duration such as "10m", not boolean `true`"#,
         ),
+        ("track_changes = 'no'", "track_changes: this should be true or false, not the text \"no\""),
         (
             "task_limit = 'soon'",
             "task_limit: 'soon' is no duration: write seconds (300) or units (90s, 10m, 1h30m, 2d)",
@@ -188,7 +193,10 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         ("max_attempts = -3", "max_attempts: this should be a whole number, 0 or more, not the number -3"),
         ("mode = 'hibrid'", "mode: 'hibrid' is none of cli-only, hybrid, commander-only"),
         ("mode = 1", "mode: this should be one of cli-only, hybrid, commander-only, in quotes"),
-        ("adapter = 'claude'", "adapter: 'claude' is none of echo, exec"),
+        (
+            "adapter = 'claud'",
+            "adapter: 'claud' is none of echo, exec, acp, openai, claude, codex, gemini, opencode, qwen, goose",
+        ),
         ("allowed_hosts = 'x'", r#"allowed_hosts: this should be a list, not the text "x""#),
         ("allowed_hosts = [1]", "allowed_hosts: this should be a text in quotes, not the number 1"),
         ("workdir = {}", "workdir: this should be a path in quotes, not a table"),
@@ -222,10 +230,23 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
 
 #[test]
 fn what_cannot_work_together_is_refused() {
+    let openai = |line: &str| {
+        let model = if line.starts_with("model") { "" } else { "model = 'm'" };
+        format!("adapter = 'openai'\n[defaults.openai]\nbase_url = 'http://x/v1'\n{model}\n{line}")
+    };
     for (lines, part) in [
         ("adapter = 'exec'", "needs a command"),
+        ("adapter = 'acp'", "needs the command of an agent that speaks ACP"),
         ("command = ['x']", "add adapter = \"exec\""),
         ("adapter = 'exec'\ncommand = ['']", "must not be empty"),
+        ("adapter = 'openai'", "needs the server's address, such as openai.base_url = "),
+        ("adapter = 'openai'\nopenai.base_url = 'http://x/v1'", "needs the model's name"),
+        (&openai("model = ' '"), "needs the model's name"),
+        (&openai("api_key_env = 'sk-1234'"), "what it says is no name"),
+        (&openai("context_tokens = 0"), "must be more than 0"),
+        (&openai("max_tokens = 0"), "must be more than 0"),
+        (&openai("temperature = -1"), "temperature must be 0 or more"),
+        (&openai("stall_timeout = 0"), "stall_timeout must be more than 0"),
         ("tls_cert = 'x'", "tls_cert needs a tls_key"),
         ("tls_key = 'x'", "tls_key needs a tls_cert"),
         ("task_limit = 0", "task_limit must be more than 0"),
@@ -258,6 +279,29 @@ fn another_bots_mistake_is_not_ours() {
     assert_eq!(settings.bots(), [bot_of("BOT-001"), bot_of("BOT-002")]);
     assert!(settings.bot(&bot_of("BOT-002"), [], toml::Table::new()).is_ok());
     assert!(settings.bot(&bot_of("BOT-001"), [], toml::Table::new()).is_err());
+}
+
+#[test]
+fn a_preset_fills_in_what_is_not_set() {
+    let settings = read("[defaults]\nadapter = 'claude'", &[], "").unwrap();
+    assert_eq!(settings.command, ["claude-agent-acp"]);
+    assert_eq!(settings.acp_mode.as_deref(), Some("default"));
+    assert!(settings.to_toml().contains("# adapter claude"), "{}", settings.to_toml());
+
+    let settings = read(
+        "[defaults]\nadapter = 'goose'\ncommand = ['my-goose']\nacp_mode = 'chat'\n[defaults.env]\nGOOSE_MODE = 'chat'",
+        &[],
+        "",
+    )
+    .unwrap();
+    assert_eq!((settings.command, settings.acp_mode), (vec!["my-goose".to_owned()], Some("chat".to_owned())));
+    assert_eq!(settings.env["GOOSE_MODE"], "chat");
+
+    for kind in AdapterKind::ALL {
+        let is_named =
+            !matches!(kind, AdapterKind::Echo | AdapterKind::Exec | AdapterKind::Acp | AdapterKind::OpenAi);
+        assert_eq!(kind.preset().is_some(), is_named, "{kind}");
+    }
 }
 
 #[test]

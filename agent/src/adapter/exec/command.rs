@@ -1,6 +1,7 @@
 //! The command of a run: how it is put together, why it would not start, and what its end means.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -40,13 +41,17 @@ pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), Failur
         .env("HIVE_BOT_ID", spec.bot.as_str())
         .env("HIVE_TASK_ID", spec.item.as_str())
         .env(RUN_ID, &spec.run_id);
-    let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.chain(exec.env.keys().map(Into::into)).filter(|it| is_token(&it.to_string_lossy()))
-    {
-        command.env_remove(name);
-    }
+    hide_tokens(&mut command, &exec.env);
     process::spawn(&mut command, &spec.run_id)
         .map_err(|error| unavailable(reason(&error, program, &spec.workdir, takes_argument)))
+}
+
+/// Takes every token of a hive out of the environment that a command inherits or is given.
+pub(in super::super) fn hide_tokens(command: &mut Command, env: &BTreeMap<String, String>) {
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.chain(env.keys().map(Into::into)).filter(|it| is_token(&it.to_string_lossy())) {
+        command.env_remove(name);
+    }
 }
 
 /// Whether a variable holds a token of a hive: whoever has one directs bots, and an agent is not to (SPEC 6).
@@ -54,12 +59,17 @@ fn is_token(name: &str) -> bool {
     name.starts_with("HIVE_") && name.contains("TOKEN")
 }
 
-fn unavailable(message: String) -> Failure {
+pub(in super::super) fn unavailable(message: String) -> Failure {
     Failure::new(code::ADAPTER_UNAVAILABLE, message)
 }
 
 /// Why `program` would not start, and how that is mended.
-fn reason(error: &io::Error, program: &str, workdir: &Path, takes_argument: bool) -> String {
+pub(in super::super) fn reason(
+    error: &io::Error,
+    program: &str,
+    workdir: &Path,
+    takes_argument: bool,
+) -> String {
     if !workdir.is_dir() {
         let workdir = workdir.display();
         return format!("the working directory {workdir} is not there: create it, or set another `workdir`");
@@ -89,12 +99,21 @@ fn reason(error: &io::Error, program: &str, workdir: &Path, takes_argument: bool
 
 /// What the end of the command says about the work.
 pub(super) fn verdict(status: io::Result<ExitStatus>, stderr: &[u8]) -> Result<(), Failure> {
-    let status = status.map_err(|error| {
-        Failure::new(code::ADAPTER_ERROR, format!("the end of the command could not be learned: {error}"))
-    })?;
-    if status.success() {
-        return Ok(());
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        status => Err(how_it_ended(status, stderr)),
     }
+}
+
+/// How a command ended that should not have, with its last words.
+pub(in super::super) fn how_it_ended(status: io::Result<ExitStatus>, stderr: &[u8]) -> Failure {
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            let message = format!("the end of the command could not be learned: {error}");
+            return Failure::new(code::ADAPTER_ERROR, message);
+        }
+    };
     let (code, what) = match (status.code(), status.signal()) {
         (Some(number), _) => (code::EXIT_STATUS, format!("exited with status {number}")),
         (None, Some(number)) => {
@@ -104,10 +123,10 @@ pub(super) fn verdict(status: io::Result<ExitStatus>, stderr: &[u8]) -> Result<(
         (None, None) => (code::EXIT_STATUS, format!("ended in an unknown way ({status})")),
     };
     let said = last_lines(stderr);
-    Err(Failure::new(code, if said.is_empty() { what } else { format!("{what}: {said}") }))
+    Failure::new(code, if said.is_empty() { what } else { format!("{what}: {said}") })
 }
 
-fn last_lines(stderr: &[u8]) -> String {
+pub(in super::super) fn last_lines(stderr: &[u8]) -> String {
     let text: Cow<str> = String::from_utf8_lossy(stderr);
     let text = text.trim();
     let text = &text[text.ceil_char_boundary(text.len().saturating_sub(QUOTED_BYTES))..];

@@ -108,7 +108,7 @@ impl Farewell {
         match (control, self.next) {
             (Control::Suspend, Next::StartOverAtOnce) => self.next = Next::StartOverWhenResumed,
             (Control::Resume, Next::StartOverWhenResumed) => self.next = Next::StartOverAtOnce,
-            (Control::Suspend | Control::Resume, _) => {}
+            (Control::Suspend | Control::Resume | Control::Answer(_), _) => {}
             (Control::Cancel | Control::Terminate, _) => {
                 self.next = Next::Over;
                 self.press(Pressure::Terminate);

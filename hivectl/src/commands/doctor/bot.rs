@@ -97,14 +97,32 @@ fn adapter(own: &BotSettings, workdir: &Path, has_table: bool) -> Finding {
             Finding::note(CHECK, "no adapter is configured: it only says back what it is told")
                 .hint(format!("adapter and command in {place} in hive.toml give it a real one"))
         }
-        AdapterKind::Exec => {
+        AdapterKind::OpenAi => {
+            let server = own.openai.base_url.as_deref().unwrap_or_default();
+            let model = own.openai.model.as_deref().unwrap_or_default();
+            Finding::ok(CHECK, format!("none is needed: it asks {server} for {model}"))
+        }
+        AdapterKind::Exec
+        | AdapterKind::Acp
+        | AdapterKind::Claude
+        | AdapterKind::Codex
+        | AdapterKind::Gemini
+        | AdapterKind::Opencode
+        | AdapterKind::Qwen
+        | AdapterKind::Goose => {
             let program = own.command.first().map(String::as_str).unwrap_or_default();
             let path = own.env.get("PATH").map(OsString::from).or_else(machine::path);
             let found = find(program, workdir, path.as_deref());
             match found {
                 Ok(path) => Finding::ok(CHECK, path),
                 Err(why) => {
-                    Finding::error(CHECK, why).hint("correct 'command' in hive.toml, or install the program")
+                    let finding = Finding::error(CHECK, why);
+                    match own.adapter.preset() {
+                        Some(preset) => {
+                            finding.hint(format!("its makers install it with '{}'", preset.install))
+                        }
+                        None => finding.hint("correct 'command' in hive.toml, or install the program"),
+                    }
                 }
             }
         }
@@ -161,8 +179,15 @@ fn repository(workdir: &Path, adapter: AdapterKind) -> Finding {
     let message = format!("{path} is in no git repository: which files a task changed cannot be told");
     match adapter {
         // It changes none.
-        AdapterKind::Echo => Finding::ok(CHECK, "it needs no git repository"),
-        AdapterKind::Exec => Finding::warning(CHECK, message).hint(format!("'git init {path}'")),
+        AdapterKind::Echo | AdapterKind::OpenAi => Finding::ok(CHECK, "it needs no git repository"),
+        AdapterKind::Exec
+        | AdapterKind::Acp
+        | AdapterKind::Claude
+        | AdapterKind::Codex
+        | AdapterKind::Gemini
+        | AdapterKind::Opencode
+        | AdapterKind::Qwen
+        | AdapterKind::Goose => Finding::warning(CHECK, message).hint(format!("'git init {path}'")),
     }
 }
 

@@ -1,0 +1,328 @@
+//! From an agent's `session/update`s to what a turn tells: text, thoughts, tool calls, plans, usage, files changed.
+//!
+//! Updates are read as loosely as they can be: agents leave out what the protocol asks for and add what it does not
+//! know.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use hive_shared::chat::{Channel, TurnEvent};
+use serde_json::{Map, Value, json};
+
+use crate::turn::Turn;
+use crate::untrusted::cut;
+
+/// How many tool calls of one run are remembered, for what later updates leave out.
+const MAX_CALLS: usize = 1_000;
+
+/// How much of them, in bytes.
+const MAX_HELD: usize = 8 * 1024 * 1024;
+
+/// How many places of one tool call are known, and how many diffs.
+const MAX_PLACES: usize = 1_000;
+
+/// How much the diffs of one tool call show, in bytes.
+const MAX_DIFFS: usize = 1024 * 1024;
+
+/// The longest path there is, in bytes.
+const MAX_PATH: usize = 4 * 1024;
+
+/// How much of an id or a title is kept, in bytes.
+const MAX_TITLE: usize = 4 * 1024;
+
+/// How much of a kind or a status.
+const MAX_WORD: usize = 100;
+
+/// How many numbers say what a run has cost.
+const MAX_COSTS: usize = 50;
+
+/// How much of one of them, in bytes.
+const MAX_COST: usize = 1_000;
+
+/// What a frame costs beside what it tells, in bytes.
+const A_FRAME: usize = 256;
+
+/// How many files of one run are named.
+const MAX_FILES: usize = 10_000;
+
+/// How much of a file's text a diff shows, in bytes.
+const MAX_DIFF: usize = 16 * 1024;
+
+/// How much beside the response one run may tell, in bytes: it is kept in memory for those who listen.
+const MAX_TOLD: usize = 16 * 1024 * 1024;
+
+/// What a run has told so far.
+pub(super) struct Updates {
+    workdir: PathBuf,
+    calls: BTreeMap<u64, Call>,
+    numbers: HashMap<String, u64>,
+    last_number: u64,
+    files: Vec<String>,
+    tokens: Map<String, Value>,
+    context: Map<String, Value>,
+    told: usize,
+    /// The bytes of all calls that are remembered, about.
+    held: usize,
+}
+
+/// A tool call, as the updates so far make it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Call {
+    id: String,
+    pub(super) title: Option<String>,
+    pub(super) kind: Option<String>,
+    status: Option<String>,
+    locations: Vec<Value>,
+    diffs: Vec<Value>,
+    /// How many locations more there are, or what was said in their place that is none; and the same of diffs.
+    more: [usize; 2],
+    /// Its bytes, about.
+    size: usize,
+}
+
+impl Updates {
+    pub(super) fn new(workdir: &Path) -> Self {
+        Self {
+            workdir: workdir.to_owned(),
+            calls: BTreeMap::new(),
+            numbers: HashMap::new(),
+            last_number: 0,
+            files: Vec::new(),
+            tokens: Map::new(),
+            context: Map::new(),
+            told: 0,
+            held: 0,
+        }
+    }
+
+    /// Takes in the `update` of a notification.
+    pub(super) fn take(&mut self, update: &Value, turn: &Turn) {
+        match update["sessionUpdate"].as_str().unwrap_or_default() {
+            "agent_message_chunk" => {
+                if let Some(text) = text_of(&update["content"]) {
+                    turn.say(&text);
+                }
+            }
+            "agent_thought_chunk" => {
+                if let Some(content) = text_of(&update["content"]) {
+                    let size = content.len();
+                    self.tell(turn, TurnEvent::ResponseChunk { content, channel: Channel::Thought }, size);
+                }
+            }
+            "tool_call" | "tool_call_update" => {
+                self.tool_call(update, turn);
+            }
+            "plan" => {
+                let entries = update["entries"].clone();
+                let size = size_of(&entries);
+                self.tell(turn, TurnEvent::Plan { entries }, size);
+            }
+            "usage_update" => {
+                for (name, value) in ["used", "size", "cost"].map(|name| (name, &update[name])) {
+                    if !value.is_null() && size_of(value) <= MAX_COST {
+                        self.context.insert(name.to_owned(), value.clone());
+                    }
+                }
+            }
+            other => tracing::trace!(update = other, "an update of a kind that is not known"),
+        }
+    }
+
+    /// Takes in what is said of a tool call, also in a request for permission, and gives what is known of it now.
+    pub(super) fn tool_call(&mut self, said: &Value, turn: &Turn) -> Call {
+        let id = cut(said["toolCallId"].as_str().unwrap_or_default(), MAX_TITLE);
+        let number = self.numbers.get(&id).copied().unwrap_or_else(|| {
+            self.last_number += 1;
+            self.numbers.insert(id.clone(), self.last_number);
+            self.last_number
+        });
+        let known = self.calls.entry(number).or_insert_with(|| Call { id, ..Call::default() });
+        let before = known.clone();
+        known.merge(said);
+        let json = (*known != before).then(|| known.to_json());
+        if let Some(json) = &json {
+            known.size = size_of(json);
+            self.held = (self.held + known.size).saturating_sub(before.size);
+        }
+        let call = known.clone();
+        if call.has_changed_files() {
+            for path in call.paths() {
+                self.file(&path);
+            }
+        }
+        if let Some(json) = json {
+            self.tell(turn, TurnEvent::ToolCall { call: json }, call.size);
+        }
+        while (self.calls.len() > MAX_CALLS || self.held > MAX_HELD)
+            && let Some((_, oldest)) = self.calls.pop_first()
+        {
+            self.numbers.remove(&oldest.id);
+            self.held = self.held.saturating_sub(oldest.size);
+        }
+        call
+    }
+
+    /// A file was changed.
+    pub(super) fn file(&mut self, path: &str) {
+        let name = self.name_of(path);
+        if self.files.len() < MAX_FILES && name.len() <= MAX_PATH && !self.files.contains(&name) {
+            self.files.push(name);
+        }
+    }
+
+    /// Takes in what the answer to a prompt says of its cost.
+    pub(super) fn cost(&mut self, usage: &Value) {
+        for (name, value) in usage.as_object().into_iter().flatten().filter(|(_, value)| value.is_number()) {
+            let name = snake_case(&cut(name, MAX_WORD));
+            if self.tokens.len() >= MAX_COSTS && !self.tokens.contains_key(&name) {
+                continue;
+            }
+            let so_far = self.tokens.get(&name).and_then(Value::as_u64);
+            let sum = match (so_far, value.as_u64()) {
+                (Some(so_far), Some(more)) => Value::from(so_far.saturating_add(more)),
+                (Some(_) | None, _) => value.clone(),
+            };
+            self.tokens.insert(name, sum);
+        }
+    }
+
+    /// The files that were changed, below the working directory where they lie in it.
+    pub(super) fn files(&self) -> Vec<String> {
+        self.files.clone()
+    }
+
+    /// What it cost, as far as the agent has said.
+    pub(super) fn usage(&self) -> Option<Value> {
+        let mut usage = self.tokens.clone();
+        for (name, value) in &self.context {
+            let name = match name.as_str() {
+                "used" => "context_used",
+                "size" => "context_size",
+                other => other,
+            };
+            usage.insert(name.to_owned(), value.clone());
+        }
+        (!usage.is_empty()).then_some(Value::Object(usage))
+    }
+
+    fn tell(&mut self, turn: &Turn, event: TurnEvent, size: usize) {
+        self.told += size + A_FRAME;
+        if self.told <= MAX_TOLD {
+            turn.tell(event);
+        }
+    }
+
+    fn name_of(&self, path: &str) -> String {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        match Path::new(path).strip_prefix(&self.workdir) {
+            Ok(inner) => inner.to_string_lossy().into_owned(),
+            Err(_) => path.strip_prefix("./").unwrap_or(path).to_owned(),
+        }
+    }
+}
+
+impl Call {
+    fn merge(&mut self, said: &Value) {
+        let text = |name: &str, most| said[name].as_str().filter(|it| !it.is_empty()).map(|it| cut(it, most));
+        self.title = text("title", MAX_TITLE).or_else(|| self.title.take());
+        self.kind = text("kind", MAX_WORD).or_else(|| self.kind.take());
+        self.status = text("status", MAX_WORD).or_else(|| self.status.take());
+        if let Some(locations) = said["locations"].as_array() {
+            let places = locations.iter().filter(|it| is_path(&it["path"])).take(MAX_PLACES);
+            self.locations = places.map(|it| with_line(&it["path"], &it["line"])).collect();
+            self.more[0] = locations.len() - self.locations.len();
+        }
+        if let Some(content) = said["content"].as_array() {
+            let mut room = MAX_DIFFS;
+            let all = content.iter().filter(|it| it["type"] == "diff");
+            let known = all.clone().filter(|it| is_path(&it["path"])).take(MAX_PLACES).map(diff);
+            let diffs: Vec<Value> = known
+                .map_while(|diff| {
+                    room = room.checked_sub(size_of(&diff))?;
+                    Some(diff)
+                })
+                .collect();
+            let more = all.count() - diffs.len();
+            // An agent that shows a tool's output afterwards does not take its diff back.
+            if !diffs.is_empty() || more > 0 {
+                self.more[1] = more;
+                self.diffs = diffs;
+            }
+        }
+    }
+
+    /// How many places it is about that [`Self::paths`] does not name.
+    pub(super) fn more_places(&self) -> usize {
+        self.more.iter().sum()
+    }
+
+    /// The places that it is about.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        for path in self.locations.iter().chain(&self.diffs).filter_map(|it| it["path"].as_str()) {
+            if !paths.iter().any(|known| known == path) {
+                paths.push(path.to_owned());
+            }
+        }
+        paths
+    }
+
+    fn has_changed_files(&self) -> bool {
+        let changes = matches!(self.kind.as_deref(), Some("edit" | "delete" | "move"));
+        self.status.as_deref() == Some("completed") && (changes || !self.diffs.is_empty())
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "title": self.title.as_deref().or(self.kind.as_deref()).unwrap_or("a tool"),
+            "kind": self.kind.as_deref().unwrap_or("other"),
+            "status": self.status.as_deref().unwrap_or("pending"),
+            "locations": self.locations,
+            "diffs": self.diffs,
+        })
+    }
+}
+
+fn is_path(path: &Value) -> bool {
+    path.as_str().is_some_and(|path| path.len() <= MAX_PATH)
+}
+
+fn with_line(path: &Value, line: &Value) -> Value {
+    if line.is_number() { json!({"path": path, "line": line}) } else { json!({"path": path}) }
+}
+
+fn diff(content: &Value) -> Value {
+    json!({
+        "path": content["path"],
+        "old_text": content["oldText"].as_str().map(|text| cut(text, MAX_DIFF)),
+        "new_text": cut(content["newText"].as_str().unwrap_or_default(), MAX_DIFF),
+    })
+}
+
+fn text_of(content: &Value) -> Option<String> {
+    let text = match content["type"].as_str() {
+        Some("resource_link") => &content["uri"],
+        // Some leave the type out.
+        _ => &content["text"],
+    };
+    text.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn size_of(value: &Value) -> usize {
+    value.to_string().len()
+}
+
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! What agents ask permission for (SPEC 7): the policy that answers without a person, and the desk where what needs a
+//! person waits. Neither has a clock or does more than look at paths.
+
+mod desk;
+mod policy;
+mod shown;
+
+pub use desk::{Closed, Desk, Open, Refused};
+pub use policy::{BadRule, Policy, Verdict, choose};
+pub use shown::shown;
