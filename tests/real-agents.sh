@@ -7,7 +7,7 @@
 # The programs under test are those in HIVE_TESTS_BIN_DIR, else target/debug. Needs root, as the kit's sandbox does.
 set -u
 here=$(dirname "$(readlink -f "$0")")
-KIT=${KIT:-$here/../../../shared/agents}
+KIT=${KIT:?names the directory of the kit}
 export BIN=${HIVE_TESTS_BIN_DIR:-$here/../target/debug}
 export AGENTS_DIR=${AGENTS_DIR:-/tmp/hive-agents}
 

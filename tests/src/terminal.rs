@@ -197,15 +197,17 @@ impl Terminal {
         self.until(&format!("the screen shows {text:?}"), |screen| screen.contains(text).then_some(())).await;
     }
 
-    /// Waits for the end of the program.
+    /// Waits for the end of the program, and until the screen shows the last of what it wrote.
     pub async fn ended(&mut self) -> ExitStatus {
         let (view, hive) = (Arc::clone(&self.view), self.hive.clone());
         let child = &mut self.child;
+        let output = &self.wires[0];
         let screen = move || lock(&view).parser.screen().contents();
         wait::until(
             "the program ends",
             async || format!("--- screen\n{}\n{}", screen(), hive.state()),
-            async || child.try_wait().expect("the program is ours"),
+            // When nobody has the terminal open any more, all of it was read.
+            async || child.try_wait().expect("the program is ours").filter(|_| output.is_finished()),
         )
         .await
     }

@@ -96,15 +96,15 @@ impl Policy {
 }
 
 /// Where a place is, from the working directory, if it is in it. The hive's own files are nobody's to touch unasked:
-/// they hold the token, and the settings of what may be done unasked. An address is no path, nor is what a shell would
-/// make another of.
+/// they hold the token, and the settings of what may be done unasked. Nor are git's, which name programs that are run.
+/// An address is no path, nor is what a shell would make another of.
 fn place_of(workdir: &Path, place: &str) -> Option<PathBuf> {
     if place.is_empty() || place.starts_with('~') || place.contains("://") {
         return None;
     }
     let path = untrusted::inside(workdir, Path::new(place)).ok()?;
-    let is_the_hives = path.components().any(|part| part == Component::Normal(MARK.as_ref()));
-    (!is_the_hives).then_some(path)
+    let is_guarded = |part| [MARK, ".git"].iter().any(|name| part == Component::Normal(name.as_ref()));
+    (!path.components().any(is_guarded)).then_some(path)
 }
 
 impl Rule {
@@ -224,6 +224,7 @@ mod tests {
             ("read", &["docs/any.md", ""]),
             // Who has the token, or writes the settings, allows itself all there is.
             ("read", &[".deia/hive/bots/BOT-1.token"]),
+            ("read", &["src/../.git/hooks/pre-commit"]),
             ("read", &["docs/../.deia/hive.toml"]),
         ] {
             assert_eq!(verdict(kind, locations), Verdict::Deny, "{kind} {locations:?}");
