@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use hive_shared::api::{BotRecord, PROTOCOL};
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
-use hive_shared::settings::{self, AdapterKind, BotSettings, Settings};
+use hive_shared::settings::{self, AdapterFamily, BotSettings, Settings};
 use hive_shared::time::Stamp;
 use hive_shared::work::Mode;
 use hive_shared::{settings::OnPreempt, trust};
@@ -277,8 +277,8 @@ impl Bot {
             OnPreempt::Suspend => exec::OnPreempt::Suspend,
             OnPreempt::Restart => exec::OnPreempt::Restart,
         };
-        Ok(match settings.adapter {
-            AdapterKind::Echo => {
+        Ok(match settings.adapter.family() {
+            AdapterFamily::Echo => {
                 if !settings.adapter_configured {
                     tracing::warn!(
                         "no adapter is configured: using echo, which only says back what it is told; see hive.toml"
@@ -286,22 +286,16 @@ impl Bot {
                 }
                 Adapter::Echo(Echo { delay: Duration::from_millis(settings.echo.delay_ms) })
             }
-            AdapterKind::Exec => Adapter::Exec(Exec {
+            AdapterFamily::Exec => Adapter::Exec(Exec {
                 command: settings.command.clone(),
                 env: settings.env.clone(),
                 on_preempt,
             }),
-            kind @ (AdapterKind::Acp
-            | AdapterKind::Claude
-            | AdapterKind::Codex
-            | AdapterKind::Gemini
-            | AdapterKind::Opencode
-            | AdapterKind::Qwen
-            | AdapterKind::Goose) => {
-                let preset = kind.preset();
+            AdapterFamily::Acp => {
+                let preset = settings.adapter.preset();
                 let is_presets = preset.is_some_and(|preset| settings.acp_mode.as_deref() == preset.acp_mode);
                 Adapter::Acp(Acp::new(acp::Config {
-                    name: kind.as_str(),
+                    name: settings.adapter.as_str(),
                     command: settings.command.clone(),
                     install: preset.map(|preset| preset.install),
                     env: settings.env.clone(),
@@ -314,7 +308,7 @@ impl Bot {
                     bodies: TaskTracker::new(),
                 }))
             }
-            AdapterKind::OpenAi => {
+            AdapterFamily::OpenAi => {
                 Adapter::OpenAi(Arc::new(OpenAi::new(settings.openai.clone(), settings.on_preempt)?))
             }
         })

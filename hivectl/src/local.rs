@@ -1,5 +1,6 @@
 //! What only a look at this machine tells: where programs are, and which process runs a bot.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,13 @@ pub fn is_run(hive: &Hive, bot: &BotId) -> bool {
     // Who only looks must not make the file. A shared lock is let go at once, and a bot that starts tries again.
     File::open(hive.lock(bot))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+/// A path as one word of a shell's command, whatever its name holds: hints are copied.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    // Only a NUL, which no path holds, cannot be quoted.
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), Cow::into_owned)
 }
 
 /// Where the daemon's program is: beside this one, else on `PATH`.
@@ -81,6 +89,15 @@ mod tests {
         assert!(!is_run(&hive, &bot));
         file.try_lock().unwrap();
         assert!(is_run(&hive, &bot));
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for text in ["/h/a.md", "/h/$(touch x); y's.md", "/h/a b`c`\"d\n.md"] {
+            let word = shell_word(Path::new(text));
+            assert_eq!(shlex::split(&word).unwrap(), [text]);
+        }
+        assert_eq!(shell_word(Path::new("/h/a-1.md")), "/h/a-1.md");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hive_tests::{Agent, Hive, upgrade};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::scripts::AGENT;
+use crate::scripts::{AGENT, one_holds_and_one_waits};
 
 #[tokio::test]
 async fn the_bot_says_hello() {
@@ -237,11 +237,7 @@ async fn a_turn_slow_to_its_first_word_gets_a_notice() {
 async fn a_client_cancels_its_turn() {
     let hive = Hive::exec(AGENT, "");
     let agent = Agent::start(&hive).await;
-    let mut chat = agent.chat().await;
-    chat.prompt("CHAT-1", "hold").await;
-    chat.next_of("CHAT-1", "response_chunk").await;
-    chat.prompt("CHAT-2", "hello").await;
-    chat.accepted("CHAT-2").await;
+    let mut chat = one_holds_and_one_waits(&agent).await;
     chat.prompt("CHAT-3", "hello").await;
     chat.accepted("CHAT-3").await;
     chat.send(json!({"type": "cancel", "id": "CHAT-2"})).await;

@@ -3,17 +3,13 @@
 use hive_tests::{Agent, Hive};
 use serde_json::json;
 
-use crate::scripts::AGENT;
+use crate::scripts::{AGENT, one_holds_and_one_waits};
 
 #[tokio::test]
 async fn a_turn_whose_client_is_gone_is_cancelled_and_what_was_said_is_kept() {
     let hive = Hive::exec(AGENT, "disconnect_grace = \"300ms\"");
     let agent = Agent::start(&hive).await;
-    let mut chat = agent.chat().await;
-    chat.prompt("CHAT-1", "hold").await;
-    chat.next_of("CHAT-1", "response_chunk").await;
-    chat.prompt("CHAT-2", "hello").await;
-    chat.accepted("CHAT-2").await;
+    let chat = one_holds_and_one_waits(&agent).await;
     hive.drop_task("TASK-1.md", "the bot goes on");
     chat.cut();
     let response = hive.answer("CHAT-1").await;
@@ -74,11 +70,7 @@ async fn another_client_may_attach_and_then_the_turn_outlives_the_first() {
 async fn prompts_run_on_without_their_client_where_the_settings_say_so() {
     let hive = Hive::exec(AGENT, "disconnect_grace = 0\non_disconnect = \"finish\"");
     let agent = Agent::start(&hive).await;
-    let mut chat = agent.chat().await;
-    chat.prompt("CHAT-1", "hold").await;
-    chat.next_of("CHAT-1", "response_chunk").await;
-    chat.prompt("CHAT-2", "hello").await;
-    chat.accepted("CHAT-2").await;
+    let chat = one_holds_and_one_waits(&agent).await;
     chat.cut();
     agent.api().until_status("it is gone", |status| status["chat_clients"] == 0).await;
     hive.touch("go");

@@ -1,5 +1,7 @@
 //! A coding agent of shell, for the exec adapter.
 
+use hive_tests::{Agent, ChatSocket};
+
 /// Does what the instruction says:
 ///
 /// - `hold`: says `begun`, waits for a file `go`, or `go-ID`, in the working directory, and says `done`;
@@ -18,6 +20,16 @@ case "$i" in
 *) printf 'you said: %s' "$i";;
 esac
 "#;
+
+/// A connection whose first prompt, `CHAT-1`, holds the slot, and whose second, `CHAT-2`, waits.
+pub(crate) async fn one_holds_and_one_waits(agent: &Agent) -> ChatSocket {
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "hold").await;
+    chat.next_of("CHAT-1", "response_chunk").await;
+    chat.prompt("CHAT-2", "hello").await;
+    chat.accepted("CHAT-2").await;
+    chat
+}
 
 /// What `count` says.
 pub(crate) fn counted() -> String {

@@ -3,7 +3,7 @@
 use hive_tests::{Agent, Api, ChatSocket, Hive};
 use serde_json::{Value, json};
 
-use crate::scripts::{AGENT, counted};
+use crate::scripts::{AGENT, counted, one_holds_and_one_waits};
 
 /// A bot in the middle of the task `TASK-1`, which holds, and a client.
 async fn busy(settings: &str, header: &str) -> (Hive, Agent, Api, ChatSocket) {
@@ -132,11 +132,7 @@ async fn interrupt_preempts_even_what_the_table_spares() {
 async fn interrupt_ends_a_chat_turn_in_its_way() {
     let hive = Hive::exec(AGENT, "");
     let agent = Agent::start(&hive).await;
-    let mut chat = agent.chat().await;
-    chat.prompt("CHAT-1", "hold").await;
-    chat.next_of("CHAT-1", "response_chunk").await;
-    chat.prompt("CHAT-2", "hello").await;
-    chat.accepted("CHAT-2").await;
+    let mut chat = one_holds_and_one_waits(&agent).await;
     chat.prompt_with("CHAT-3", "hello", json!({"when_busy": "interrupt"})).await;
     let complete = chat.next_of("CHAT-1", "response_complete").await;
     assert_eq!((&complete["status"], &complete["error_code"]), (&json!("cancelled"), &json!("superseded")));

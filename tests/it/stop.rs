@@ -6,7 +6,7 @@ use hive_tests::{Agent, Hive};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::scripts::AGENT;
+use crate::scripts::{AGENT, one_holds_and_one_waits};
 
 /// Says that it began, and ends for nobody: neither does its helper in a session of its own. `ran.txt` has each run.
 /// All else but `stay` is said back.
@@ -153,11 +153,7 @@ async fn a_suspended_task_and_the_chat_turn_are_stopped_as_each_deserves() {
 async fn a_prompt_that_waits_at_a_stop_runs_in_the_next_life_if_its_client_is_back() {
     let hive = Hive::exec(AGENT, "disconnect_grace = 10");
     let mut agent = Agent::start(&hive).await;
-    let mut chat = agent.chat().await;
-    chat.prompt("CHAT-1", "hold").await;
-    chat.next_of("CHAT-1", "response_chunk").await;
-    chat.prompt("CHAT-2", "hello").await;
-    chat.accepted("CHAT-2").await;
+    let _chat = one_holds_and_one_waits(&agent).await;
     agent.terminate();
     assert_eq!(agent.ended().await.status.code(), Some(0));
     assert!(hive.response("CHAT-2").is_none());

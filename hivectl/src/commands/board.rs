@@ -9,6 +9,11 @@ use futures::future::join_all;
 use crate::output::Printer;
 use crate::output::progress::{Count, Standing};
 
+/// How often it is looked whether a bot is there, or gone.
+pub(super) const LOOK: Duration = Duration::from_millis(20);
+/// A process that takes longer to answer hangs, or is not there yet.
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
+
 /// How often the line of progress is drawn anew.
 const REDRAW: Duration = Duration::from_millis(100);
 

@@ -9,7 +9,7 @@ use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::time::show_duration;
 
-use super::board::{Board, Voice};
+use super::board::{ANSWER, Board, LOOK, Voice};
 use super::status::Row;
 use crate::error::{Exit, Failure};
 use crate::files::Files;
@@ -19,15 +19,10 @@ use crate::output::progress::{Clock, Standing};
 use crate::output::text::duration;
 use crate::output::{Format, Printer};
 
-/// How often it is looked whether a bot is gone.
-const LOOK: Duration = Duration::from_millis(20);
 /// How often a bot is asked what it waits for.
 const ASK: Duration = Duration::from_millis(500);
 /// How long a bot may take that is not to finish anything, or that does not answer.
 const PROMPTLY: Duration = Duration::from_secs(10);
-
-/// A process that takes longer to answer hangs.
-const ANSWER: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,19 +9,13 @@ use hive_shared::paths::Hive;
 use hive_shared::settings::Settings;
 use hive_shared::time::show_duration;
 
-use super::board::{Board, Voice};
+use super::board::{ANSWER, Board, LOOK, Voice};
 use super::launch::Launch;
 use super::status::Row;
 use crate::error::{Exit, Failure, chain};
 use crate::fleet::Fleet;
 use crate::local;
 use crate::output::{Format, Printer};
-
-/// How often a bot that starts is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// A process that takes longer to answer is looked at again.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// How a bot comes to be.
 const ADD: &str = "'hivectl init --bot NAME' adds one";

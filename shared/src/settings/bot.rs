@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::values;
+use super::{AdapterFamily, values};
 use crate::work::{Mode, Priority, Source, UnknownWord, words};
 
 words! {
@@ -349,37 +349,29 @@ impl BotSettings {
 
     /// Finds what cannot work, and says what would.
     pub(super) fn check(&self) -> Result<(), String> {
-        match self.adapter {
-            AdapterKind::Exec if self.command.is_empty() => {
+        match self.adapter.family() {
+            AdapterFamily::Exec if self.command.is_empty() => {
                 return Err(
                     "the exec adapter needs a command, such as command = [\"my-agent\", \"--quiet\"]"
                         .to_owned(),
                 );
             }
-            AdapterKind::Acp if self.command.is_empty() => {
+            AdapterFamily::Acp if self.command.is_empty() && self.adapter.preset().is_none() => {
                 return Err("the acp adapter needs the command of an agent that speaks ACP, such as \
                             command = [\"my-agent\", \"--acp\"]; or name one that is known: adapter = \"claude\", \
                             \"codex\", \"gemini\", \"opencode\", \"qwen\" or \"goose\""
                     .to_owned());
             }
             // Left unsaid it would run the echo, and the command never.
-            AdapterKind::Echo if !self.adapter_configured && !self.command.is_empty() => {
+            AdapterFamily::Echo if !self.adapter_configured && !self.command.is_empty() => {
                 return Err(
                     "there is a command and no adapter that would run it: add adapter = \"exec\", or \"acp\" if it speaks \
                      that"
                         .to_owned(),
                 );
             }
-            AdapterKind::OpenAi => self.openai.check()?,
-            AdapterKind::Echo
-            | AdapterKind::Exec
-            | AdapterKind::Acp
-            | AdapterKind::Claude
-            | AdapterKind::Codex
-            | AdapterKind::Gemini
-            | AdapterKind::Opencode
-            | AdapterKind::Qwen
-            | AdapterKind::Goose => {}
+            AdapterFamily::OpenAi => self.openai.check()?,
+            AdapterFamily::Echo | AdapterFamily::Exec | AdapterFamily::Acp => {}
         }
         if self.command.first().is_some_and(String::is_empty) {
             return Err("the command's first word is the program, and must not be empty".to_owned());

@@ -25,7 +25,7 @@ pub use self::bot::{
 };
 pub use self::error::SettingsError;
 use self::layers::{Node, Origin};
-pub use self::presets::Preset;
+pub use self::presets::{AdapterFamily, Preset};
 use crate::ids::BotId;
 use crate::paths::Hive;
 

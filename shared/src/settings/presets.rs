@@ -15,7 +15,36 @@ pub struct Preset {
     pub install: &'static str,
 }
 
+/// How the work of an adapter is done: a preset is one more name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdapterFamily {
+    /// By saying the instruction back.
+    Echo,
+    /// By a command that is run for each item.
+    Exec,
+    /// By an agent that speaks the Agent Client Protocol.
+    Acp,
+    /// By a server of chat completions.
+    OpenAi,
+}
+
 impl AdapterKind {
+    /// How its work is done.
+    pub fn family(self) -> AdapterFamily {
+        match self {
+            Self::Echo => AdapterFamily::Echo,
+            Self::Exec => AdapterFamily::Exec,
+            Self::OpenAi => AdapterFamily::OpenAi,
+            Self::Acp
+            | Self::Claude
+            | Self::Codex
+            | Self::Gemini
+            | Self::Opencode
+            | Self::Qwen
+            | Self::Goose => AdapterFamily::Acp,
+        }
+    }
+
     /// The agent that this names, if it does.
     pub fn preset(self) -> Option<Preset> {
         let preset = match self {

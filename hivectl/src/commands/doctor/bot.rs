@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
-use hive_shared::settings::{AdapterKind, BotSettings, Settings, SettingsError};
+use hive_shared::settings::{AdapterFamily, BotSettings, Settings, SettingsError};
 use hive_shared::work::Mode;
 
 use super::finding::Finding;
@@ -64,7 +64,7 @@ fn judge(own: &BotSettings, hive: &Hive, bot: &BotId, all: &Settings) -> Vec<Fin
     let has_table = all.bots().contains(bot);
     let mut findings = vec![door(own), adapter(own, workdir, has_table), place(workdir)];
     if workdir.is_dir() {
-        findings.push(repository(workdir, own.adapter));
+        findings.push(repository(workdir, own.adapter.family()));
     }
     findings
 }
@@ -90,26 +90,19 @@ fn door(own: &BotSettings) -> Finding {
 /// Whether what is to do the work can be started.
 fn adapter(own: &BotSettings, workdir: &Path, has_table: bool) -> Finding {
     const CHECK: &str = "command";
-    match own.adapter {
-        AdapterKind::Echo if own.adapter_configured => Finding::ok(CHECK, "the echo adapter needs none"),
-        AdapterKind::Echo => {
+    match own.adapter.family() {
+        AdapterFamily::Echo if own.adapter_configured => Finding::ok(CHECK, "the echo adapter needs none"),
+        AdapterFamily::Echo => {
             let place = if has_table { "its table" } else { "a table of its own" };
             Finding::note(CHECK, "no adapter is configured: it only says back what it is told")
                 .hint(format!("adapter and command in {place} in hive.toml give it a real one"))
         }
-        AdapterKind::OpenAi => {
+        AdapterFamily::OpenAi => {
             let server = own.openai.base_url.as_deref().unwrap_or_default();
             let model = own.openai.model.as_deref().unwrap_or_default();
             Finding::ok(CHECK, format!("none is needed: it asks {server} for {model}"))
         }
-        AdapterKind::Exec
-        | AdapterKind::Acp
-        | AdapterKind::Claude
-        | AdapterKind::Codex
-        | AdapterKind::Gemini
-        | AdapterKind::Opencode
-        | AdapterKind::Qwen
-        | AdapterKind::Goose => {
+        AdapterFamily::Exec | AdapterFamily::Acp => {
             let program = own.command.first().map(String::as_str).unwrap_or_default();
             let path = own.env.get("PATH").map(OsString::from).or_else(machine::path);
             let found = find(program, workdir, path.as_deref());
@@ -170,7 +163,7 @@ fn place(workdir: &Path) -> Finding {
     }
 }
 
-fn repository(workdir: &Path, adapter: AdapterKind) -> Finding {
+fn repository(workdir: &Path, adapter: AdapterFamily) -> Finding {
     const CHECK: &str = "repository";
     if workdir.ancestors().any(|dir| dir.join(".git").exists()) {
         return Finding::ok(CHECK, "it works in a git repository");
@@ -179,15 +172,10 @@ fn repository(workdir: &Path, adapter: AdapterKind) -> Finding {
     let message = format!("{path} is in no git repository: which files a task changed cannot be told");
     match adapter {
         // It changes none.
-        AdapterKind::Echo | AdapterKind::OpenAi => Finding::ok(CHECK, "it needs no git repository"),
-        AdapterKind::Exec
-        | AdapterKind::Acp
-        | AdapterKind::Claude
-        | AdapterKind::Codex
-        | AdapterKind::Gemini
-        | AdapterKind::Opencode
-        | AdapterKind::Qwen
-        | AdapterKind::Goose => Finding::warning(CHECK, message).hint(format!("'git init {path}'")),
+        AdapterFamily::Echo | AdapterFamily::OpenAi => Finding::ok(CHECK, "it needs no git repository"),
+        AdapterFamily::Exec | AdapterFamily::Acp => {
+            Finding::warning(CHECK, message).hint(format!("'git init {path}'"))
+        }
     }
 }
 
@@ -273,9 +261,9 @@ mod tests {
             "{message}"
         );
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(repository(dir.path(), AdapterKind::Exec).level, Level::Warning);
+        assert_eq!(repository(dir.path(), AdapterFamily::Exec).level, Level::Warning);
         std::fs::create_dir(dir.path().join(".git")).unwrap();
-        assert_eq!(repository(&dir.path().join("below"), AdapterKind::Exec).level, Level::Ok);
+        assert_eq!(repository(&dir.path().join("below"), AdapterFamily::Exec).level, Level::Ok);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use nix::unistd::{AccessFlags, access};
 use super::finding::{Finding, with_remedy};
 use crate::error::chain;
 use crate::files::Files;
+use crate::local;
 
 /// No more files are looked at.
 const MANY: usize = 10_000;
@@ -145,7 +146,8 @@ fn files_that_stay(files: &[Queued]) -> Vec<Finding> {
     for kind in [Kind::Link, Kind::Unreadable, Kind::Empty, Kind::OtherName] {
         let all: Vec<_> = files.iter().filter(|file| file.kind == kind).collect();
         for Queued { path, .. } in all.iter().take(TOLD) {
-            let path = path.display();
+            let shown = path.display();
+            let path = local::shell_word(path);
             let (what, hint) = match kind {
                 Kind::Link => (
                     "is a symbolic link, and left unread",
@@ -163,7 +165,7 @@ fn files_that_stay(files: &[Queued]) -> Vec<Finding> {
                 ),
                 Kind::Task => continue,
             };
-            findings.push(Finding::warning(CHECK, format!("{path} {what}")).hint(hint));
+            findings.push(Finding::warning(CHECK, format!("{shown} {what}")).hint(hint));
         }
         if let Some(more) = all.len().checked_sub(TOLD + 1) {
             findings.push(Finding::warning(CHECK, format!("so it is with {} more", more + 1)));
@@ -196,8 +198,8 @@ fn rejected(dir: &Path, tasks: &Path) -> Option<Finding> {
     let (from, to) = (dir.join(&name), tasks.join(&name));
     Some(Finding::warning(CHECK, format!("{count} rejected, at last {name}: {reason}")).hint(format!(
         "mend it and 'mv {} {}', or remove it and its reason from rejected/",
-        from.display(),
-        to.display()
+        local::shell_word(&from),
+        local::shell_word(&to)
     )))
 }
 
@@ -243,6 +245,19 @@ mod tests {
         let many = [Kind::Unreadable; 5].map(|kind| Queued { path: "x.md".into(), kind });
         let told = files_that_stay(&many);
         assert_eq!((told.len(), told[3].message.as_str()), (4, "so it is with 2 more"));
+    }
+
+    #[test]
+    fn a_hint_that_is_copied_runs_nothing_else() {
+        let path = PathBuf::from("/h/tasks/$(touch x); y's.md");
+        for kind in [Kind::Link, Kind::Unreadable, Kind::Empty, Kind::OtherName] {
+            let [told] = &files_that_stay(&[Queued { path: path.clone(), kind }])[..] else {
+                panic!("{kind:?}")
+            };
+            let hint = told.hint.as_deref().unwrap();
+            assert!(hint.contains(&local::shell_word(&path)), "{hint}");
+            assert!(!hint.contains(&format!(" {}", path.display())), "{hint}");
+        }
     }
 
     #[test]
