@@ -93,7 +93,8 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         .flat_map(|queue| queue.took.iter().map(|(id, took)| ((&queue.bot, id), *took)))
         .collect();
     let of_many = bots.len() > 1;
-    let rendered = out.listing(&owned, |tasks| table(tasks, of_many, &took), || nothing(&args, &bots));
+    let rendered =
+        out.listing(&owned, |tasks| table(tasks, of_many, &took, Stamp::now()), || nothing(&args, &bots));
     if rendered.cut {
         out.hint("what is long is cut: 'hivectl show ID' shows all of one");
     }
@@ -165,14 +166,13 @@ async fn ends(client: &Client, finished: usize) -> Result<Vec<Entry>, Failure> {
 
 const COLUMNS: [&str; 10] = ["#", "BOT", "ID", "PRIO", "STATUS", "TOOK", "FROM", "AGE", "LIMIT", "TITLE"];
 
-fn table(tasks: &[Owned<'_>], of_many: bool, took: &HashMap<(&BotId, &ItemId), f64>) -> Table {
+fn table(tasks: &[Owned<'_>], of_many: bool, took: &HashMap<(&BotId, &ItemId), f64>, now: Stamp) -> Table {
     let mut table = Table::new(&COLUMNS)
         .at_most("FROM", 20)
         .gives_way("FROM", 8)
         .last_at_least(20)
         .dispensable(&["LIMIT", "FROM", "AGE", "TOOK", "PRIO"])
         .optional(&["#", "BOT", "TOOK", "FROM"]);
-    let now = Stamp::now();
     for Owned { bot_id, task } in tasks {
         let title = match &task.blocked_reason {
             Some(reason) if task.status == Status::Blocked => format!("{} ({reason})", task.title),
@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_queue_is_a_table_that_says_why_a_task_is_blocked() {
-        let created = Stamp::from_micros(Stamp::now().as_micros() - 75_000_000);
+        let [created, now] =
+            ["2026-11-22T18:05:27Z", "2026-11-22T18:06:42Z"].map(|time| time.parse::<Stamp>().unwrap());
         let task = |id: &str, status: &str| -> TaskView {
             serde_json::from_value(serde_json::json!({"task_id": id, "title": "Mend it", "priority": "P1",
                 "status": status, "position": (status == "queued").then_some(1), "from": "dana", "to": null,
@@ -212,7 +213,7 @@ mod tests {
         let tasks = [task("A-1", "queued"), task("A-2", "blocked"), task("A-3", "failed")];
         let owned: Vec<_> = tasks.iter().map(|task| Owned { bot_id: &bot, task }).collect();
         let took = HashMap::from([((&bot, &tasks[2].task_id), 90.0)]);
-        let shown = |of_many, edge| table(&owned, of_many, &took).render(edge, false);
+        let shown = |of_many, edge| table(&owned, of_many, &took, now).render(edge, false);
         let text = shown(false, None).text;
         let lines: Vec<_> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();

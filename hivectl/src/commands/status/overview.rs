@@ -15,10 +15,10 @@ const DISPENSABLE: [&str; 5] = ["USED", "LAST", "CHAT", "TIME", "QUEUE"];
 
 /// The fleet as a table, in characters that the locale can show.
 pub fn table(rows: &[Row]) -> Table {
-    overview(rows, crate::output::has_utf8_locale())
+    overview(rows, Stamp::now(), crate::output::has_utf8_locale())
 }
 
-fn overview(rows: &[Row], utf8: bool) -> Table {
+fn overview(rows: &[Row], now: Stamp, utf8: bool) -> Table {
     let mut table = Table::new(&COLUMNS)
         .at_most("STATE", 33)
         .gives_way("STATE", 9)
@@ -28,7 +28,6 @@ fn overview(rows: &[Row], utf8: bool) -> Table {
         .last_at_least(16)
         .dispensable(&DISPENSABLE)
         .optional(&["USED", "TIME", "CHAT", "ASKS"]);
-    let now = Stamp::now();
     for row in rows {
         table.row(match row {
             Row::Up(status) => up_cells(status, now, utf8),
@@ -153,9 +152,13 @@ mod tests {
         "last_activity":"2026-11-22T18:05:27Z","counts":{"completed":1,"failed":0,"cancelled":0,"timed_out":0,
         "incomplete":0},"health":{"status":"warning","reasons":["7 items wait"]}}"#;
 
+    /// When the fleet is looked at.
+    fn now() -> Stamp {
+        "2026-11-22T18:06:42Z".parse().unwrap()
+    }
+
     fn fleet() -> Vec<Row> {
-        let mut status: BotStatus = serde_json::from_str(STATUS).unwrap();
-        status.last_activity = Stamp::from_micros(Stamp::now().as_micros() - 75_000_000);
+        let status: BotStatus = serde_json::from_str(STATUS).unwrap();
         let down = Row::Down(DownStatus {
             is_stopped: true,
             bot_id: BotId::parse("BOT-003").unwrap(),
@@ -165,7 +168,7 @@ mod tests {
             pause_scope: Some(Scope::All),
             pause_reason: None,
             waiting: 5,
-            paused_since: Some(Stamp::now()),
+            paused_since: Some(now()),
         });
         let late = Failure::new(Exit::Unreachable, "it does not answer");
         vec![Row::Up(Box::new(status)), down, Row::trouble(&BotId::parse("BOT-4").unwrap(), late)]
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_fleet_is_a_table() {
-        let text = overview(&fleet(), true).render(None, false).text;
+        let text = overview(&fleet(), now(), true).render(None, false).text;
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[1],
@@ -187,11 +190,11 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_keeps_what_matters() {
-        let left_out = |edge| overview(&fleet(), true).render(Some(edge), false).left_out;
+        let left_out = |edge| overview(&fleet(), now(), true).render(Some(edge), false).left_out;
         assert_eq!(left_out(200), [""; 0]);
         assert_eq!(left_out(120), ["USED"]);
         assert_eq!(left_out(80), ["USED", "LAST", "CHAT", "TIME"]);
-        let narrow = overview(&fleet(), true).render(Some(60), false).text;
+        let narrow = overview(&fleet(), now(), true).render(Some(60), false).text;
         assert!(narrow.contains("working") && narrow.contains("warning: 7"), "{narrow}");
     }
 

@@ -271,7 +271,7 @@ impl<'a> Asking<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::filter::tests::args;
-    use super::super::roll::tests::entry;
+    use super::super::roll::tests::{entry, now};
     use super::*;
     use crate::output::tests::printer;
 
@@ -279,7 +279,7 @@ mod tests {
     fn told(terminal: bool, changes: &[&str]) -> Vec<String> {
         let (mut out, stdout, _) = printer(None, terminal);
         let args = args(&[]);
-        let look = Look::new(&args, false, &out);
+        let look = Look::new(&args, false, now(), &out);
         let mut view = View::new(&args, look, false, &out);
         for (seq, change) in (1..).zip(changes) {
             let entry = Entry { seq, ..entry(change) };
@@ -323,7 +323,7 @@ mod tests {
     fn what_the_past_has_told_is_not_told_again() {
         let (mut out, stdout, _) = printer(Some(Format::Ndjson), false);
         let args = args(&[]);
-        let mut view = View::new(&args, Look::new(&args, false, &out), false, &out);
+        let mut view = View::new(&args, Look::new(&args, false, now(), &out), false, &out);
         let known = Entry { seq: 7, ..entry("{}") };
         view.begin(vec![known.clone()], &mut out);
         for seq in [7, 8, 9] {

@@ -99,7 +99,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     }
     entries.sort_by_key(|entry| entry.timestamp);
     entries.drain(..entries.len().saturating_sub(count));
-    let look = Look::new(&args, bots.len() > 1, out);
+    let look = Look::new(&args, bots.len() > 1, Stamp::now(), out);
     if args.follow {
         exits.push(follow::run(&args, entries, followers, look, fleet, out).await);
     } else {

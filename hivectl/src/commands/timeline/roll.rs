@@ -1,6 +1,7 @@
 //! Entries as rows for people.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use hive_shared::api::Entry;
 use hive_shared::ids::BotId;
@@ -39,14 +40,16 @@ pub(super) struct Look {
     by_day: bool,
     /// Whether the whole text follows.
     full: bool,
+    /// When somebody looks: what is of that day needs no date.
+    now: Stamp,
     style: Style,
 }
 
 impl Look {
-    pub(super) fn new(args: &Args, of_many: bool, out: &Printer) -> Self {
+    pub(super) fn new(args: &Args, of_many: bool, now: Stamp, out: &Printer) -> Self {
         // Where the lines are sorted or searched by another program, each must stand for itself.
         let by_day = out.is_terminal();
-        Self { of_many, by_day, full: args.full, style: out.style() }
+        Self { of_many, by_day, full: args.full, now, style: out.style() }
     }
 }
 
@@ -55,7 +58,8 @@ impl Look {
 pub(super) struct Roll {
     look: Look,
     table: Table,
-    day: Option<Date>,
+    /// That of the row before the next one: where it changes, a line says so.
+    day: Date,
     has_more: bool,
 }
 
@@ -72,8 +76,7 @@ impl Roll {
     }
 
     fn with(look: Look, table: Table) -> Self {
-        // Entries of today need no line before them.
-        Self { look, table, day: Some(day_of(Stamp::now())), has_more: false }
+        Self { look, table, day: day_of(look.now), has_more: false }
     }
 
     fn columns(look: Look) -> (Table, Vec<u16>) {
@@ -141,11 +144,11 @@ impl Roll {
     }
 
     fn add_with(&mut self, entry: &Entry, time: Stamp, status: Cell) {
-        let mut shown_time = short_time(time, Stamp::now());
+        let mut shown_time = short_time(time, self.look.now);
         if self.look.by_day {
             shown_time = time_of_day(time);
             let day = day_of(time);
-            if self.day.replace(day).is_none_or(|before| before != day) {
+            if mem::replace(&mut self.day, day) != day {
                 let line = self.look.style.ink().dim(&day_line(day, self.look.style.utf8));
                 self.table.text(format!("{line}\n"));
             }
@@ -277,8 +280,13 @@ pub(super) mod tests {
 
     const STYLE: Style = Style { color: false, utf8: true };
 
+    /// When the entries of these tests are looked at: the day of `entry`'s.
+    pub(in super::super) fn now() -> Stamp {
+        entry("{}").timestamp
+    }
+
     fn look() -> Look {
-        Look { of_many: false, by_day: true, full: false, style: STYLE }
+        Look { of_many: false, by_day: true, full: false, now: now(), style: STYLE }
     }
 
     fn shown(look: Look, entries: &[Entry]) -> Vec<String> {
