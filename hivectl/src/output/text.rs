@@ -128,9 +128,15 @@ mod tests {
 
     #[test]
     fn a_time_of_today_needs_no_date() {
-        let now = Stamp::now();
+        let [now, then] =
+            ["2026-11-22T18:05:27Z", "2026-11-20T18:05:27Z"].map(|time| time.parse::<Stamp>().unwrap());
         assert_eq!(short_time(now, now), local_time(now)[11..]);
-        let then = Stamp::from_micros(now.as_micros() - 86_400_000_000);
         assert_eq!(short_time(then, now), local_time(then)[..16]);
+    }
+
+    #[test]
+    fn a_day_is_named_between_rules() {
+        assert_eq!(day_line(jiff::civil::date(2020, 1, 2), true), "── Thursday, 2 January 2020 ──");
+        assert_eq!(day_line(jiff::civil::date(2020, 1, 2), false), "-- Thursday, 2 January 2020 --");
     }
 }
