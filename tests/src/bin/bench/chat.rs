@@ -10,8 +10,12 @@ use hive_shared::work::{Source, WhenBusy};
 use tokio::time::sleep;
 
 use crate::Bench;
+use crate::bare;
 use crate::bot::{ECHO, Nest, exec, until};
 use crate::report::Figure;
+
+/// The name of the figure that ours is to be near to.
+const BARE_ECHO: &str = "bare axum WebSocket echo";
 
 /// An agent that works for ever on a task that begins with "work", and answers anything else at once.
 const WORKER: &[&str] =
@@ -19,15 +23,18 @@ const WORKER: &[&str] =
 
 /// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let bare = bare::round_trips(bench, bench.times(200)).await?;
     let [first, complete] = idle(bench, ECHO, bench.times(200)).await?;
     let mut figures = vec![
-        Figure::times("prompt → first chunk, idle bot, echo", first).at_most(2.0),
+        Figure::times(BARE_ECHO, bare),
+        Figure::times("prompt → first chunk, idle bot, echo", first.clone()).at_most(1.0),
+        Figure::times("the same, beside the bare echo", first).within(3.0, BARE_ECHO),
         Figure::times("prompt → complete, idle bot, echo", complete),
     ];
     let [first, _] = idle(bench, &exec(WORKER), bench.times(50)).await?;
     figures.push(Figure::times("prompt → first chunk, idle bot, exec of sh", first));
     let first = preempting(bench, bench.times(20)).await?;
-    figures.push(Figure::times("prompt → first chunk, preempting a task, exec of sh", first).at_most(50.0));
+    figures.push(Figure::times("prompt → first chunk, preempting a task, exec of sh", first).at_most(5.0));
     Ok(figures)
 }
 
@@ -70,7 +77,8 @@ async fn preempting(bench: &Bench, n: usize) -> anyhow::Result<Vec<Duration>> {
     Ok(first)
 }
 
-async fn connected(client: &Client) -> anyhow::Result<Chat> {
+/// A chat whose connection stands.
+pub(crate) async fn connected(client: &Client) -> anyhow::Result<Chat> {
     let mut chat = Chat::new(client.clone());
     match chat.next().await? {
         ChatEvent::Connected(_) => Ok(chat),
@@ -84,17 +92,21 @@ struct Answered {
     complete: Duration,
 }
 
-async fn ask(chat: &mut Chat) -> anyhow::Result<Answered> {
-    let prompt = Prompt {
+/// What a person says.
+pub(crate) fn prompt() -> Prompt {
+    Prompt {
         message: "How is it going?".to_owned(),
         user: "bench".to_owned(),
         id: None,
         session: None,
         when_busy: WhenBusy::Auto,
         timeout_seconds: None,
-    };
+    }
+}
+
+async fn ask(chat: &mut Chat) -> anyhow::Result<Answered> {
     let began = Instant::now();
-    let id = chat.prompt(prompt).await;
+    let id = chat.prompt(prompt()).await;
     let mut first = None;
     loop {
         let ChatEvent::Frame(frame) = chat.next().await? else { bail!("the chat was cut or refused") };

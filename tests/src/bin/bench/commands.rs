@@ -19,6 +19,9 @@ use crate::report::Figure;
 /// Names of figures that those of other programs stand beside.
 pub(crate) const STATUS_0: &str = "hivectl status, no task waits";
 pub(crate) const STATUS_1000: &str = "hivectl status, 1,000 tasks wait";
+pub(crate) const WAIT: &str = "task's process ends → hivectl wait has returned";
+/// The name of the figure that `status` is to be near to.
+const VERSION: &str = "hivectl --version";
 
 /// How many tasks wait in the second figure of `status`.
 const MANY: usize = 1000;
@@ -52,11 +55,11 @@ async fn status(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         command
     })?;
     Ok(vec![
-        Figure::times("hivectl --version", version),
+        Figure::times(VERSION, version),
         Figure::times("hivectl --help", help),
         Figure::times("completion of an id (Tab), 1,000 tasks wait", complete),
-        Figure::times(STATUS_0, none).at_most(10.0),
-        Figure::times(STATUS_1000, many).at_most(10.0),
+        Figure::times(STATUS_0, none).within(1.5, VERSION),
+        Figure::times(STATUS_1000, many).within(1.5, VERSION),
         Figure::times("hivectl submit, 1,000 tasks wait", submit),
     ])
 }
@@ -100,7 +103,7 @@ async fn wait(bench: &Bench) -> anyhow::Result<Figure> {
         let at = hive_shared::time::Stamp::now();
         returned.push(at.since(clock::read(&nest.response(&id).await?.1)?));
     }
-    Ok(Figure::times("task's process ends → hivectl wait has returned", returned).at_most(20.0))
+    Ok(Figure::times(WAIT, returned).at_most(5.0))
 }
 
 fn request(id: &ItemId) -> SubmitRequest {
@@ -143,8 +146,8 @@ async fn follow(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         sleep(Duration::from_millis(5)).await;
     }
     Ok(vec![
-        Figure::times("task queued → line of hivectl timeline -f", queued).at_most(10.0),
-        Figure::times("task ended → line of hivectl timeline -f (durable first)", ended).at_most(10.0),
+        Figure::times("task queued → line of hivectl timeline -f", queued).at_most(2.0),
+        Figure::times("task ended → line of hivectl timeline -f (durable first)", ended).at_most(2.0),
     ])
 }
 

@@ -23,8 +23,8 @@ const REST: Duration = Duration::from_millis(20);
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut figures = dropped(bench).await?;
     figures.extend(posted(bench).await?);
-    let [rate, cpu] = drained(bench, "echo: tasks drained", ECHO, bench.times(3000)).await?;
-    figures.extend([rate.at_least(300.0), cpu]);
+    let [rate, cpu] = drained(bench, "echo: tasks drained", ECHO, bench.times(10_000)).await?;
+    figures.extend([rate.at_least(1000.0), cpu]);
     figures.extend(drained(bench, NO_OPS, &exec(&["true"]), bench.times(1000)).await?);
     Ok(figures)
 }
@@ -48,7 +48,7 @@ async fn dropped(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         sleep(REST).await;
     }
     Ok(vec![
-        Figure::times("file dropped → started", started).at_most(5.0),
+        Figure::times("file dropped → started", started).at_most(2.0),
         Figure::times(DROPPED_RUNS, runs),
         Figure::times("file dropped → response there", done),
     ])
@@ -75,7 +75,7 @@ async fn posted(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     }
     Ok(vec![
         Figure::times("POST tasks → replied", replied),
-        Figure::times("POST tasks → started", started).at_most(5.0),
+        Figure::times("POST tasks → started", started).at_most(2.0),
         Figure::times("POST tasks → process runs", runs),
     ])
 }

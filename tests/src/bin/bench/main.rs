@@ -1,18 +1,21 @@
 //! Measures the real binaries, each in a hive of its own, and prints what came out beside the goals.
 //!
 //! It wants `hive-agent` and `hivectl` beside itself, as `cargo build --release --workspace` puts them, and a machine
-//! that has nothing else to do. Where `tsp` (task-spooler) is on the `PATH`, the same is measured of it.
+//! that has nothing else to do. Where `tsp` (task-spooler) or `pueue` are on the `PATH`, the same is measured of them.
 
+mod bare;
 mod bot;
 mod chat;
 mod clock;
 mod commands;
 mod files;
+mod followers;
 mod idle;
 mod peers;
 mod process;
 mod report;
 mod start;
+mod stream;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -53,6 +56,10 @@ enum Section {
     Files,
     /// Chat: the first words of an answer.
     Chat,
+    /// What an agent says without end, on its way to a client.
+    Stream,
+    /// Many who follow the timeline at once.
+    Followers,
     /// The commands of hivectl.
     Commands,
     /// What an idle bot costs.
@@ -81,7 +88,9 @@ impl Bench {
 }
 
 fn main() -> ExitCode {
-    if let Some(result) = clock::as_stamp() {
+    // What it measures is in part itself, in other roles.
+    let role = clock::as_stamp().or_else(stream::as_source).or_else(bare::as_server);
+    if let Some(result) = role {
         return exit(result);
     }
     let args = Args::parse();
@@ -145,6 +154,8 @@ async fn measure(section: Section, bench: &Bench) -> anyhow::Result<Vec<Figure>>
     match section {
         Section::Files => files::measure(bench).await,
         Section::Chat => chat::measure(bench).await,
+        Section::Stream => stream::measure(bench).await,
+        Section::Followers => followers::measure(bench).await,
         Section::Commands => commands::measure(bench).await,
         Section::Idle => idle::measure(bench).await,
         Section::Start => start::measure(bench).await,

@@ -1,4 +1,7 @@
-//! Another queue, task-spooler, measured in the same way as this one.
+//! Other queues, measured in the same way as this one, where they are on the `PATH`.
+
+mod pueue;
+mod tsp;
 
 use std::fs;
 use std::path::Path;
@@ -6,81 +9,106 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hive_shared::time::Stamp;
-use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::Bench;
 use crate::bot::until;
 use crate::clock::{self, STAMP};
-use crate::commands::{STATUS_0, STATUS_1000, walls};
+use crate::commands::{STATUS_0, STATUS_1000, WAIT, walls};
 use crate::files::{DROPPED_RUNS, NO_OPS};
 use crate::report::Figure;
 
-/// How many tasks wait in task-spooler. At 1,000 connections, of which each task holds one, submitting blocks.
-const MANY: usize = 900;
-
-/// Measures this section: nothing where it is not on the `PATH`.
+/// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    if Command::new("tsp").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        return Ok(Vec::new());
+    let mut figures = Vec::new();
+    if is_there("tsp") {
+        figures.extend(tsp::measure(bench).await?);
     }
-    let spooler = Spooler { dir: tempfile::Builder::new().prefix("hive-bench-").tempdir_in(&bench.dir)? };
-    let (own, dir) = (bench.programs.own.to_string_lossy(), spooler.dir.path().to_owned());
+    if is_there("pueue") && is_there("pueued") {
+        figures.extend(pueue::measure(bench).await?);
+    }
+    Ok(figures)
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("-V").stdin(Stdio::null()).output().is_ok()
+}
+
+/// A server of another queue, with one slot, of our own.
+trait Queue {
+    /// What it is called in the table.
+    const NAME: &'static str;
+    /// How many tasks wait when it is listed.
+    const MANY: usize;
+    /// How many no-ops are drained.
+    const DRAINED: usize;
+
+    /// A directory of its own.
+    fn dir(&self) -> &Path;
+    /// What submits a task that runs `command`.
+    fn submit(&self, command: &[&str]) -> Command;
+    /// What lists all tasks.
+    fn list(&self) -> Command;
+    /// What waits until the last task has ended.
+    fn wait(&self) -> Command;
+    /// Forgets all that waits or has ended.
+    fn forget(&self) -> anyhow::Result<()>;
+}
+
+async fn figures<Q: Queue>(queue: &Q, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let (own, name) = (bench.programs.own.to_string_lossy(), Q::NAME);
+    let stamp = |file: &Path| queue.submit(&[&own, STAMP, "0", &file.to_string_lossy()]);
+    let file = |name: String| queue.dir().join(name);
+
     let mut runs = Vec::new();
     for i in 0..bench.times(100) {
-        let told = dir.join(format!("{i}.stamp"));
+        let told = file(format!("run-{i}"));
         let at = Stamp::now();
-        walls(1, || spooler.tsp(&[&own, STAMP, "0", &told.to_string_lossy()]))?;
+        walls(1, || stamp(&told))?;
         runs.push(stamp_in(&told).await?.since(at));
         sleep(Duration::from_millis(20)).await;
     }
-    walls(1, || spooler.tsp(&["-C"]))?;
-    let none = walls(bench.times(50), || spooler.tsp(&[]))?;
-
+    let mut returned = Vec::new();
+    for i in 0..bench.times(20) {
+        let told = file(format!("wait-{i}"));
+        walls(1, || queue.submit(&[&own, STAMP, "300", &told.to_string_lossy()]))?;
+        walls(1, || queue.wait())?;
+        returned.push(clock::since(stamp_in(&told).await?));
+    }
+    queue.forget()?;
+    let none = walls(bench.times(50), || queue.list())?;
     // One task holds the queue until it is full.
-    let (go, last) = (dir.join("go"), dir.join("last.stamp"));
-    let hold = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
-    walls(1, || spooler.tsp(&["sh", "-c", &hold]))?;
-    let submit = walls(MANY, || spooler.tsp(&["true"]))?;
-    let many = walls(bench.times(50), || spooler.tsp(&[]))?;
-    walls(1, || spooler.tsp(&[&own, STAMP, "0", &last.to_string_lossy()]))?;
+    let (over, go, last) = (file("over".into()), file("go".into()), file("last".into()));
+    hold(queue, &over)?;
+    let submit = walls(Q::MANY, || queue.submit(&["true"]))?;
+    let many = walls(bench.times(50), || queue.list())?;
+    queue.forget()?;
+    fs::write(over, "")?;
+
+    hold(queue, &go)?;
+    walls(Q::DRAINED, || queue.submit(&["true"]))?;
+    walls(1, || stamp(&last))?;
     let began = Instant::now();
     fs::write(go, "")?;
     stamp_in(&last).await?;
     let took = began.elapsed();
     Ok(vec![
-        Figure::times("task-spooler: submitted → process runs", runs).beside(DROPPED_RUNS),
-        Figure::times("task-spooler: submit", submit),
-        Figure::rate("task-spooler: no-ops drained (nothing kept on disk)", MANY, took).beside(NO_OPS),
-        Figure::times("task-spooler: list, no task waits", none).beside(STATUS_0),
-        Figure::times("task-spooler: list, 900 tasks wait", many).beside(STATUS_1000),
+        Figure::times(format!("{name}: submitted → process runs"), runs).beside(DROPPED_RUNS),
+        Figure::times(format!("{name}: task's process ends → its wait has returned"), returned).beside(WAIT),
+        Figure::times(format!("{name}: submit"), submit),
+        Figure::rate(format!("{name}: no-ops drained"), Q::DRAINED, took).beside(NO_OPS),
+        Figure::times(format!("{name}: list, no task waits"), none).beside(STATUS_0),
+        Figure::times(format!("{name}: list, {} tasks wait", Q::MANY), many).beside(STATUS_1000),
     ])
+}
+
+/// Submits a task that ends when that file is there.
+fn hold(queue: &impl Queue, go: &Path) -> anyhow::Result<()> {
+    let script = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
+    walls(1, || queue.submit(&["sh", "-c", &script])).map(drop)
 }
 
 async fn stamp_in(file: &Path) -> anyhow::Result<Stamp> {
     until(&file.to_string_lossy(), async || Ok(file.exists())).await?;
     clock::read(&fs::read_to_string(file)?)
-}
-
-/// A server of task-spooler of our own. Ended when dropped.
-struct Spooler {
-    dir: TempDir,
-}
-
-impl Spooler {
-    fn tsp(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("tsp");
-        command
-            .args(arguments)
-            .env("TS_SOCKET", self.dir.path().join("socket"))
-            .env("TMPDIR", self.dir.path());
-        command.stdin(Stdio::null());
-        command
-    }
-}
-
-impl Drop for Spooler {
-    fn drop(&mut self) {
-        let _ = self.tsp(&["-K"]).output();
-    }
 }

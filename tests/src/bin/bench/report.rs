@@ -23,6 +23,8 @@ pub(crate) struct Figure {
 enum Goal {
     AtMost(f64),
     AtLeast(f64),
+    /// So many times another figure at most.
+    Within(f64, &'static str),
 }
 
 impl Figure {
@@ -47,6 +49,16 @@ impl Figure {
         Self { what: what.into(), unit, goal: None, n, median: value, p99: None, beside: None }
     }
 
+    /// The same under another name.
+    pub(crate) fn named(self, what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..self }
+    }
+
+    /// What its slowest measurements came to, in place of the median.
+    pub(crate) fn worst(self) -> Self {
+        Self { median: self.p99.unwrap_or(self.median), ..self }
+    }
+
     /// It is to be no more than that.
     pub(crate) fn at_most(self, goal: f64) -> Self {
         Self { goal: Some(Goal::AtMost(goal)), ..self }
@@ -57,15 +69,22 @@ impl Figure {
         Self { goal: Some(Goal::AtLeast(goal)), ..self }
     }
 
+    /// It is to be no more than so many times that other figure.
+    pub(crate) fn within(self, times: f64, of: &'static str) -> Self {
+        Self { goal: Some(Goal::Within(times, of)), ..self }
+    }
+
     /// It is of another program, and the same as this one of ours.
     pub(crate) fn beside(self, ours: &'static str) -> Self {
         Self { beside: Some(ours), ..self }
     }
 
-    fn is_met(&self) -> Option<bool> {
-        self.goal.map(|goal| match goal {
+    /// Nothing where there is no goal, or where that other figure was not measured.
+    fn is_met(&self, all: &[Self]) -> Option<bool> {
+        Some(match self.goal? {
             Goal::AtMost(most) => self.median <= most,
             Goal::AtLeast(least) => self.median >= least,
+            Goal::Within(times, of) => self.median <= times * named(all, of)?.median,
         })
     }
 
@@ -74,24 +93,29 @@ impl Figure {
             None => String::new(),
             Some(Goal::AtMost(most)) => format!("≤ {most} {}", self.unit),
             Some(Goal::AtLeast(least)) => format!("≥ {least} {}", self.unit),
+            Some(Goal::Within(times, of)) => format!("≤ {times} × {of}"),
         }
     }
 
     /// How many times better ours is than this one of another program.
     fn ratio(&self, all: &[Self]) -> Option<f64> {
-        let ours = all.iter().find(|figure| Some(figure.what.as_str()) == self.beside)?;
+        let ours = named(all, self.beside?)?;
         // Of times less is better, of rates more.
         Some(if self.unit == "/s" { ours.median / self.median } else { self.median / ours.median })
     }
 
     fn remark(&self, all: &[Self]) -> String {
-        match (self.is_met(), self.ratio(all)) {
+        match (self.is_met(all), self.ratio(all)) {
             (Some(true), _) => "met".to_owned(),
             (Some(false), _) => "MISSED".to_owned(),
             (None, Some(ratio)) => format!("hive is {ratio:.2} × as good"),
             (None, None) => String::new(),
         }
     }
+}
+
+fn named<'a>(all: &'a [Figure], what: &str) -> Option<&'a Figure> {
+    all.iter().find(|figure| figure.what == what)
 }
 
 /// The figures as one JSON array, with a line end.
@@ -101,7 +125,7 @@ pub(crate) fn json(figures: &[Figure]) -> anyhow::Result<String> {
             "what": figure.what,
             "unit": figure.unit,
             "goal": figure.goal.map(|_| figure.goal()),
-            "met": figure.is_met(),
+            "met": figure.is_met(figures),
             "n": figure.n,
             "median": figure.median,
             "p99": figure.p99,

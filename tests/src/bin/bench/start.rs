@@ -9,6 +9,7 @@ use crate::report::Figure;
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut figures = empty(bench).await?;
     figures.extend(full(bench, bench.times(10_000)).await?);
+    figures.push(crowded(bench, bench.times(100_000)).await?);
     Ok(figures)
 }
 
@@ -24,8 +25,8 @@ async fn empty(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         stopped.push(agent.stop()?);
     }
     Ok(vec![
-        Figure::times("start → ready, new hive", new).at_most(100.0),
-        Figure::times("start → ready, no tasks", known).at_most(100.0),
+        Figure::times("start → ready, new hive", new).at_most(20.0),
+        Figure::times("start → ready, no tasks", known).at_most(20.0),
         Figure::times("SIGTERM → ended, no tasks", stopped),
     ])
 }
@@ -52,7 +53,18 @@ async fn full(bench: &Bench, n: usize) -> anyhow::Result<Vec<Figure>> {
         Figure::times(format!("start → ready, {n} fresh files"), vec![first]),
         Figure::times(format!("start → all of {n} fresh files are in the queue"), vec![noted]),
         Figure::value(format!("resident memory, {n} tasks wait"), "MB", 1, memory),
-        Figure::times(format!("start → ready, {n} known tasks wait"), ready).at_most(1000.0),
+        Figure::times(format!("start → ready, {n} known tasks wait"), ready).at_most(200.0),
         Figure::times(format!("SIGTERM → ended, {n} tasks wait"), stopped),
     ])
+}
+
+/// Many tasks that were dropped while the bot was down.
+async fn crowded(bench: &Bench, n: usize) -> anyhow::Result<Figure> {
+    let nest = Nest::new(bench, ECHO)?;
+    nest.pause()?;
+    nest.drop_tasks(n)?;
+    let agent = nest.start().await?;
+    agent.until_waiting(n).await?;
+    let memory = process::resident_mb(agent.pid())?;
+    Ok(Figure::value(format!("resident memory, {n} tasks wait"), "MB", 1, memory).at_most(100.0))
 }

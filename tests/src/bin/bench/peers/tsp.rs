@@ -1,0 +1,66 @@
+//! task-spooler, which keeps nothing on disk.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{Queue, figures};
+use crate::Bench;
+use crate::commands::walls;
+use crate::report::Figure;
+
+pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let dir = tempfile::Builder::new().prefix("hive-bench-").tempdir_in(&bench.dir)?;
+    figures(&Spooler { dir }, bench).await
+}
+
+/// A server of our own, which the first command starts. Ended when dropped.
+struct Spooler {
+    dir: TempDir,
+}
+
+impl Spooler {
+    fn tsp(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tsp");
+        command
+            .args(arguments)
+            .env("TS_SOCKET", self.dir.path().join("socket"))
+            .env("TMPDIR", self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+impl Queue for Spooler {
+    const NAME: &'static str = "task-spooler";
+    /// At 1,000 connections, of which each task holds one, submitting blocks.
+    const MANY: usize = 900;
+    const DRAINED: usize = 900;
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn submit(&self, command: &[&str]) -> Command {
+        self.tsp(command)
+    }
+
+    fn list(&self) -> Command {
+        self.tsp(&[])
+    }
+
+    fn wait(&self) -> Command {
+        self.tsp(&["-w"])
+    }
+
+    fn forget(&self) -> anyhow::Result<()> {
+        walls(1, || self.tsp(&["-K"])).map(drop)
+    }
+}
+
+impl Drop for Spooler {
+    fn drop(&mut self) {
+        let _ = self.tsp(&["-K"]).output();
+    }
+}
