@@ -17,6 +17,11 @@ use crate::report::Figure;
 /// The name of the figure that ours is to be near to.
 const BARE_ECHO: &str = "bare axum WebSocket echo";
 
+/// Between two prompts that come one after the other.
+const BREATH: Duration = Duration::from_millis(5);
+/// Until all that an answer left to be done later is done.
+const REST: Duration = Duration::from_secs(3);
+
 /// An agent that works for ever on a task that begins with "work", and answers anything else at once.
 const WORKER: &[&str] =
     &["sh", "-c", "read -r line; case $line in work*) while :; do sleep 1; done;; *) echo \"$line\";; esac"];
@@ -24,21 +29,24 @@ const WORKER: &[&str] =
 /// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let bare = bare::round_trips(bench, bench.times(200)).await?;
-    let [first, complete] = idle(bench, ECHO, bench.times(200)).await?;
+    let [first, complete] = idle(bench, ECHO, BREATH, bench.times(200)).await?;
     let mut figures = vec![
         Figure::times(BARE_ECHO, bare),
         Figure::times("prompt → first chunk, idle bot, echo", first.clone()).at_most(1.0),
         Figure::times("the same, beside the bare echo", first).within(3.0, BARE_ECHO),
         Figure::times("prompt → complete, idle bot, echo", complete),
     ];
-    let [first, _] = idle(bench, &exec(WORKER), bench.times(50)).await?;
+    let [rested, _] = idle(bench, ECHO, REST, bench.times(20)).await?;
+    figures
+        .push(Figure::times("prompt → first chunk, after three seconds of rest, echo", rested).at_most(1.0));
+    let [first, _] = idle(bench, &exec(WORKER), BREATH, bench.times(50)).await?;
     figures.push(Figure::times("prompt → first chunk, idle bot, exec of sh", first));
     let first = preempting(bench, bench.times(20)).await?;
     figures.push(Figure::times("prompt → first chunk, preempting a task, exec of sh", first).at_most(5.0));
     Ok(figures)
 }
 
-async fn idle(bench: &Bench, settings: &str, n: usize) -> anyhow::Result<[Vec<Duration>; 2]> {
+async fn idle(bench: &Bench, settings: &str, rest: Duration, n: usize) -> anyhow::Result<[Vec<Duration>; 2]> {
     let nest = Nest::new(bench, settings)?;
     let agent = nest.start().await?;
     let mut chat = connected(&agent.client).await?;
@@ -47,7 +55,7 @@ async fn idle(bench: &Bench, settings: &str, n: usize) -> anyhow::Result<[Vec<Du
         let answered = ask(&mut chat).await?;
         first.push(answered.first);
         complete.push(answered.complete);
-        sleep(Duration::from_millis(5)).await;
+        sleep(rest).await;
     }
     Ok([first, complete])
 }
