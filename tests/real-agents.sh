@@ -17,7 +17,7 @@ export PATH=$BIN:$PATH
 
 tasks=${HIVE_DIR:-}/.deia/hive/tasks responses=${HIVE_DIR:-}/.deia/hive/responses
 model_log=$AGENTS_DIR/logs/mock.jsonl
-work=${WORK:-}
+work=${WORK:-} ask=${ASK:-}
 failed=0
 
 url() { sed -n 's/.*"url": *"\([^"]*\)".*/\1/p' "$HIVE_DIR/.deia/hive/bots/$1.json" 2>/dev/null; }
@@ -27,19 +27,19 @@ task() { printf '%s\n' "$3" >"$tasks/$1/.$2" && mv "$tasks/$1/.$2" "$tasks/$1/$2
 runs() { until_true "hivectl tasks $1 | grep -w $2 | grep -q running"; }
 ended() { hivectl wait "$1" --timeout 120 >/dev/null 2>&1; cat "$responses/$1-response.md"; }
 said() { hivectl ask BOT-002 "$1" 2>/dev/null; }
-# Of the model's requests, the messages of the last one that had this word.
-messages() { grep "\"what\":\"$1\"" "$model_log" | tail -1 | sed 's/.*"roles":"\([a-z]*\)".*/\1/'; }
-answers_in() { tr -cd a <<<"$1" | wc -c; }
+# How many messages the model was last sent with this word: more where a session goes on than where one begins.
+messages() { grep "\"what\":\"$1\"" "$model_log" | tail -1 | sed 's/.*"roles":"\([a-z]*\)".*/\1/' | tr -d '\n' | wc -c; }
 others() { ps axo pid=,args= | grep -v -E "defunct|mock.mjs|real-agents|sandbox|hive-agent|tmux| ps | grep |bash|sed|wc|tr " ; }
 check() { if eval "$2"; then echo "ok    $1"; else echo "FAIL  $1"; failed=1; fi; }
 has() { grep -q -e "$2" "$HIVE_DIR/$1"; }
 
 gives_way() {
     task BOT-002 SLOW-1 "do it slowly [[slow:60]]"; sleep 4
+    local before; before=$(messages slow)
     check "a chat that preempts a streaming task is answered" '[ "$(said "quick [[say:an answer]]")" = "an answer" ]'
     ended SLOW-1 >"$HIVE_DIR/slow-1"
     check "the task was preempted, and completes" 'has slow-1 "status: completed" && has slow-1 "preemptions: 1" && has slow-1 chunk-060'
-    check "it went on in its own session" '[ "$(answers_in "$(messages slow)")" -ge 1 ]'
+    check "it went on in its own session" "[ $(messages slow) -gt $before ]"
     hivectl timeline BOT-002 -o ndjson >"$HIVE_DIR/timeline"
     check "both are on the timeline" 'has timeline "\"title\":\"preempted\"" && has timeline "SLOW-1.*\"status\":\"completed\"" && has timeline "\"kind\":\"reply\".*an answer"'
 }
@@ -60,14 +60,14 @@ is_cancelled_early() {
 
 asks() {
     rm -f "$work"/allowed.txt "$work"/denied.txt
-    said "please [[write:$work/allowed.txt]]" >"$HIVE_DIR/allowed" &
+    said "please [[write:$work/allowed.txt$ask]]" >"$HIVE_DIR/allowed" &
     local chat=$!
     until_true 'hivectl approvals -o ndjson | grep -q approval_id'
     check "a tool call of a chat asks for approval" '[ ! -e "$work/allowed.txt" ]'
     hivectl approve "$(hivectl approvals -o ndjson | sed -n 's/.*"approval_id":"\([^"]*\)".*/\1/p' | head -1)" >/dev/null
     wait $chat
     check "it is allowed, and done" '[ -s "$work/allowed.txt" ] && has allowed "tool finished"'
-    task BOT-002 DENY-1 "please [[write:$work/denied.txt]]"
+    task BOT-002 DENY-1 "please [[write:$work/denied.txt$ask]]"
     ended DENY-1 >"$HIVE_DIR/denied"
     hivectl timeline BOT-002 --kind control -o ndjson >"$HIVE_DIR/controls"
     check "what nobody allows by the deadline is not done" '[ ! -e "$work/denied.txt" ]'
@@ -77,11 +77,11 @@ asks() {
 
 is_killed() {
     task BOT-002 SLOW-2 "slowly again [[slow:60]]"; sleep 4
-    local before; before=$(answers_in "$(messages slow)")
+    local before; before=$(messages slow)
     kill -9 "$bot"; start BOT-002
     ended SLOW-2 >"$HIVE_DIR/slow-2"
     check "a task goes on after kill -9 of the bot" 'has slow-2 "status: completed" && has slow-2 "attempts: 2" && has slow-2 chunk-060'
-    check "in its loaded session" "[ \"\$(answers_in \"\$(messages slow)\")\" -gt $before ]"
+    check "in its loaded session" "[ $(messages slow) -gt $before ]"
 }
 
 # BOT-003 may do all it likes.
@@ -118,33 +118,35 @@ play() {
     return $failed
 }
 
-# What a reader is shown: commands and what they print, as it is.
+# What a reader is shown: a terminal, and what was typed there.
 record() {
-    export COLUMNS=${COLUMNS:-110}
-    shown() { printf '$ %s\n' "$1"; eval "$1" 2>&1; echo; }
-    keys() { tmux -L record send-keys -t chat "$@"; }
-    screen() { tmux -L record capture-pane -pt chat | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'; echo; }
-    start BOT-002
+    local n=0
+    screen() { tmux -L record capture-pane -pJt person -S - | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'; }
+    keys() { tmux -L record send-keys -t person "$@"; }
+    typed() { keys "$1" Enter; sleep 0.5; n=$((n + 1)); until_true '[ "$(screen | grep -c "^[$] *")" -gt '$n' ]'; }
+    shows() { until_true "screen | grep -q -e '$1'"; sleep 0.3; }
+    rm -f "$work"/{notes,extra}.md
+    tmux -L record new-session -d -s person -x 104 -y 200 \
+        "cd '$work'; env HIVE_DIR='$HIVE_DIR' PATH='$PATH' HIVECTL_HISTORY= LANG=C.UTF-8 USER=dana NO_COLOR=1 PS1='$ ' bash --norc"
+    shows '^[$]'
+    typed "hivectl up BOT-002"
     said "[[say:warm]]" >/dev/null
-    shown 'hivectl submit BOT-002 "Rename the parser everywhere. [[slow:60]]" --id RENAME-1'
+    typed "hivectl submit BOT-002 'Rename the parser everywhere. [[slow:60]]' --id RENAME-1"
     sleep 3
-    shown 'hivectl ask BOT-002 "Is main safe to deploy? [[say:Yes. The rename is on a branch.]]"'
-    shown 'hivectl wait RENAME-1'
-    rm -f "$work"/notes.md "$work"/extra.md
-    tmux -L record new-session -d -s chat -x 110 -y 30 "env HIVE_DIR=$HIVE_DIR PATH=$PATH HIVECTL_HISTORY= LANG=C.UTF-8 USER=dana hivectl chat BOT-002"
-    until_true 'screen | grep -q BOT-002'
-    keys "Write the release notes. [[write:$work/notes.md]]" Enter
-    until_true 'screen | grep -q -i allow'; echo '$ hivectl chat BOT-002'; screen
-    keys a; until_true 'screen | grep -q "tool finished"'; sleep 0.5
-    echo '# a key allows it'; screen
-    keys C-d; tmux -L record kill-server 2>/dev/null
-    shown "hivectl submit BOT-002 'Write more. [[write:$work/extra.md]]' --id EXTRA-1 && sleep 3 && hivectl approvals"
-    shown 'hivectl wait EXTRA-1; ls '"$work"
-    shown 'hivectl submit BOT-002 "Rename it back. [[slow:60]]" --id RENAME-2; sleep 3'
-    echo "\$ kill -9 $bot; hive-agent BOT-002 &"; echo; kill -9 "$bot"; start BOT-002
-    shown 'hivectl wait RENAME-2'
-    shown 'hivectl timeline BOT-002'
-    kill "$bot"; wait "$bot"
+    typed "hivectl ask BOT-002 'Is main safe to deploy? [[say:Yes. The rename is on a branch.]]'"
+    typed "hivectl wait RENAME-1"
+    keys "hivectl chat BOT-002" Enter; shows "Enter says it"
+    keys "Write the notes. [[write:$work/notes.md]]" Enter; shows "y/n"
+    keys y Enter; shows "tool finished"
+    sleep 0.5; n=$((n + 1)); keys C-d; shows "^[$] $"
+    typed "hivectl submit BOT-002 'Write more. [[write:$work/extra.md]]' --id EXTRA-1; sleep 3; hivectl approvals"
+    typed "hivectl wait EXTRA-1; ls *.md"
+    typed "hivectl submit BOT-002 'Rename it back. [[slow:60]]' --id RENAME-2; sleep 3"
+    typed "pkill -9 hive-agent; hivectl up BOT-002; hivectl wait RENAME-2"
+    typed "hivectl timeline BOT-002"
+    screen
+    hivectl down BOT-002 --now >/dev/null 2>&1
+    tmux -L record kill-server
 }
 
 case ${1:-} in
@@ -170,6 +172,6 @@ print(f"[defaults]\nadapter = \"{adapter}\"\nchat_linger = 0.3\napproval_timeout
 print("[defaults.env]\n" + "".join(k + " = " + json.dumps(v) + "\n" for k, v in c["env"].items()), file=sys.stderr)
 print("[bots.BOT-002]\n[bots.BOT-003]\napproval = \"allow\"", file=sys.stderr)
 print(c["workdir"])' "$name" 2>"$HIVE/.deia/hive.toml")
-    if timeout 400 "$KIT/sandbox.sh" env "HIVE_DIR=$HIVE" "BIN=$BIN" "WORK=$work" "$here/real-agents.sh" $scene; then rm -rf "$HIVE"; else rc=1; echo "see $HIVE"; fi
+    if timeout 400 "$KIT/sandbox.sh" env "HIVE_DIR=$HIVE" "BIN=$BIN" "WORK=$work" "ASK=$([ "$name" = codex ] && echo '?ask')" "$here/real-agents.sh" $scene; then rm -rf "$HIVE"; else rc=1; echo "see $HIVE"; fi
 done; done
 exit $rc

@@ -52,7 +52,7 @@ async fn idle(bench: &Bench, settings: &str, rest: Duration, n: usize) -> anyhow
     let mut chat = connected(&agent.client).await?;
     let (mut first, mut complete) = (Vec::new(), Vec::new());
     for _ in 0..n {
-        let answered = ask(&mut chat).await?;
+        let answered = ask(&mut chat, prompt()).await?;
         first.push(answered.first);
         complete.push(answered.complete);
         sleep(rest).await;
@@ -76,7 +76,7 @@ async fn preempting(bench: &Bench, n: usize) -> anyhow::Result<Vec<Duration>> {
         .await?;
         // It is to be in the midst of its work, not at its start.
         sleep(Duration::from_millis(100)).await;
-        first.push(ask(&mut chat).await?.first);
+        first.push(ask(&mut chat, prompt()).await?.first);
     }
     let suspended = agent.client.status().await?;
     if suspended.counts.failed > 0 {
@@ -95,9 +95,11 @@ pub(crate) async fn connected(client: &Client) -> anyhow::Result<Chat> {
 }
 
 /// How long an answer took.
-struct Answered {
-    first: Duration,
-    complete: Duration,
+pub(crate) struct Answered {
+    /// Until its first words were there.
+    pub(crate) first: Duration,
+    /// Until all was there.
+    pub(crate) complete: Duration,
 }
 
 /// What a person says.
@@ -112,9 +114,10 @@ pub(crate) fn prompt() -> Prompt {
     }
 }
 
-async fn ask(chat: &mut Chat) -> anyhow::Result<Answered> {
+/// Says it, and listens until it is answered.
+pub(crate) async fn ask(chat: &mut Chat, prompt: Prompt) -> anyhow::Result<Answered> {
     let began = Instant::now();
-    let id = chat.prompt(prompt()).await;
+    let id = chat.prompt(prompt).await;
     let mut first = None;
     loop {
         let ChatEvent::Frame(frame) = chat.next().await? else { bail!("the chat was cut or refused") };

@@ -3,6 +3,7 @@
 //! It wants `hive-agent` and `hivectl` beside itself, as `cargo build --release --workspace` puts them, and a machine
 //! that has nothing else to do. Where `tsp` (task-spooler) or `pueue` are on the `PATH`, the same is measured of them.
 
+mod acp;
 mod bare;
 mod bot;
 mod chat;
@@ -47,6 +48,23 @@ struct Args {
     /// Where the temporary hives are made; the disk below it decides what a sync costs.
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
+
+    /// The agent that the section `acp` drives, in place of the suite's own: a command, split at its spaces.
+    #[arg(long, value_name = "COMMAND", requires = "words")]
+    agent: Option<String>,
+
+    /// What it is asked.
+    #[arg(long, value_name = "TEXT", requires = "agent")]
+    words: Option<String>,
+}
+
+/// An agent, and what it is asked.
+#[derive(Debug)]
+pub(crate) struct AgentCommand {
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+    /// The prompt.
+    pub(crate) words: String,
 }
 
 /// What is measured together, in the order of the table.
@@ -56,6 +74,8 @@ enum Section {
     Files,
     /// Chat: the first words of an answer.
     Chat,
+    /// An agent that speaks ACP, with hive-agent before it and without.
+    Acp,
     /// What an agent says without end, on its way to a client.
     Stream,
     /// Many who follow the timeline at once.
@@ -78,6 +98,8 @@ pub(crate) struct Bench {
     pub(crate) dir: PathBuf,
     /// What is measured.
     pub(crate) programs: Programs,
+    /// What is driven over ACP, if not the suite's own agent.
+    pub(crate) agent: Option<AgentCommand>,
 }
 
 impl Bench {
@@ -126,7 +148,11 @@ fn exit(result: anyhow::Result<()>) -> ExitCode {
 }
 
 async fn run(args: &Args) -> anyhow::Result<()> {
-    let bench = Bench { quick: args.quick, dir: args.dir.clone(), programs: Programs::beside_this()? };
+    let agent = args.agent.clone().zip(args.words.clone()).map(|(command, words)| AgentCommand {
+        command: command.split_whitespace().map(str::to_owned).collect(),
+        words,
+    });
+    let bench = Bench { quick: args.quick, dir: args.dir.clone(), programs: Programs::beside_this()?, agent };
     if cfg!(debug_assertions) {
         note("this is a debug build: build with --release for figures that mean something");
     }
@@ -154,6 +180,7 @@ async fn measure(section: Section, bench: &Bench) -> anyhow::Result<Vec<Figure>>
     match section {
         Section::Files => files::measure(bench).await,
         Section::Chat => chat::measure(bench).await,
+        Section::Acp => acp::measure(bench).await,
         Section::Stream => stream::measure(bench).await,
         Section::Followers => followers::measure(bench).await,
         Section::Commands => commands::measure(bench).await,

@@ -49,6 +49,11 @@ impl Figure {
         Self { what: what.into(), unit, goal: None, n, median: value, p99: None, beside: None }
     }
 
+    /// What it came to, in its unit.
+    pub(crate) fn median(&self) -> f64 {
+        self.median
+    }
+
     /// The same under another name.
     pub(crate) fn named(self, what: impl Into<String>) -> Self {
         Self { what: what.into(), ..self }
