@@ -7,4 +7,5 @@ mod client;
 mod commands;
 mod examples;
 mod fake;
+mod hostile;
 mod snapshots;
