@@ -9,3 +9,4 @@ mod examples;
 mod fake;
 mod hostile;
 mod snapshots;
+mod unread;
