@@ -59,6 +59,7 @@ pub(super) async fn talk(
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
     let ink = out.ink();
+    interrupts.hear_hangup()?;
     let mut screen = Screen::enter()?;
     let look =
         Look { bot: client.bot().to_string(), ink, verbose: out.is_verbose(), columns: screen.columns() };
