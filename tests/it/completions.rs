@@ -212,12 +212,13 @@ async fn fish_completes_by_the_script() {
         ("hivectl tasks -o nd", "ndjson"),
         ("cd /; VAR=1 hivectl tasks --status failed,c", "failed,completed failed,cancelled"),
     ];
-    let script: String =
-        lines.iter().fold("hivectl completions fish | source\n".to_owned(), |script, (line, _)| {
-            script + &format!("echo '{line}'\ncomplete -C '{line}' | string replace -r '\\t.*' ''\ntrue\n")
-        });
-    let expected: String =
-        lines.iter().map(|(line, words)| format!("{line}\n{}\n", words.replace(' ', "\n"))).collect();
+    let mut script = vec!["hivectl completions fish | source".to_owned()];
+    let mut expected = Vec::new();
+    for (line, words) in lines {
+        script.push(format!("echo '{line}'; complete -C '{line}' | string replace -r '\\t.*' ''; true"));
+        expected.extend(std::iter::once(line).chain(words.split(' ')));
+    }
+    let script = script.join("\n");
     let complete = async || {
         let mut shell = Command::new("fish");
         shell.args(["--no-config", "-c", &script]).env("HOME", hive.home()).env("PATH", path_with_hivectl());
@@ -227,7 +228,7 @@ async fn fish_completes_by_the_script() {
             .stderr(std::process::Stdio::piped());
         finish(shell.spawn().expect("a shell")).await.expect(0)
     };
-    let is_right = async || (complete().await.out == expected).then_some(());
+    let is_right = async || complete().await.out.lines().eq(expected.iter().copied()).then_some(());
     until("fish completes", async || format!("{:?}", complete().await), is_right).await;
 }
 

@@ -350,6 +350,17 @@ async fn markdown_is_rendered_and_control_sequences_are_not_obeyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_utf_8_a_chat_is_ascii() {
+    let hive = Hive::echo(20, "");
+    let _agent = Agent::start(&hive).await;
+    let terminal = chat_in(&hive, &[("LANG", "C")]).await;
+    terminal.enter("- one\n- two");
+    terminal.shows("BOT-002 answers - ").await;
+    terminal.shows("\n+ ").await;
+    assert!(terminal.sent().is_ascii(), "{}", terminal.sent());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_color_means_neither_colours_nor_weights() {
     let hive = Hive::echo(0, "");
     let _agent = Agent::start(&hive).await;

@@ -37,8 +37,8 @@ impl Printer {
         let utf8 = has_utf8_locale();
         Self {
             options: *options,
-            out: Stream::new(Box::new(out), Screen { terminal: out_terminal, color, redraws }),
-            err: Stream::new(Box::new(err), Screen { terminal: err_terminal, color, redraws }),
+            out: Stream::new(Box::new(out), Screen { terminal: out_terminal, color, redraws }, utf8),
+            err: Stream::new(Box::new(err), Screen { terminal: err_terminal, color, redraws }, utf8),
             progress: Progress::new(utf8),
             watched: None,
             utf8,
@@ -61,8 +61,8 @@ impl Printer {
         let screen = Screen { terminal, color: true, redraws: true };
         Self {
             options: *options,
-            out: Stream::new(out, screen),
-            err: Stream::new(err, screen),
+            out: Stream::new(out, screen, true),
+            err: Stream::new(err, screen, true),
             progress: Progress::new(true),
             watched: None,
             utf8: true,
@@ -137,7 +137,9 @@ impl Printer {
 
     /// Prints text of our own making to stdout.
     pub fn result(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
+        self.settle();
+        let wrote = self.out.write(text);
+        self.note(wrote);
     }
 
     /// Prints bytes as they stand, which no terminal should see, to stdout.
