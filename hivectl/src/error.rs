@@ -181,7 +181,7 @@ impl From<ClientError> for Failure {
         let message = error.to_string();
         let (exit, hint) = match error {
             ClientError::Find(find) => return find.into(),
-            ClientError::Unreachable { .. } => {
+            ClientError::Unreachable { .. } | ClientError::Endless { .. } => {
                 (Exit::Unreachable, Some("is the bot up there, and the URL right?".to_owned()))
             }
             ClientError::Stale { bot } => {
@@ -260,8 +260,9 @@ mod tests {
         let denied = std::io::ErrorKind::PermissionDenied;
         let lost = std::io::ErrorKind::InvalidData;
         let io = |kind: std::io::ErrorKind| FindError::Io { path: "t".into(), source: kind.into() };
-        let table: [(ClientError, u8, &str); 20] = [
+        let table: [(ClientError, u8, &str); 21] = [
             (ClientError::Unreachable { url: url(), reason: text() }, 3, "the URL right?"),
+            (ClientError::Endless { url: url(), most: 7 }, 3, "the URL right?"),
             (ClientError::Stale { bot: bot() }, 3, "start it with 'hivectl up BOT-2'"),
             (ClientError::Protocol(7), 3, "of one version"),
             (ClientError::Garbled(text()), 3, "of one version"),

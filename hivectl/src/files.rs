@@ -2,9 +2,11 @@
 
 mod glance;
 mod history;
+mod listing;
 mod queue;
 
 pub use glance::some_answered;
+pub use listing::{Listing, Unread, left_out};
 
 use std::io;
 use std::path::Path;
@@ -222,7 +224,8 @@ mod tests {
         assert_eq!(files.waiting_files(), 2);
         let settings = "[defaults]\ntask_limit = '5m'\npriority_limits = { P1 = '1h' }\n";
         std::fs::write(files.hive.settings(), settings).unwrap();
-        let limits: Vec<_> = files.tasks(false).unwrap().iter().map(|task| task.limit_seconds).collect();
+        let limits: Vec<_> =
+            files.tasks(false).unwrap().found.iter().map(|task| task.limit_seconds).collect();
         assert_eq!((limits, files.limit(Priority::P1)), (vec![300.0, 300.0], Duration::from_secs(3_600)));
     }
 

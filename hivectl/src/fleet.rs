@@ -155,6 +155,11 @@ impl Fleet {
         }
     }
 
+    /// The files of a bot that exists, unless it is elsewhere.
+    pub fn files(&self, bot: &BotId) -> Option<Files> {
+        self.hive().map(|hive| files_of(hive, bot))
+    }
+
     /// The bots that are named, which must exist; all there are if none is named.
     pub async fn bots(&self, named: &[BotId], out: &mut Printer) -> Result<Vec<BotId>, Failure> {
         let (bots, trouble) = self.known(named).await?;
@@ -277,11 +282,27 @@ impl Fleet {
                     (Files::new(hive.clone(), bot.clone(), Vec::new()).dropped(id), true)
                 }
                 (Err(ClientError::NotFound { .. }), Locator::Remote(_)) => (None, false),
+                // It was there a moment ago.
+                (Err(error), Locator::Hive(hive)) if error.is_leaving() => {
+                    let files = files_of(hive, bot);
+                    let detail = files.detail(id)?;
+                    let reach = Reach::Down(files);
+                    return Ok(detail.map(|detail| Located {
+                        bot: bot.clone(),
+                        reach,
+                        detail,
+                        from_file: true,
+                    }));
+                }
                 (Err(error), _) => return Err(error.into()),
             },
         };
         Ok(detail.map(|detail| Located { bot: bot.clone(), reach, detail, from_file }))
     }
+}
+
+fn files_of(hive: &Hive, bot: &BotId) -> Files {
+    Files::new(hive.clone(), bot.clone(), list_bots(hive).ids.into_iter().collect())
 }
 
 fn not_found(item: &ItemRef) -> Failure {

@@ -1,4 +1,4 @@
-//! What ends a command from outside: Ctrl-C, SIGTERM, and a reader that goes away.
+//! What ends a command from outside: Ctrl-C, SIGTERM, a terminal that hangs up, and a reader that goes away.
 
 use std::future::pending;
 use std::io;
@@ -14,15 +14,24 @@ use crate::error::{Exit, Failure};
 pub struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Interrupts {
     /// Takes the signals over; from here on they end nothing by themselves.
     pub fn listen() -> Result<Self, Failure> {
-        let hear = |kind| {
-            signal(kind).map_err(|e| Failure::new(Exit::Failed, format!("signals cannot be heard: {e}")))
-        };
-        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: hear(SignalKind::interrupt())?,
+            terminate: hear(SignalKind::terminate())?,
+            hangup: None,
+        })
+    }
+
+    /// Takes over the hang-up of the terminal too. That is for who changes the terminal and must give it back: others
+    /// end by themselves, unless they run under `nohup`.
+    pub fn hear_hangup(&mut self) -> Result<(), Failure> {
+        self.hangup = Some(hear(SignalKind::hangup())?);
+        Ok(())
     }
 
     /// The next one. May be dropped and called again.
@@ -30,7 +39,19 @@ impl Interrupts {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = hung_up(self.hangup.as_mut()) => {}
         }
+    }
+}
+
+fn hear(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|e| Failure::new(Exit::Failed, format!("signals cannot be heard: {e}")))
+}
+
+async fn hung_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
     }
 }
 

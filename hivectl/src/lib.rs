@@ -68,8 +68,7 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
             return commands::chat::run(args, &Fleet::find(&cli.global)?, out, &mut interrupts).await;
         }
         command => {
-            let waits = matches!(&command, Command::Wait(_))
-                || matches!(&command, Command::Submit(args) if args.waits());
+            let parting = parting(&command);
             // These end by nothing else, and may have nothing to print for long.
             let goes_on = matches!(&command, Command::Timeline(args) if args.follow)
                 || matches!(&command, Command::Status(args) if args.watch)
@@ -77,15 +76,28 @@ async fn run(cli: Cli, out: &mut Printer) -> Result<Exit, Failure> {
             tokio::select! {
                 ended = dispatch(command, &cli.global, out) => ended,
                 () = interrupts.next() => {
-                    out.settle();
-                    if waits {
-                        out.notice("no longer waiting; the work goes on");
+                    out.part();
+                    if let Some(words) = parting {
+                        out.notice(words);
                     }
                     Ok(Exit::Interrupted)
                 }
                 () = interrupt::reader_gone(), if goes_on => Ok(Exit::Done),
             }
         }
+    }
+}
+
+/// What goes on when somebody no longer waits for it, in words.
+fn parting(command: &Command) -> Option<&'static str> {
+    if matches!(command, Command::Wait(_)) || matches!(command, Command::Submit(args) if args.waits()) {
+        Some("no longer waiting; the work goes on")
+    } else if matches!(command, Command::Up(_)) {
+        Some("no longer waiting; a bot that was started goes on starting")
+    } else if matches!(command, Command::Down(_)) {
+        Some("no longer waiting; a bot that was told to stop does so when its turn is over")
+    } else {
+        None
     }
 }
 

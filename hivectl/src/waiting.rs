@@ -189,6 +189,8 @@ impl BotWatch<'_, '_> {
                     let query = TimelineQuery { limit: Some(1), ..TimelineQuery::default() };
                     match client.timeline(&query).await {
                         Ok(page) => return Ok((client, Position { epoch: page.epoch, seq: page.last_seq })),
+                        // It goes, and may come back.
+                        Err(error) if error.is_leaving() => down(&self.bot),
                         Err(error) => Failure::from(error),
                     }
                 }
@@ -243,7 +245,7 @@ impl BotWatch<'_, '_> {
                     board.details[index] = detail;
                     board.unseen[index] = false;
                 }
-                Err(error) if error.is_down() => still_open.push(index),
+                Err(error) if error.is_leaving() => still_open.push(index),
                 Err(ClientError::NotFound { .. }) if self.board.borrow().unseen[index] => {
                     still_open.push(index);
                 }

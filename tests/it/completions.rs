@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use hive_tests::{Agent, Hive, Ran, binary, control, ctl, finish, until};
+use hive_tests::{Agent, Hive, Ran, Terminal, binary, control, ctl, finish, until};
 use tokio::process::Command;
 
 use crate::scripts::AGENT;
@@ -166,6 +166,115 @@ async fn bash_completes_by_the_script() {
         },
     )
     .await;
+}
+
+/// Whether a shell is there to be tried.
+fn is_installed(shell: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|dir| dir.join(shell).is_file());
+    #[expect(clippy::print_stderr, reason = "whoever reads the test's output is to know")]
+    if !is_there {
+        eprintln!("{shell} is not installed: its completions are not tried");
+    }
+    is_there
+}
+
+/// The directory of hivectl in front of all others.
+fn path_with_hivectl() -> String {
+    let program = binary("hivectl");
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", program.parent().expect("a directory").display())
+}
+
+/// A hive whose bots are down, so that what is offered does not depend on how busy the machine is.
+fn two_that_are_down() -> Hive {
+    let hive = Hive::exec(AGENT, "");
+    let other = hive.of("BOT-003");
+    other.paths().create(Some(other.bot())).expect("a task directory can be made");
+    for (of, id) in [(&hive, "T-FIRST"), (&hive, "T-TWIN"), (&other, "T-TWIN")] {
+        of.drop_task(&format!("{id}.md"), "a task: with a colon");
+    }
+    hive
+}
+
+#[tokio::test]
+async fn fish_completes_by_the_script() {
+    if !is_installed("fish") {
+        return;
+    }
+    let hive = two_that_are_down();
+    let lines = [
+        ("hivectl respo", "response"),
+        ("hivectl tasks BOT-0", "BOT-002 BOT-003"),
+        ("hivectl show T-", "T-FIRST"),
+        ("hivectl show BOT-003/", "BOT-003/T-TWIN"),
+        ("hivectl tasks --output=j", "--output=json"),
+        ("hivectl tasks -o nd", "ndjson"),
+        ("cd /; VAR=1 hivectl tasks --status failed,c", "failed,completed failed,cancelled"),
+    ];
+    let mut script = vec!["hivectl completions fish | source".to_owned()];
+    let mut expected = Vec::new();
+    for (line, words) in lines {
+        script.push(format!("echo '{line}'; complete -C '{line}' | string replace -r '\\t.*' ''; true"));
+        expected.extend(std::iter::once(line).chain(words.split(' ')));
+    }
+    let script = script.join("\n");
+    let complete = async || {
+        let mut shell = Command::new("fish");
+        shell.args(["--no-config", "-c", &script]).env("HOME", hive.home()).env("PATH", path_with_hivectl());
+        shell
+            .env("HIVE_DIR", hive.root())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        finish(shell.spawn().expect("a shell")).await.expect(0)
+    };
+    let is_right = async || complete().await.out.lines().eq(expected.iter().copied()).then_some(());
+    until("fish completes", async || format!("{:?}", complete().await), is_right).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zsh_completes_by_the_script_and_from_its_fpath() {
+    if !is_installed("zsh") {
+        return;
+    }
+    let hive = two_that_are_down();
+    let script = ctl(&hive, &["completions", "zsh"]).await.expect(0).out;
+    let functions = hive.root().join("functions");
+    std::fs::create_dir(&functions).expect("a directory can be made");
+    std::fs::write(functions.join("_hivectl"), script).expect("a file can be written");
+    for begin in [
+        "autoload -Uz compinit; compinit -D; source <(hivectl completions zsh)",
+        "fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -D",
+    ] {
+        std::fs::write(hive.root().join(".zshrc"), format!("PS1='%% '; {begin}\n"))
+            .expect("a file can be written");
+        let root = hive.root().to_string_lossy().into_owned();
+        let environment = [("ZDOTDIR", root.as_str()), ("PATH", &path_with_hivectl())];
+        let terminal = Terminal::start(&hive, "zsh", &["-d", "-i"], &environment);
+        terminal.shows("%").await;
+        for (line, completed) in [
+            // First, as this is when zsh loads the file.
+            ("hivectl show T-F", "hivectl show T-FIRST "),
+            ("hivectl respo", "hivectl response "),
+            ("hivectl tasks BOT-003", "hivectl tasks BOT-003 "),
+            ("hivectl show BOT-003/", "hivectl show BOT-003/T-TWIN "),
+            ("hivectl tasks --output=j", "hivectl tasks --output=json "),
+        ] {
+            // What follows Tab is read when the completion is there.
+            let keys = format!("\x15{line}\t#");
+            terminal.press(&keys);
+            terminal
+                .until(completed, |screen| {
+                    let is_right = screen.contains(&format!("% {completed}#"));
+                    if !is_right && screen.contains('#') {
+                        // On a busy machine the moment that there is may be too short.
+                        terminal.press(&keys);
+                    }
+                    is_right.then_some(())
+                })
+                .await;
+        }
+    }
 }
 
 #[tokio::test]

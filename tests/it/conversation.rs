@@ -350,6 +350,17 @@ async fn markdown_is_rendered_and_control_sequences_are_not_obeyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_utf_8_a_chat_is_ascii() {
+    let hive = Hive::echo(20, "");
+    let _agent = Agent::start(&hive).await;
+    let terminal = chat_in(&hive, &[("LANG", "C")]).await;
+    terminal.enter("- one\n- two");
+    terminal.shows("BOT-002 answers - ").await;
+    terminal.shows("\n+ ").await;
+    assert!(terminal.sent().is_ascii(), "{}", terminal.sent());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_color_means_neither_colours_nor_weights() {
     let hive = Hive::echo(0, "");
     let _agent = Agent::start(&hive).await;
@@ -363,35 +374,60 @@ async fn no_color_means_neither_colours_nor_weights() {
     assert!(styles.iter().find(is_style).is_none(), "{styles:?}");
 }
 
+/// How a chat ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Key,
+    Signal(Signal),
+    Panic,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_terminal_is_as_before_however_the_chat_ends() {
-    for (is_killed, expected) in [(true, "status 130"), (false, "status 0")] {
+    for (end, expected) in [
+        (End::Key, "status 0"),
+        (End::Signal(Signal::SIGTERM), "status 130"),
+        (End::Signal(Signal::SIGINT), "status 130"),
+        (End::Signal(Signal::SIGHUP), "status 130"),
+        (End::Panic, "status 101"),
+    ] {
         let hive = Hive::echo(20, "");
         let agent = Agent::start(&hive).await;
-        let program = hive_tests::binary("hivectl");
+        let program = match end {
+            End::Panic => format!("{} 'trap in the middle'", hive_tests::binary("panicking_chat").display()),
+            End::Key | End::Signal(_) => format!("{} chat BOT-002", hive_tests::binary("hivectl").display()),
+        };
         // Job control gives the terminal to it, and its number to us.
-        let script = format!(
-            "{} chat BOT-002 & echo $! > child; fg >/dev/null; echo status $?; stty -a",
-            program.display()
-        );
-        let mut terminal = Terminal::start(&hive, "bash", &["-mc", &script], &[]);
+        let script = format!("{program} & echo $! > child; fg >/dev/null; echo status $?; read -r; stty -a");
+        let mut terminal = Terminal::start(&hive, "bash", &["-mc", &script], &[("RUST_BACKTRACE", "0")]);
         terminal.shows("/help tells the rest").await;
         terminal.enter(&counted(100));
         terminal.shows("BOT-002 answers").await;
-        if is_killed {
-            let pid = hive.work_file("child").trim().parse().expect("a number");
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
-        } else {
-            terminal.press(CTRL_D);
-            terminal.shows("Ctrl-D again leaves").await;
-            terminal.press(CTRL_D);
+        match end {
+            End::Key => {
+                terminal.press(CTRL_D);
+                terminal.shows("Ctrl-D again leaves").await;
+                terminal.press(CTRL_D);
+            }
+            End::Signal(signal) => {
+                let pid = hive.work_file("child").trim().parse().expect("a number");
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("it runs");
+            }
+            End::Panic => terminal.press("a trap in the middle"),
         }
         terminal.shows(expected).await;
+        assert!(terminal.is_as_before(), "{end:?}: {:?}\n{}", terminal.cursor(), terminal.screen());
+        if let End::Panic = end {
+            let rows = terminal.screen();
+            assert!(rows.lines().any(|row| row.starts_with("thread 'main' ")), "{rows}");
+            assert!(rows.contains("the trap is sprung"), "{rows}");
+        }
+        terminal.press(ENTER);
         terminal.shows("-extproc").await;
         assert!(terminal.ended().await.success());
         let screen = terminal.screen();
         for setting in ["icanon", "echo", "isig", "icrnl", "opost"] {
-            assert!(screen.split_whitespace().any(|word| word == setting), "no {setting}\n{screen}");
+            assert!(screen.split_whitespace().any(|word| word == setting), "{end:?}: no {setting}\n{screen}");
         }
         drop(agent);
     }

@@ -136,10 +136,64 @@ async fn exit_statuses_tell_how_it_went() {
 async fn a_wait_on_a_bot_that_is_down_gives_up() {
     let hive = Hive::exec(AGENT, "");
     hive.drop_task("T1.md", "hello");
-    let (waited, submitted) =
-        tokio::join!(ctl(&hive, &["wait", "T1"]), ctl(&hive, &["submit", "BOT-002", "x", "--wait"]));
+    let goes = Hive::exec(AGENT, "");
+    let mut going = leaving(&goes).await;
+    let waits = control(&goes, &["submit", "BOT-002", "hello", "--id", "T1", "--wait"]).spawn();
+    goes.until("the task waits", || goes.is_in_queue("T1.md").then_some(())).await;
+    goes.touch("go");
+    let (waited, submitted, left, _) = tokio::join!(
+        ctl(&hive, &["wait", "T1"]),
+        ctl(&hive, &["submit", "BOT-002", "x", "--wait"]),
+        finish(waits.expect("hivectl can be started")),
+        going.ended(),
+    );
     waited.expect(3);
     submitted.expect(3);
+    let left = left.expect(3);
+    assert!(left.err.contains("BOT-002 is stopping; T1 waits for its next start\n"), "{left:?}");
+    assert!(goes.is_in_queue("T1.md"));
+}
+
+/// A bot that stops as soon as its task `HOLD` is over.
+async fn leaving(hive: &Hive) -> Agent {
+    let agent = Agent::start(hive).await;
+    hive.drop_task("HOLD.md", "hold");
+    agent.api().until_is("HOLD", "running").await;
+    ctl(hive, &["down", "--timeout", "0.1"]).await.expect(5);
+    agent.api().until_status("it stops", |status| status["state"] == "stopping").await;
+    agent
+}
+
+#[tokio::test]
+async fn a_bot_that_is_stopping_finds_what_is_submitted_at_its_next_start() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = leaving(&hive).await;
+    let told = "hivectl: BOT-002 is stopping; T1 waits for its next start\n";
+    for _again in 0..2 {
+        let ran = ctl(&hive, &["submit", "BOT-002", "hello", "--id", "T1"]).await.expect(0);
+        assert_eq!((ran.out.as_str(), ran.err.as_str()), ("T1\n", told));
+    }
+    ctl(&hive, &["submit", "BOT-002", "other", "--id", "T1"]).await.expect(7);
+    let of_many = ctl(&hive, &["submit", "BOT-002", "-f", "T2.md", "T3.md"]);
+    for name in ["T2.md", "T3.md"] {
+        std::fs::write(hive.root().join(name), "hello").expect("a file can be written");
+    }
+    let of_many = of_many.await.expect(0);
+    assert_eq!(of_many.out, "T2\nT3\n");
+    assert_eq!(of_many.err.matches("stopping").count(), 1, "{of_many:?}");
+    // From another machine there is no queue to write into.
+    let url = agent.record().url.clone();
+    let mut remote = control(&hive, &["--url", &url, "submit", "BOT-002", "hello", "--id", "T4"]);
+    let refused = finish(remote.env("HIVE_TOKEN", agent.token().trim()).spawn().expect("it starts")).await;
+    assert!(refused.expect(7).err.contains("stopping"));
+
+    let waits = control(&hive, &["wait", "T1", "T2", "T3"]).spawn().expect("hivectl can be started");
+    hive.touch("go");
+    agent.ended().await;
+    let _again = Agent::start(&hive).await;
+    finish(waits).await.expect(0);
+    assert!(hive.response("T4").is_none());
+    assert_eq!(hive.work_file("ran.txt").lines().filter(|id| *id == "T1").count(), 1);
 }
 
 #[tokio::test]

@@ -181,6 +181,20 @@ impl Terminal {
         self.view().parser.screen().cursor_position()
     }
 
+    /// Whether a program may leave the terminal so: at the beginning of a row with nothing behind it, on the screen
+    /// that was there before, with its cursor and without modes of the program's own.
+    pub fn is_as_before(&self) -> bool {
+        let view = self.view();
+        let screen = view.parser.screen();
+        let (row, column) = screen.cursor_position();
+        let below = screen.rows(0, screen.size().1.get()).skip(row.into());
+        column == 0
+            && below.into_iter().all(|row| row.trim().is_empty())
+            && !screen.hide_cursor()
+            && !screen.alternate_screen()
+            && !screen.bracketed_paste()
+    }
+
     /// All that the program wrote, with its control sequences.
     pub fn sent(&self) -> String {
         String::from_utf8_lossy(&self.view().sent).into_owned()

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hive_shared::api::SubmitRequest;
 use hive_shared::ids::ItemId;
+use hive_shared::nearest::probable;
 use hive_shared::task::{self, MAX_TASK_BYTES, Reading, UNKNOWN_SENDER};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Priority, UnknownWord};
@@ -19,6 +20,8 @@ use crate::output::Printer;
 
 /// What stands for stdin.
 const STDIN: &str = "-";
+/// Where a name leads.
+const NAMES_COUNT: &str = "names count from the directory that this is run in";
 /// The characters that make a name a pattern.
 const PATTERN: [char; 3] = ['*', '?', '['];
 
@@ -104,8 +107,7 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             let before = paths.len();
             paths.extend(matches.flatten().filter(|path| path.is_file()));
             if paths.len() == before {
-                return Err(Failure::usage(format!("no file matches {text}"))
-                    .hint("names count from the directory that this is run in"));
+                return Err(Failure::usage(format!("no file matches {text}")).hint(NAMES_COUNT));
             }
         } else {
             paths.push(name.clone());
@@ -131,7 +133,7 @@ async fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<Proposa
         let file = path.to_owned();
         let read = tokio::task::spawn_blocking(move || read(&file, bound)).await.map_err(|e| unread(&e))?;
         let (bytes, modified) = read.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Failure::usage(format!("there is no file {}", path.display())),
+            ErrorKind::NotFound => missing(path),
             _ => unread(&error),
         })?;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -155,6 +157,22 @@ async fn document(args: &Args, path: &Path, out: &mut Printer) -> Result<Proposa
         interruptible: (!task.interruptible).then_some(false),
     };
     Ok(Proposal { name, request })
+}
+
+/// A file that is not there, and what may be meant.
+fn missing(path: &Path) -> Failure {
+    let failure = Failure::usage(format!("there is no file {}", path.display()));
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let Ok(entries) = std::fs::read_dir(if dir == "" { Path::new(".") } else { dir }) else {
+        return failure.hint(format!("there is no directory {} either", dir.display()));
+    };
+    let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names: Vec<_> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    failure.hint(match probable(&wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {}?", dir.join(near).display()),
+        None => format!("{NAMES_COUNT}; '{}', quoted, names many", dir.join("*.md").display()),
+    })
 }
 
 fn read(path: &Path, bound: u64) -> std::io::Result<(Vec<u8>, Stamp)> {
@@ -192,6 +210,18 @@ mod tests {
             assert!(failure.hint.as_ref().is_some_and(|text| text.contains(hint)), "{failure:?}");
         }
         assert_eq!(paths(&["-".into()]).unwrap(), [PathBuf::from("-")]);
+    }
+
+    #[test]
+    fn who_names_no_file_is_told_what_may_be_meant() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("review.md"), "x").unwrap();
+        std::fs::create_dir(dir.path().join("reviews.md")).unwrap();
+        let hint = |name: &str| missing(&dir.path().join(name)).hint.unwrap();
+        let there = |name: &str| dir.path().join(name).display().to_string();
+        assert_eq!(hint("reveiw.md"), format!("did you mean {}?", there("review.md")));
+        assert_eq!(hint("nothing.txt"), format!("{NAMES_COUNT}; '{}', quoted, names many", there("*.md")));
+        assert_eq!(hint("plan/a.md"), format!("there is no directory {} either", there("plan")));
     }
 
     #[test]

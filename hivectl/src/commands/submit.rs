@@ -46,7 +46,7 @@ pub struct Args {
     /// P0 (first) to P3 (last)
     #[arg(short, long, value_name = "PRIORITY", value_parser = documents::priority)]
     pub priority: Option<Priority>,
-    /// The time it may work, such as 90s or 10m
+    /// The time it may work, such as 90s or 10m [default: the bot's task_limit]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub limit: Option<Duration>,
     /// An id to submit it by: the same id and content again is the same task
@@ -55,7 +55,7 @@ pub struct Args {
     /// Who asks
     #[arg(long, value_name = "NAME")]
     pub from: Option<String>,
-    /// Tasks of the same bot that must complete first
+    /// Tasks of the same bot that must complete first, with commas between them
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub depends_on: Vec<ItemId>,
     /// Wait until it is final; fails if it fails
@@ -81,10 +81,11 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     if args.timeout.is_some() && !args.waits() {
         return Err(Failure::usage("--timeout is a limit to waiting").hint("add --wait or --follow"));
     }
-    let reach = fleet.reach(&args.bot).await?;
+    let mut counter = Counter { fleet, bot: &args.bot, reach: fleet.reach(&args.bot).await? };
     let proposals = documents::proposals(&args, out).await?;
     let of_many = proposals.len() > 1;
-    let (tasks, failure) = submit(&args, &reach, proposals, out).await;
+    let (tasks, failure) = submit(&args, &mut counter, proposals, out).await;
+    let reach = counter.reach;
     out.settle();
     // Of one that failed nothing is the result.
     if of_many || failure.is_none() {
@@ -102,7 +103,7 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
 /// what would be wrong with all ends it.
 async fn submit(
     args: &Args,
-    reach: &Reach,
+    counter: &mut Counter<'_>,
     proposals: Vec<Proposal>,
     out: &mut Printer,
 ) -> (Vec<TaskView>, Option<Failure>) {
@@ -123,11 +124,11 @@ async fn submit(
                 clock: None,
             });
         }
-        if index == 0 && matches!(reach, Reach::Down(_)) {
+        if index == 0 && matches!(counter.reach, Reach::Down(_)) {
             let what = if total > 1 { "the tasks" } else { "the task" };
             out.notice(&format!("{} is down: it finds {what} when it starts", args.bot));
         }
-        match one(reach, &request, out).await {
+        match counter.hand_over(&request, out).await {
             Ok(task) => {
                 for warning in &task.warnings {
                     out.notice(&format!("{}: {warning}", task.task_id));
@@ -154,17 +155,45 @@ async fn submit(
     (tasks, failure)
 }
 
-async fn one(reach: &Reach, request: &SubmitRequest, out: &mut Printer) -> Result<TaskView, Failure> {
-    match reach {
-        Reach::Up(client) => Ok(match client.submit(request).await.map_err(about_the_id)? {
-            Submitted::New(task) => task,
-            Submitted::Known(task) => {
+/// Where tasks are handed over.
+struct Counter<'a> {
+    fleet: &'a Fleet,
+    bot: &'a BotId,
+    reach: Reach,
+}
+
+impl Counter<'_> {
+    async fn hand_over(&mut self, request: &SubmitRequest, out: &mut Printer) -> Result<TaskView, Failure> {
+        let client = match &self.reach {
+            Reach::Down(files) => return files.submit(request),
+            Reach::Up(client) => client,
+        };
+        match client.submit(request).await {
+            Ok(Submitted::New(task)) => Ok(task),
+            Ok(Submitted::Known(task)) => {
                 out.notice(&format!("{} was submitted before", task.task_id));
-                task
+                Ok(task)
             }
-        }),
-        Reach::Down(files) => files.submit(request),
+            Err(error) => match self.fleet.files(self.bot).filter(|_| is_leaving(&error, request)) {
+                Some(files) => {
+                    let task = files.submit(request)?;
+                    if !task.status.is_final() {
+                        let bot = self.bot;
+                        out.notice(&format!("{bot} is stopping; {} waits for its next start", task.task_id));
+                    }
+                    self.reach = Reach::Down(files);
+                    Ok(task)
+                }
+                None => Err(about_the_id(error)),
+            },
+        }
     }
+}
+
+/// Whether a bot goes, so that its queue on the disk is the place for a task. Where it may have taken the task before
+/// it was gone, an id is what makes sure that there is one of it.
+fn is_leaving(error: &ClientError, request: &SubmitRequest) -> bool {
+    error.is_leaving() && (!error.is_down() || request.id.is_some())
 }
 
 /// Waits for what was submitted, and shows meanwhile what the agent says, if that is asked for.

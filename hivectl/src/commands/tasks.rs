@@ -1,6 +1,6 @@
 //! `hivectl tasks`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::future::join_all;
 use hive_shared::api::{Entry, MAX_PAGE, TaskView, TimelineQuery};
@@ -12,6 +12,7 @@ use hive_shared::work::{Kind, Source, Status};
 
 use super::view::Owned;
 use crate::error::{Exit, Failure};
+use crate::files::{Listing, left_out};
 use crate::fleet::{Fleet, NO_BOTS, Reach};
 use crate::output::table::{Cell, Paint, Table};
 use crate::output::text::{seconds, status_cell};
@@ -59,7 +60,7 @@ struct Queue {
     tasks: Vec<TaskView>,
     /// How long those took that have ended, in seconds.
     took: HashMap<ItemId, f64>,
-    notice: Option<String>,
+    notices: Vec<String>,
 }
 
 /// Lists tasks.
@@ -68,12 +69,15 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     // Other formats have what the API has.
     let with_times = args.wants_finished() && out.format() == Format::Table;
     let looks = join_all(bots.iter().map(|bot| look(bot, args.wants_finished(), with_times, fleet))).await;
-    let (mut queues, mut exits) = (Vec::new(), Vec::new());
+    let (mut queues, mut exits, mut said) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (bot, look) in bots.iter().zip(looks) {
         match look {
             Ok(queue) => {
-                if let Some(notice) = &queue.notice {
-                    out.notice(notice);
+                // A response that cannot be read may be that of any bot.
+                for notice in &queue.notices {
+                    if said.insert(notice.clone()) {
+                        out.notice(notice);
+                    }
                 }
                 queues.push(queue);
             }
@@ -114,20 +118,23 @@ fn nothing(args: &Args, bots: &[BotId]) -> String {
 
 async fn look(bot: &BotId, all: bool, with_times: bool, fleet: &Fleet) -> Result<Queue, Failure> {
     let bot = bot.clone();
-    let (tasks, entries, notice) = match fleet.reach(&bot).await? {
+    let (tasks, entries, notices) = match fleet.reach(&bot).await? {
         Reach::Up(client) => {
             let tasks = all_pages(&client, all).await?;
             let finished = tasks.iter().filter(|task| task.status.is_final()).count();
             let entries = if with_times { ends(&client, finished).await? } else { Vec::new() };
-            (tasks, entries, None)
+            (tasks, entries, Vec::new())
         }
         Reach::Down(files) => {
-            let entries = if with_times { files.entries()? } else { Vec::new() };
-            (files.tasks(all)?, entries, Some(files.announcement()))
+            let entries = if with_times { files.entries()? } else { Listing::default() };
+            let tasks = files.tasks(all)?;
+            let mut notices = vec![files.announcement()];
+            notices.extend(left_out(tasks.unread.into_iter().chain(entries.unread).collect()));
+            (tasks.found, entries.found, notices)
         }
     };
     let took = entries.into_iter().filter_map(|entry| entry.task_id.zip(entry.duration_seconds));
-    Ok(Queue { bot, tasks, took: took.collect(), notice })
+    Ok(Queue { bot, tasks, took: took.collect(), notices })
 }
 
 async fn all_pages(client: &Client, all: bool) -> Result<Vec<TaskView>, Failure> {

@@ -24,6 +24,14 @@ pub const ASKING: &str = "HIVECTL_COMPLETE";
 /// How this program is called where its name stands for itself.
 const PROGRAM: &str = "hivectl";
 
+/// Zsh loads a file `_hivectl` of its `fpath` when Tab is pressed for the first time, and calls what is in it as the
+/// completion itself.
+const ZSH_AUTOLOAD: &str = "
+if [[ ${funcstack[1]} == _hivectl ]]; then
+    _clap_dynamic_completer_hivectl
+fi
+";
+
 /// Answers if it is a shell that asks. `args` are all of the process: the program, `--`, and the words of the line.
 ///
 /// Returns whether it was.
@@ -56,7 +64,11 @@ pub fn script(shell: &str, program: Option<OsString>) -> Option<String> {
     let caller = path.map_or_else(|| PROGRAM.to_owned(), |path| path.to_string_lossy().into_owned());
     let mut text = Vec::new();
     shell.write_registration(ASKING, PROGRAM, PROGRAM, &caller, &mut text).ok()?;
-    String::from_utf8(text).ok()
+    let mut text = String::from_utf8(text).ok()?;
+    if shell.name() == "zsh" {
+        text.push_str(ZSH_AUTOLOAD);
+    }
+    Some(text)
 }
 
 /// Bash takes the equals sign of `--hive=DIR` for a word. The words stay as many, as their places count.

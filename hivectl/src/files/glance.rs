@@ -24,7 +24,7 @@ impl Files {
     pub fn some_waiting(&self, begins: &str) -> Vec<TaskView> {
         let dir = self.hive.tasks(&self.bot);
         let names = some_names(&dir, begins, is_task_name);
-        let read = names.iter().filter_map(|name| self.read_task(&dir.join(name)));
+        let read = names.iter().filter_map(|name| self.read_task(&dir.join(name)).ok().flatten());
         read.map(|queued| queued.view).collect()
     }
 }

@@ -9,8 +9,8 @@ use hive_shared::paths::Hive;
 use hive_shared::response::{self, ResponseHeader};
 use hive_shared::work::{Kind, SenderType, Source, Status};
 
-use super::Files;
-use crate::error::Failure;
+use super::{Files, Listing, Unread};
+use crate::error::{Exit, Failure, chain};
 
 /// A response document of this bot.
 pub(super) struct Answer {
@@ -54,12 +54,15 @@ impl Files {
     }
 
     /// The timeline as far as the files tell it, oldest first: what was answered, then what waits.
-    pub fn entries(&self) -> Result<Vec<Entry>, Failure> {
+    pub fn entries(&self) -> Result<Listing<Entry>, Failure> {
         let mut entries = Vec::new();
-        for answer in self.answers()? {
+        let Listing { found, mut unread } = self.answers()?;
+        for answer in found {
             entries.extend(self.entries_of(answer));
         }
-        for queued in self.queue()? {
+        let queue = self.queue()?;
+        unread.extend(queue.unread);
+        for queued in queue.found {
             let view = queued.view;
             entries.push(Entry {
                 task_id: Some(view.task_id.clone()),
@@ -71,7 +74,7 @@ impl Files {
             });
         }
         entries.sort_by_key(|a| a.timestamp);
-        Ok(entries)
+        Ok(Listing { found: entries, unread })
     }
 
     fn entries_of(&self, answer: Answer) -> Vec<Entry> {
@@ -132,7 +135,8 @@ impl Files {
     /// The response of one item, under either of the names that it may have (SPEC 2).
     pub(super) fn find_answer(&self, id: &ItemId) -> Result<Option<Answer>, Failure> {
         for name in [Hive::response_name(id), Hive::response_name_beside_another(id, &self.bot)] {
-            let answer = self.read_answer(&name)?;
+            let answer =
+                self.read_answer(&name).map_err(|unread| Failure::new(Exit::Failed, unread.to_string()))?;
             if let Some(answer) =
                 answer.filter(|a| [&a.header.task_id, &a.header.chat_id].contains(&&Some(id.clone())))
             {
@@ -143,33 +147,37 @@ impl Files {
     }
 
     /// All responses of this bot, the latest first.
-    pub(super) fn answers(&self) -> Result<Vec<Answer>, Failure> {
+    pub(super) fn answers(&self) -> Result<Listing<Answer>, Failure> {
         let dir = self.hive.responses();
         let entries = match std::fs::read_dir(&dir) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
             Err(error) => return Err(Failure::io("read", &dir, &error)),
         };
-        let mut answers = Vec::new();
+        let mut answers = Listing::default();
         for entry in entries.flatten() {
             if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with("-response.md")) {
-                answers.extend(self.read_answer(name)?);
+                answers.take(self.read_answer(name));
             }
         }
-        answers.sort_by_key(|answer| std::cmp::Reverse(answer.header.timestamp));
+        answers.found.sort_by_key(|answer| std::cmp::Reverse(answer.header.timestamp));
         Ok(answers)
     }
 
     /// Reads a response document; `None` if it is not there, another bot's, or of an earlier system.
-    fn read_answer(&self, name: &str) -> Result<Option<Answer>, Failure> {
+    fn read_answer(&self, name: &str) -> Result<Option<Answer>, Unread> {
         let path = self.hive.responses().join(name);
         // A byte more than is shown tells that there is more.
         let document = match head(&path, MAX_CONTENT + 1) {
             Ok(document) => document,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::io("read", &path, &error)),
+            Err(error) => return Err(Unread::new(path, &error)),
         };
-        let Ok((header, text)) = response::read(&document) else { return Ok(None) };
+        let (header, text) = match response::read(&document) {
+            Ok(read) => read,
+            Err(error) if is_ours(&document) => return Err(Unread::new(path, &chain(&error))),
+            Err(_) => return Ok(None),
+        };
         if header.bot_id != self.bot {
             return Ok(None);
         }
@@ -179,11 +187,18 @@ impl Files {
     }
 }
 
-/// The front matter, which may hold a long prompt, and so many bytes of the text. What is no file is as good as not
-/// there: a named pipe would be waited for without end.
+/// Whether a document that cannot be read begins as those of this system do.
+fn is_ours(document: &str) -> bool {
+    document.starts_with("---\nschema:")
+}
+
+/// The front matter, which may hold a long prompt, and so many bytes of the text. A directory cannot be read; what
+/// else is no file is as good as not there: a named pipe would be waited for without end.
 pub(super) fn head(path: &Path, of_text: usize) -> io::Result<String> {
-    if !path.metadata()?.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
+    let kind = path.metadata()?.file_type();
+    if !kind.is_file() {
+        let why = if kind.is_dir() { io::ErrorKind::IsADirectory } else { io::ErrorKind::NotFound };
+        return Err(why.into());
     }
     let mut reader = BufReader::new(std::fs::File::open(path)?);
     let mut document = Vec::new();
@@ -217,9 +232,9 @@ mod tests {
         assert_eq!(detail.response_file.as_deref(), Some("A-1@BOT-002-response.md"));
         assert!(files.response(&id).unwrap().unwrap().ends_with("ours"));
         assert_eq!(files.detail(&ItemId::parse("A-2").unwrap()).unwrap(), None);
-        assert_eq!(files.tasks(true).unwrap().len(), 1);
-        assert!(files.tasks(false).unwrap().is_empty());
-        let entries = files.entries().unwrap();
+        assert_eq!(files.tasks(true).unwrap().found.len(), 1);
+        assert!(files.tasks(false).unwrap().found.is_empty());
+        let entries = files.entries().unwrap().found;
         assert_eq!((entries.len(), entries[0].content.as_str()), (1, "ours"));
     }
 
@@ -228,11 +243,39 @@ mod tests {
         let (_dir, files) = files();
         let named = |name: &str| files.hive.responses().join(name);
         nix::unistd::mkfifo(&named("A-1-response.md"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(files.response(&ItemId::parse("A-1").unwrap()).unwrap(), None);
+        let entries = files.entries().unwrap();
+        assert!(entries.found.is_empty() && entries.unread.is_empty(), "{:?}", entries.unread);
+    }
+
+    #[test]
+    fn a_response_that_cannot_be_read_keeps_back_no_other() {
+        let (_dir, files) = files();
+        publish(&files, "A-1", "A-1-response.md", "BOT-002", "ours");
+        let named = |name: &str| files.hive.responses().join(name);
         std::fs::create_dir(named("A-2-response.md")).unwrap();
-        for id in ["A-1", "A-2"] {
-            assert_eq!(files.response(&ItemId::parse(id).unwrap()).unwrap(), None);
+        // No right helps against a link that leads to itself.
+        std::os::unix::fs::symlink("A-3-response.md", named("A-3-response.md")).unwrap();
+        std::fs::write(named("A-4-response.md"), "---\nschema: 1\ntask_id: A-4\n").unwrap();
+        std::fs::write(named("A-5-response.md"), "# Response to A-5\n\nof an earlier system\n").unwrap();
+        std::fs::write(files.hive.tasks(&files.bot).join("A-3.md"), "It waits, for all we know.").unwrap();
+        for unread in [files.tasks(true).unwrap().unread, files.entries().unwrap().unread] {
+            let told = crate::files::left_out(unread);
+            assert_eq!(told.len(), 3, "{told:?}");
+            let whys = ["is a directory", "symbolic links", "no front matter"];
+            for ((id, why), told) in ["A-2", "A-3", "A-4"].into_iter().zip(whys).zip(&told) {
+                assert!(
+                    told.contains(&format!("{id}-response.md is left out: ")) && told.contains(why),
+                    "{told}"
+                );
+            }
         }
-        assert!(files.entries().unwrap().is_empty());
+        let ids = |all| files.tasks(all).unwrap().found.into_iter().map(|task| task.task_id.to_string());
+        assert_eq!(ids(true).collect::<Vec<_>>(), ["A-3", "A-1"]);
+        assert_eq!(ids(false).collect::<Vec<_>>(), ["A-3"]);
+        // Whoever names it is told.
+        let failure = files.response(&ItemId::parse("A-2").unwrap()).unwrap_err();
+        assert!(failure.message.contains("A-2-response.md"), "{failure}");
     }
 
     #[test]

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView};
 use hive_shared::ids::ItemId;
-use hive_shared::task::{self, MAX_TASK_BYTES, NewTask, Reading, TaskDocument};
+use hive_shared::task::{self, MAX_TASK_BYTES, NewTask, NotATask, Reading, TaskDocument};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Priority, Status};
 use jiff::tz::TimeZone;
 
-use super::{Files, whole};
+use super::{Files, Listing, Unread, whole};
 use crate::error::{Exit, Failure};
 
 /// A task file.
@@ -24,19 +24,22 @@ pub(super) struct Queued {
 impl Files {
     /// The tasks that wait, in the order in which they will run; with `all`, those that have a response too, the
     /// latest first.
-    pub fn tasks(&self, all: bool) -> Result<Vec<TaskView>, Failure> {
-        let mut waiting: Vec<_> = self.queue()?.into_iter().map(|queued| queued.view).collect();
-        for (index, view) in waiting.iter_mut().enumerate() {
+    pub fn tasks(&self, all: bool) -> Result<Listing<TaskView>, Failure> {
+        let Listing { found, mut unread } = self.queue()?;
+        let mut tasks: Vec<_> = found.into_iter().map(|queued| queued.view).collect();
+        for (index, view) in tasks.iter_mut().enumerate() {
             view.position = Some(index + 1);
         }
         if all {
             let archived = self.archived()?;
-            waiting.extend(self.answers()?.into_iter().filter_map(|answer| {
+            let answers = self.answers()?;
+            tasks.extend(answers.found.into_iter().filter_map(|answer| {
                 let id = answer.header.task_id.clone()?;
                 Some(self.answered_view(&answer.header, &id, archived.get(&id)))
             }));
+            unread.extend(answers.unread);
         }
-        Ok(waiting)
+        Ok(Listing { found: tasks, unread })
     }
 
     /// A task whose file lies in the queue under its own name, whatever the bot makes of it.
@@ -46,7 +49,7 @@ impl Files {
 
     fn named_as(&self, id: &ItemId) -> Option<Queued> {
         let path = self.hive.tasks(&self.bot).join(format!("{id}.md"));
-        self.read_task(&path).filter(|queued| queued.view.task_id == *id)
+        self.read_task(&path).ok().flatten().filter(|queued| queued.view.task_id == *id)
     }
 
     /// One task that waits.
@@ -55,7 +58,7 @@ impl Files {
         if let Some(queued) = self.named_as(id) {
             return Ok(Some(queued));
         }
-        Ok(self.queue()?.into_iter().find(|queued| queued.view.task_id == *id))
+        Ok(self.queue()?.found.into_iter().find(|queued| queued.view.task_id == *id))
     }
 
     /// Writes a task file for the bot to find. The same id with the same content is the same task.
@@ -88,7 +91,7 @@ impl Files {
         let path = self.hive.tasks(&self.bot).join(format!("{id}.md"));
         let new = self
             .parse(text.as_bytes(), &path, now)
-            .ok_or_else(|| Failure::usage("the task cannot be read back"))?;
+            .map_err(|error| Failure::usage(format!("the task cannot be read back: {error}")))?;
         if request.id.is_some()
             && let Some(known) = self.known(&id, &new)?
         {
@@ -121,57 +124,60 @@ impl Files {
     }
 
     /// All task files that are tasks and wait, in order.
-    pub(super) fn queue(&self) -> Result<Vec<Queued>, Failure> {
+    pub(super) fn queue(&self) -> Result<Listing<Queued>, Failure> {
         let mut queue = self.read_dir(&self.hive.tasks(&self.bot))?;
-        // A crash may leave a finished task in the queue: the bot archives it when it starts.
-        let mut open = Vec::new();
-        for queued in queue.drain(..) {
-            if self.find_answer(&queued.view.task_id)?.is_none() {
-                open.push(queued);
-            }
-        }
-        open.sort_by(|a, b| {
+        // A crash may leave a finished task in the queue: the bot archives it when it starts. A response that cannot be
+        // read says nothing of its task.
+        queue.found.retain(|queued| !matches!(self.find_answer(&queued.view.task_id), Ok(Some(_))));
+        queue.found.sort_by(|a, b| {
             let key = |q: &Queued| (q.view.priority, q.view.created);
             key(a).cmp(&key(b)).then_with(|| a.view.file.cmp(&b.view.file))
         });
-        Ok(open)
+        Ok(queue)
     }
 
-    /// The task files that were worked on, by id.
+    /// The task files that were worked on, by id. They tell more about what the responses tell of: one that cannot be
+    /// read is not missed.
     pub(super) fn archived(&self) -> Result<HashMap<ItemId, Queued>, Failure> {
         let archive = self.read_dir(&self.hive.archive(&self.bot))?;
-        Ok(archive.into_iter().map(|queued| (queued.view.task_id.clone(), queued)).collect())
+        Ok(archive.found.into_iter().map(|queued| (queued.view.task_id.clone(), queued)).collect())
     }
 
-    fn read_dir(&self, dir: &Path) -> Result<Vec<Queued>, Failure> {
+    fn read_dir(&self, dir: &Path) -> Result<Listing<Queued>, Failure> {
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
             Err(error) => return Err(Failure::io("read", dir, &error)),
         };
-        let files = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-        Ok(files.filter_map(|entry| self.read_task(&entry.path())).collect())
-    }
-
-    /// Reads a task file; what is none, or is half-written, is for the bot to judge.
-    pub(super) fn read_task(&self, path: &Path) -> Option<Queued> {
-        let name = path.file_name()?.to_str()?;
-        // Neither what a link leads to is a task, nor a named pipe, which would be waited for without end.
-        if !is_task_name(name) || !path.symlink_metadata().ok()?.is_file() {
-            return None;
+        let mut listing = Listing::default();
+        for entry in entries.flatten() {
+            listing.take(self.read_task(&entry.path()));
         }
-        let file = std::fs::File::open(path).ok()?;
-        let modified = file.metadata().and_then(|meta| meta.modified()).ok()?;
-        let mut bytes = Vec::new();
-        file.take(MAX_TASK_BYTES as u64 + 1).read_to_end(&mut bytes).ok()?;
-        self.parse(&bytes, path, modified.into())
+        Ok(listing)
     }
 
-    fn parse(&self, bytes: &[u8], path: &Path, modified: Stamp) -> Option<Queued> {
-        let file_name = path.file_name()?.to_str()?;
+    /// Reads a task file; `None` for what no bot looks at, or what is gone by now.
+    pub(super) fn read_task(&self, path: &Path) -> Result<Option<Queued>, Unread> {
+        let unread = |why: &dyn std::fmt::Display| Unread::new(path.to_owned(), why);
+        let is_task = path.file_name().and_then(|name| name.to_str()).is_some_and(is_task_name);
+        // Neither what a link leads to is a task, nor a named pipe, which would be waited for without end.
+        if !is_task || !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            return Ok(None);
+        }
+        let (bytes, modified) = match read_bounded(path) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unread(&error)),
+        };
+        self.parse(&bytes, path, modified).map(Some).map_err(|error| unread(&error))
+    }
+
+    fn parse(&self, bytes: &[u8], path: &Path, modified: Stamp) -> Result<Queued, NotATask> {
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let zone = TimeZone::system();
-        let reading = Reading { file_name, modified, bot: &self.bot, bots: &self.bots, zone: &zone };
-        let document = task::read(bytes, &reading).ok()?;
+        let reading =
+            Reading { file_name: &file_name, modified, bot: &self.bot, bots: &self.bots, zone: &zone };
+        let document = task::read(bytes, &reading)?;
         let view = TaskView {
             task_id: document.id.clone(),
             title: document.title.clone(),
@@ -185,14 +191,14 @@ impl Files {
             interruptible: document.interruptible,
             depends_on: document.depends_on.clone(),
             blocked_reason: None,
-            file: file_name.to_owned(),
+            file: file_name.into_owned(),
             attempts: 0,
             preemptions: 0,
             fields: document.fields.clone(),
             warnings: document.warnings.clone(),
             retry_of: document.retry_of.clone(),
         };
-        Some(Queued { view, document })
+        Ok(Queued { view, document })
     }
 
     /// A finished task as the queue shows it, from its response and, where it is there, its archived file.
@@ -238,6 +244,15 @@ pub(super) fn is_task_name(name: &str) -> bool {
     !name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "md")
 }
 
+/// A file as far as a task document can go, and when it was modified. A byte more tells that there is more.
+fn read_bounded(path: &Path) -> io::Result<(Vec<u8>, Stamp)> {
+    let file = std::fs::File::open(path)?;
+    let modified = file.metadata()?.modified()?;
+    let mut bytes = Vec::new();
+    file.take(MAX_TASK_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes, modified.into()))
+}
+
 fn in_use(id: &ItemId) -> Failure {
     Failure::new(Exit::Conflict, format!("{id} is in use with other content"))
         .hint(crate::error::OTHER_ID_HINT)
@@ -263,10 +278,10 @@ mod tests {
         let text = "---\nto: nobody\n---\n# \u{202e}Mend it\n";
         let later = files.submit(&request(None, text, Priority::P3)).unwrap();
         let sooner = files.submit(&request(Some("A-1"), "Do it.", Priority::P0)).unwrap();
-        let queue = files.queue().unwrap();
+        let queue = files.queue().unwrap().found;
         assert_eq!(queue[1].document.instruction, text);
         let order: Vec<_> =
-            files.tasks(false).unwrap().into_iter().map(|t| (t.position, t.task_id)).collect();
+            files.tasks(false).unwrap().found.into_iter().map(|t| (t.position, t.task_id)).collect();
         assert_eq!(order, [(Some(1), sooner.task_id), (Some(2), later.task_id)]);
         let names: Vec<_> = std::fs::read_dir(files.hive.tasks(&files.bot))
             .unwrap()
@@ -286,7 +301,26 @@ mod tests {
         assert!(files.some_waiting("").is_empty());
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(files.dropped(&id).is_none() && files.tasks(true).unwrap().is_empty());
+        let tasks = files.tasks(true).unwrap();
+        assert!(files.dropped(&id).is_none() && tasks.found.is_empty() && tasks.unread.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_keeps_back_no_other() {
+        let (_dir, files) = files();
+        files.submit(&request(Some("A-1"), "Do it.", Priority::P1)).unwrap();
+        let tasks = files.hive.tasks(&files.bot);
+        std::fs::write(tasks.join("A-2.md"), b"\xff\xfe").unwrap();
+        std::fs::write(tasks.join("A-3.md"), "---\ntitle: torn\n").unwrap();
+        let Listing { found, mut unread } = files.tasks(true).unwrap();
+        assert_eq!(found.iter().map(|task| task.task_id.as_str()).collect::<Vec<_>>(), ["A-1"]);
+        unread.sort();
+        let told: Vec<_> = unread.iter().map(ToString::to_string).collect();
+        assert!(told[0].contains("/A-2.md is left out: it is not UTF-8"), "{told:?}");
+        assert!(told[1].contains("/A-3.md is left out: it begins with a '---' line"), "{told:?}");
+        // The id of one that can be read is found all the same, and another may be submitted.
+        assert!(files.detail(&ItemId::parse("A-1").unwrap()).unwrap().is_some());
+        files.submit(&request(Some("A-4"), "Do it.", Priority::P1)).unwrap();
     }
 
     #[test]
@@ -297,6 +331,6 @@ mod tests {
         assert_eq!(again.task_id, first.task_id);
         let other = files.submit(&request(Some("A-1"), "Do something else.", Priority::P1)).unwrap_err();
         assert_eq!(other.exit, Exit::Conflict);
-        assert_eq!(files.tasks(false).unwrap().len(), 1);
+        assert_eq!(files.tasks(false).unwrap().found.len(), 1);
     }
 }

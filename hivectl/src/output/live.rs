@@ -11,9 +11,9 @@ const END: &str = "\x1b[?25h\x1b[?2026l";
 /// To the next row without its being wrapped by the terminal.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
-/// Clears all from the beginning of this row. Where the terminal is at its first cell, tmux would keep a copy of what
+/// Clears all from the beginning of this row on. Where the terminal is at its first cell, tmux would keep a copy of what
 /// is cleared, so it is not done from there.
-const CLEAR_BELOW: &str = "\r\x1b[C\x1b[J\r\x1b[K";
+pub(super) const CLEAR_BELOW: &str = "\r\x1b[C\x1b[J\r\x1b[K";
 
 /// What the live rows show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

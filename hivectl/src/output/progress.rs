@@ -7,6 +7,7 @@ use hive_shared::time::show_duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::escape::{Place, escape};
+use super::rows::Rows;
 
 /// How often the line moves by itself.
 const TICK: Duration = Duration::from_millis(200);
@@ -52,8 +53,10 @@ pub struct Going {
 }
 
 /// The lines, while they are there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
+    /// Whether they may have characters beyond ASCII.
+    utf8: bool,
     bar: Option<ProgressBar>,
     going: Option<Board>,
 }
@@ -61,19 +64,24 @@ pub(super) struct Progress {
 /// Several lines, each known by its key.
 #[derive(Debug)]
 struct Board {
+    utf8: bool,
     all: MultiProgress,
     lines: Vec<(Going, ProgressBar)>,
 }
 
 impl Progress {
+    pub(super) fn new(utf8: bool) -> Self {
+        Self { utf8, bar: None, going: None }
+    }
+
     /// Shows the line, or what it says now.
     pub(super) fn show(&mut self, standing: &Standing) {
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let bar = ProgressBar::with_draw_target(None, stderr());
             bar.enable_steady_tick(TICK);
             bar
         });
-        bar.set_style(style(standing));
+        bar.set_style(style(standing, self.utf8));
         if let Some(Count { done, total }) = standing.count {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
@@ -89,8 +97,10 @@ impl Progress {
         if lines.is_empty() && self.going.is_none() {
             return;
         }
+        let utf8 = self.utf8;
         let board = self.going.get_or_insert_with(|| Board {
-            all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            utf8,
+            all: MultiProgress::with_draw_target(stderr()),
             lines: Vec::new(),
         });
         board.show(lines);
@@ -133,14 +143,14 @@ impl Board {
             let at = self.lines.iter().position(|(shown, _)| shown.key == line.key);
             let at = at.unwrap_or_else(|| {
                 let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-                bar.set_style(going_style(line.moves));
+                bar.set_style(going_style(line.moves, self.utf8));
                 let bar = all.insert(index, bar);
                 self.lines.insert(index, (line.clone(), bar));
                 index
             });
             let (shown, bar) = &mut self.lines[at];
             if shown.moves != line.moves {
-                bar.set_style(going_style(line.moves));
+                bar.set_style(going_style(line.moves, self.utf8));
             }
             bar.set_message(escape(&line.text, Place::Line));
             if line.moves {
@@ -151,13 +161,22 @@ impl Board {
     }
 }
 
-fn going_style(moves: bool) -> ProgressStyle {
-    let template = if moves { "{spinner} {wide_msg}" } else { "  {wide_msg}" };
-    ProgressStyle::with_template(template).expect("the template is ours")
+/// Where the lines are drawn, and how often in a second at most.
+fn stderr() -> ProgressDrawTarget {
+    ProgressDrawTarget::term_like_with_hz(Box::new(Rows::of_stderr()), 20)
 }
 
-fn style(standing: &Standing) -> ProgressStyle {
-    let style = ProgressStyle::with_template(&template(standing)).expect("the template is ours");
+fn going_style(moves: bool, utf8: bool) -> ProgressStyle {
+    marked(if moves { "{spinner} {wide_msg}" } else { "  {wide_msg}" }, utf8)
+}
+
+fn marked(template: &str, utf8: bool) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the template is ours");
+    if utf8 { style } else { style.tick_chars("|/-\\ ").progress_chars("=>-") }
+}
+
+fn style(standing: &Standing, utf8: bool) -> ProgressStyle {
+    let style = marked(&template(standing), utf8);
     match standing.clock {
         Some(Clock { limit, .. }) => {
             style.with_key("clock", move |state: &ProgressState, line: &mut dyn Write| {
@@ -183,7 +202,7 @@ mod tests {
     #[test]
     fn lines_come_and_go_by_their_keys() {
         let going = |key: &str| Going { key: key.into(), text: format!("{key} goes on"), moves: key != "B" };
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(true);
         let mut show = |keys: &[&str]| {
             progress.show_going(&keys.iter().map(|key| going(key)).collect::<Vec<_>>());
             let board = progress.going.as_ref();
@@ -201,7 +220,7 @@ mod tests {
         let clock = Some(Clock { elapsed: Duration::from_secs(1), limit: Duration::from_secs(60) });
         for (count, clock) in [(None, None), (count, None), (None, clock), (count, clock)] {
             let standing = Standing { text: "x".into(), count, clock };
-            let _style = style(&standing);
+            let _styles = [style(&standing, true), style(&standing, false)];
         }
         let all = Standing { text: String::new(), count, clock };
         assert_eq!(template(&all), "{spinner} {bar:20} {pos}/{len}  {clock}  {wide_msg}");

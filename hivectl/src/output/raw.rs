@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::sync::Once;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
-use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use crossterm::style::Print;
+use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, is_raw_mode_enabled};
 use crossterm::{cursor, execute, queue};
 
 /// The terminal of this process in raw mode. It is as before when this is dropped, also when the program panics.
@@ -18,7 +19,11 @@ impl RawTerminal {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                restore();
+                if is_raw_mode_enabled().unwrap_or(false) {
+                    // What went wrong is told below what was drawn.
+                    let _ = execute!(io::stdout(), Print("\r\n"), Clear(ClearType::FromCursorDown));
+                    restore();
+                }
                 before(panic);
             }));
         });

@@ -1,9 +1,7 @@
 //! Followers and chats that lose their connection and their bot.
 
 use hive_shared::chat::{Channel, Prompt, TurnEvent};
-use hive_shared::client::{
-    Chat, ChatEvent, Client, ClientError, Endpoint, Followed, Follower, Locator, Position, Token,
-};
+use hive_shared::client::{Chat, ChatEvent, Client, ClientError, Followed, Follower, Locator, Position};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::{Status, WhenBusy};
 use serde_json::{Value, json};
@@ -185,26 +183,4 @@ async fn a_chat_takes_its_turn_up_again_without_gap_or_repeat() {
     let frames: Vec<_> = fake.seen().into_iter().filter(|seen| seen.starts_with("frame ")).collect();
     assert!(frames[0].contains(r#""type":"prompt""#) && frames[1] == frames[0], "{frames:?}");
     assert_eq!(frames[2], r#"frame {"type":"attach","id":"CHAT-1","after":3}"#);
-}
-
-#[tokio::test]
-async fn who_talks_without_end_at_a_bots_address_is_no_bot() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let talks = tokio::spawn(async move {
-        let (mut peer, _) = listener.accept().await.unwrap();
-        let _request = peer.read(&mut [0; 4096]).await.unwrap();
-        peer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        // It ends when nobody listens any more.
-        let mut said = 0_usize;
-        while said < 256 << 20 && peer.write_all(&[b'x'; 4096]).await.is_ok() {
-            said += 4096;
-        }
-        said
-    });
-    let endpoint = Endpoint::remote(&url, Token::new("secret").unwrap(), None).unwrap();
-    let error = Client::open_remote(endpoint).await.unwrap_err();
-    assert!(matches!(&error, ClientError::Unreachable { reason, .. } if reason == "it is no bot"), "{error}");
-    assert!(talks.await.unwrap() < 256 << 20, "it was heard out");
 }

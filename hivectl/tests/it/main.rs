@@ -7,4 +7,6 @@ mod client;
 mod commands;
 mod examples;
 mod fake;
+mod hostile;
 mod snapshots;
+mod unread;

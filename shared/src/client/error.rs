@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use crate::api::{ErrorReply, PROTOCOL, code};
 use crate::ids::BotId;
 
+/// Why a bot cannot be reached that took too long.
+pub(super) const NO_ANSWER: &str = "no answer in time";
+
 /// Why a bot's address or token could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
@@ -66,6 +69,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// Somebody answers there, and does not end.
+    #[error("{url} answers with more than {most} bytes, which no bot does")]
+    Endless {
+        /// Where.
+        url: String,
+        /// How many were heard out.
+        most: usize,
+    },
     /// Something else than this bot answers there: its record is stale.
     #[error("{bot} is down (another answers at its old address)")]
     Stale {
@@ -124,7 +135,8 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Stale { .. } => true,
             Self::Find(find) => matches!(find, FindError::NoRecord(_)),
-            Self::OtherBot { .. }
+            Self::Endless { .. }
+            | Self::OtherBot { .. }
             | Self::Protocol(_)
             | Self::Unauthorized { .. }
             | Self::NotFound { .. }
@@ -134,10 +146,14 @@ impl ClientError {
         }
     }
 
+    /// Whether the bot is down or about to be, so that its files are what there is.
+    pub fn is_leaving(&self) -> bool {
+        self.is_down() || matches!(self, Self::Conflict { code, .. } if code == code::STOPPING)
+    }
+
     /// Whether a connection that failed so is worth another attempt.
     pub(super) fn may_pass(&self) -> bool {
-        self.is_down()
-            || matches!(self, Self::Conflict { code, .. } if code == code::STOPPING || code == code::UNAVAILABLE)
+        self.is_leaving() || matches!(self, Self::Conflict { code, .. } if code == code::UNAVAILABLE)
     }
 
     /// The error that a reply with this HTTP status and body stands for.

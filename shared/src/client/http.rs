@@ -6,9 +6,10 @@ use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ClientError, Endpoint, FindError, Locator, tls};
+use super::error::NO_ANSWER;
+use super::{ClientError, Endpoint, FindError, Locator, bounds, tls};
 use crate::api::{
-    ApprovalAnswer, ApprovalList, BotStatus, HealthReply, PROTOCOL, PauseRequest, PriorityRequest,
+    ApprovalAnswer, ApprovalList, BotStatus, HealthReply, MAX_PAGE, PROTOCOL, PauseRequest, PriorityRequest,
     StopRequest, SubmitRequest, TaskDetail, TaskList, TaskView, TimelinePage, TimelineQuery,
 };
 use crate::diff::{self, Diff};
@@ -18,9 +19,6 @@ use crate::work::Priority;
 /// A bot that answers on this machine does so at once; one that does not accept is as good as down.
 const CONNECT_LOCAL: Duration = Duration::from_secs(1);
 const CONNECT_REMOTE: Duration = Duration::from_secs(5);
-const WHOLE_CALL: Duration = Duration::from_mins(1);
-/// What a bot says of its health is short. Who says more at its address is no bot, and is not heard out.
-const LONGEST_HEALTH: usize = 64 * 1024;
 
 /// One bot that was up when this was opened. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -29,6 +27,8 @@ pub struct Client {
     locator: Locator,
     endpoint: Endpoint,
     bot: BotId,
+    /// How long a call may take.
+    patience: Duration,
 }
 
 /// What GET `…/tasks` is asked for.
@@ -68,7 +68,7 @@ impl Client {
     /// Opens `bot`, which is up if its record exists and `/health` there answers with its id.
     pub async fn open(locator: &Locator, bot: &BotId) -> Result<Self, ClientError> {
         let endpoint = locator.endpoint(bot)?;
-        let client = Self::new(locator.clone(), endpoint, bot.clone())?;
+        let client = Self::new(locator.clone(), endpoint, bot.clone(), bounds::CALL)?;
         let health = client.understood_health().await?;
         if health.bot_id == *bot {
             return Ok(client);
@@ -86,24 +86,32 @@ impl Client {
     /// Opens whatever bot is at `endpoint`.
     pub async fn open_remote(endpoint: Endpoint) -> Result<Self, ClientError> {
         let nobody = BotId::parse("unknown").expect("it is an id");
-        let mut client = Self::new(Locator::Remote(endpoint.clone()), endpoint, nobody)?;
+        let mut client = Self::new(Locator::Remote(endpoint.clone()), endpoint, nobody, bounds::CALL)?;
         client.bot = client.understood_health().await?.bot_id;
         Ok(client)
     }
 
-    fn new(locator: Locator, endpoint: Endpoint, bot: BotId) -> Result<Self, FindError> {
+    fn new(locator: Locator, endpoint: Endpoint, bot: BotId, patience: Duration) -> Result<Self, FindError> {
         let tls = if endpoint.is_encrypted() { tls::trusting(endpoint.ca())? } else { tls::unused() };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
-            .timeout(WHOLE_CALL)
+            .timeout(patience)
+            .read_timeout(patience)
             .connect_timeout(CONNECT_REMOTE);
         if endpoint.is_loopback() {
             builder = builder.no_proxy().connect_timeout(CONNECT_LOCAL);
         }
         let http = builder.build().map_err(|e| FindError::Certificates(e.to_string()))?;
-        Ok(Self { http, locator, endpoint, bot })
+        Ok(Self { http, locator, endpoint, bot, patience })
+    }
+
+    /// A client of whoever is there.
+    #[cfg(test)]
+    pub(super) fn unchecked(endpoint: Endpoint, bot: BotId) -> Self {
+        Self::new(Locator::Remote(endpoint.clone()), endpoint, bot, bounds::CALL)
+            .expect("nothing is encrypted")
     }
 
     /// The bot.
@@ -124,16 +132,8 @@ impl Client {
     /// GET `/health`; needs no token and sends none.
     pub async fn health(&self) -> Result<HealthReply, ClientError> {
         let url = format!("{}/health", self.endpoint.url());
-        let mut response = self.http.get(url).send().await.map_err(|e| self.unreachable(&e))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_HEALTH {
-                return Err(ClientError::Garbled(format!("it has more than {LONGEST_HEALTH} bytes")));
-            }
-        }
-        parsed(&checked(status, body)?.1)
+        let request = self.http.get(url).timeout(self.patience.min(bounds::HEALTH_CALL));
+        parsed(&self.bytes(request, bounds::SHORT).await?.1)
     }
 
     async fn understood_health(&self) -> Result<HealthReply, ClientError> {
@@ -144,7 +144,9 @@ impl Client {
         };
         let health = match self.health().await {
             Ok(health) => health,
-            Err(ClientError::NotFound { .. } | ClientError::Garbled(_)) => return Err(gone("it is no bot")),
+            Err(ClientError::NotFound { .. } | ClientError::Garbled(_) | ClientError::Endless { .. }) => {
+                return Err(gone("it is no bot"));
+            }
             Err(other) => return Err(other),
         };
         if health.protocol == PROTOCOL { Ok(health) } else { Err(ClientError::Protocol(health.protocol)) }
@@ -153,7 +155,7 @@ impl Client {
     /// GET `/metrics`: Prometheus text.
     pub async fn metrics(&self) -> Result<String, ClientError> {
         let url = format!("{}/metrics", self.endpoint.url());
-        self.text(self.authorized(self.http.get(url))).await
+        self.text(self.authorized(self.http.get(url)), bounds::ONE).await
     }
 
     /// GET `…/status`.
@@ -183,8 +185,7 @@ impl Client {
 
     /// GET `…/tasks`: one page of the queue.
     pub async fn tasks(&self, query: &TaskQuery) -> Result<TaskList, ClientError> {
-        let request = self.request(Method::GET, "/tasks").query(query);
-        Ok(self.send(request).await?.1)
+        self.page(self.request(Method::GET, "/tasks").query(query), query.limit).await
     }
 
     /// POST `…/tasks`.
@@ -200,7 +201,7 @@ impl Client {
 
     /// DELETE `…/tasks/{id}`: ends or removes one item. It may take a moment until it is final.
     pub async fn cancel(&self, id: &ItemId) -> Result<(), ClientError> {
-        self.text(self.request(Method::DELETE, &format!("/tasks/{id}"))).await.map(drop)
+        self.text(self.request(Method::DELETE, &format!("/tasks/{id}")), bounds::ONE).await.map(drop)
     }
 
     /// POST `…/tasks/{id}/retry`; gives the new task.
@@ -215,19 +216,20 @@ impl Client {
 
     /// GET `…/responses/{id}`: the response document (SPEC 4).
     pub async fn response(&self, id: &ItemId) -> Result<String, ClientError> {
-        self.text(self.request(Method::GET, &format!("/responses/{id}"))).await
+        let request = self.request(Method::GET, &format!("/responses/{id}")).timeout(bounds::RESPONSE_CALL);
+        self.text(request, bounds::RESPONSE).await
     }
 
     /// GET `…/tasks/{id}/diff`: what an item that has ended changed.
     pub async fn diff(&self, id: &ItemId) -> Result<Diff, ClientError> {
-        let (_, document) = self.bytes(self.request(Method::GET, &format!("/tasks/{id}/diff"))).await?;
+        let request = self.request(Method::GET, &format!("/tasks/{id}/diff"));
+        let (_, document) = self.bytes(request, bounds::DIFF).await?;
         diff::read(&document, &self.bot, id).map_err(|e| ClientError::Garbled(e.to_string()))
     }
 
     /// GET `…/timeline`: one page.
     pub async fn timeline(&self, query: &TimelineQuery) -> Result<TimelinePage, ClientError> {
-        let request = self.request(Method::GET, "/timeline").query(query);
-        Ok(self.send(request).await?.1)
+        self.page(self.request(Method::GET, "/timeline").query(query), query.limit).await
     }
 
     /// GET `…/approvals`: what waits for an answer.
@@ -238,7 +240,8 @@ impl Client {
     /// POST `…/approvals/{id}`: answers one with an option's id.
     pub async fn answer_approval(&self, id: &ItemId, option: &str) -> Result<(), ClientError> {
         let body = ApprovalAnswer { option: option.to_owned() };
-        self.text(self.request(Method::POST, &format!("/approvals/{id}")).json(&body)).await.map(drop)
+        let request = self.request(Method::POST, &format!("/approvals/{id}")).json(&body);
+        self.text(request, bounds::ONE).await.map(drop)
     }
 
     fn request(&self, method: Method, route: &str) -> RequestBuilder {
@@ -258,8 +261,18 @@ impl Client {
         Ok(self.send(self.request(Method::POST, route).json(body)).await?.1)
     }
 
-    async fn text(&self, request: RequestBuilder) -> Result<String, ClientError> {
-        let (_, bytes) = self.bytes(request).await?;
+    /// A page of so many entries or tasks, of the most there can be unless the caller says.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        limit: Option<usize>,
+    ) -> Result<T, ClientError> {
+        let most = bounds::page(limit.unwrap_or(MAX_PAGE).min(MAX_PAGE));
+        parsed(&self.bytes(request, most).await?.1)
+    }
+
+    async fn text(&self, request: RequestBuilder, most: usize) -> Result<String, ClientError> {
+        let (_, bytes) = self.bytes(request, most).await?;
         String::from_utf8(bytes).map_err(|e| ClientError::Garbled(e.to_string()))
     }
 
@@ -267,24 +280,45 @@ impl Client {
         &self,
         request: RequestBuilder,
     ) -> Result<(StatusCode, T), ClientError> {
-        let (status, bytes) = self.bytes(request).await?;
+        let (status, bytes) = self.bytes(request, bounds::ONE).await?;
         Ok((status, parsed(&bytes)?))
     }
 
-    async fn bytes(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+    /// The body of an answer, at most so many bytes of it.
+    async fn bytes(
+        &self,
+        request: RequestBuilder,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|e| self.unreachable(&e))?;
-        checked(status, body.into())
+        let most = if status.is_success() { most } else { bounds::SHORT };
+        let endless = || ClientError::Endless { url: self.endpoint.url().to_owned(), most };
+        if status.is_success() && response.content_length().is_some_and(|length| length > most as u64) {
+            return Err(endless());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
+            if chunk.len() <= most - body.len() {
+                body.extend_from_slice(&chunk);
+            } else if status.is_success() {
+                return Err(endless());
+            } else {
+                // That it refuses counts, whatever it goes on to say.
+                break;
+            }
+        }
+        if status.is_success() {
+            Ok((status, body))
+        } else {
+            Err(ClientError::of_reply(status.as_u16(), &body))
+        }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
-        ClientError::Unreachable { url: self.endpoint.url().to_owned(), reason: innermost(error) }
+        let reason = if error.is_timeout() { NO_ANSWER.to_owned() } else { innermost(error) };
+        ClientError::Unreachable { url: self.endpoint.url().to_owned(), reason }
     }
-}
-
-fn checked(status: StatusCode, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), ClientError> {
-    if status.is_success() { Ok((status, body)) } else { Err(ClientError::of_reply(status.as_u16(), &body)) }
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
@@ -298,4 +332,44 @@ fn innermost(error: &dyn std::error::Error) -> String {
         inner = source;
     }
     inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::Token;
+
+    #[tokio::test]
+    async fn who_never_answers_or_never_ends_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        // The first peer says nothing, the second begins and falls silent, the third says a letter now and then.
+        let server = tokio::spawn(async move {
+            let mut peers = Vec::new();
+            for head in ["", "HTTP/1.1 200 OK\r\n\r\n{", "HTTP/1.1 200 OK\r\n\r\n{"] {
+                let (mut peer, _) = listener.accept().await.unwrap();
+                assert_ne!(peer.read(&mut [0; 4096]).await.unwrap(), 0);
+                peer.write_all(head.as_bytes()).await.unwrap();
+                peers.push(peer);
+            }
+            let mut slow = peers.pop().unwrap();
+            let mut beat = tokio::time::interval(Duration::from_millis(20));
+            while slow.write_all(b" ").await.is_ok() {
+                beat.tick().await;
+            }
+        });
+        let endpoint = Endpoint::remote(&url, Token::new("secret").unwrap(), None).unwrap();
+        let bot = BotId::parse("BOT-1").unwrap();
+        let patience = Duration::from_millis(200);
+        for _peer in 0..3 {
+            let locator = Locator::Remote(endpoint.clone());
+            let client = Client::new(locator, endpoint.clone(), bot.clone(), patience).unwrap();
+            let error = client.status().await.unwrap_err();
+            assert_eq!(error.to_string(), format!("nothing answers at {url}: {NO_ANSWER}"));
+        }
+        server.await.unwrap();
+    }
 }

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::backoff::Backoff;
-use super::socket::{Lost, Socket};
+use super::socket::{Over, Socket};
 use super::{Client, ClientError, Locator};
 use crate::ids::BotId;
 
@@ -56,7 +56,11 @@ impl Link {
             let parted = match &mut self.state {
                 State::Joined(socket) => match socket.next().await {
                     Ok(text) => return Ok(Linked::Text(text)),
-                    Err(Lost(reason)) => self.part(reason),
+                    Err(Over::Lost(reason)) => self.part(reason),
+                    Err(Over::Refused(error)) => {
+                        self.state = State::Apart;
+                        return Err(error);
+                    }
                 },
                 State::Joining(joining) => match joining.await {
                     Ok((client, socket)) => {
@@ -123,4 +127,36 @@ async fn join(
     };
     let socket = Socket::open(client.endpoint(), &route).await?;
     Ok((client, socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+    use tokio_tungstenite::accept_async;
+
+    use super::*;
+    use crate::client::{Endpoint, Token};
+
+    #[tokio::test]
+    async fn a_frame_that_no_bot_sends_ends_the_link_for_good() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (peer, _) = listener.accept().await.unwrap();
+            let mut socket = accept_async(peer).await.unwrap();
+            // A text of a terabyte begins.
+            let head = [&[0x81, 127][..], &(1_u64 << 40).to_be_bytes(), b"x"].concat();
+            socket.get_mut().write_all(&head).await.unwrap();
+            socket
+        });
+        let endpoint = Endpoint::remote(&url, Token::new("secret").unwrap(), None).unwrap();
+        let bot = BotId::parse("BOT-1").unwrap();
+        let client = Client::unchecked(endpoint, bot.clone());
+        let mut link = Link::new(client.locator().clone(), bot, Some(client));
+        assert!(matches!(link.next(|_| "/".into()).await, Ok(Linked::Joined)));
+        let ended = link.next(|_| "/".into()).await;
+        assert!(matches!(ended, Err(ClientError::Endless { .. })));
+        drop(server.await.unwrap());
+    }
 }

@@ -12,6 +12,7 @@
 //! Nothing of TLS is loaded for a bot on this machine, so that opening one costs a round trip or two.
 
 mod backoff;
+mod bounds;
 mod chat;
 mod error;
 mod find;

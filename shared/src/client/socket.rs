@@ -10,23 +10,28 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, http::header};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
-use super::{ClientError, Endpoint, tls};
+use super::error::NO_ANSWER;
+use super::{ClientError, Endpoint, bounds, tls};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// After so long a silence the other side is asked whether it is there.
 const QUIET: Duration = Duration::from_secs(20);
 /// How long it then has to say anything.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A snapshot of entries with long contents, escaped for JSON, is the largest message there is.
-const LARGEST: usize = 256 << 20;
 /// Frames are small and come one at a time; the library's 128 KiB would be allocated for every connection.
 const READ_BUFFER: usize = 16 << 10;
 
-/// A connection was lost; the text says why, for people.
+/// Why a connection is over.
 #[derive(Debug)]
-pub(super) struct Lost(pub(super) String);
+pub(super) enum Over {
+    /// It was lost; the text says why, for people.
+    Lost(String),
+    /// The other side is none to be heard.
+    Refused(ClientError),
+}
 
 pub(super) struct Socket {
+    url: String,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     heard: Instant,
     asked: bool,
@@ -39,7 +44,7 @@ impl Socket {
             |reason: String| ClientError::Unreachable { url: endpoint.url().to_owned(), reason };
         let connecting = Self::connect(endpoint, route);
         match timeout(CONNECT, connecting).await {
-            Err(_) => Err(unreachable("no answer in time".into())),
+            Err(_) => Err(unreachable(NO_ANSWER.into())),
             Ok(Ok(socket)) => Ok(socket),
             Ok(Err(Failed::Client(error))) => Err(error),
             Ok(Err(Failed::Socket(Error::Http(reply)))) => {
@@ -69,20 +74,20 @@ impl Socket {
         };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .max_message_size(Some(LARGEST))
-            .max_frame_size(Some(LARGEST));
+            .max_message_size(Some(bounds::FRAME))
+            .max_frame_size(Some(bounds::FRAME));
         let (stream, _) = client_async_tls_with_config(request, tcp, Some(config), Some(connector)).await?;
-        Ok(Self { stream, heard: Instant::now(), asked: false })
+        Ok(Self { url: endpoint.url().to_owned(), stream, heard: Instant::now(), asked: false })
     }
 
     /// The next text frame. May be dropped and called again without losing anything.
-    pub(super) async fn next(&mut self) -> Result<Utf8Bytes, Lost> {
+    pub(super) async fn next(&mut self) -> Result<Utf8Bytes, Over> {
         loop {
             let deadline = self.heard + if self.asked { QUIET + PATIENCE } else { QUIET };
             let message = match timeout_at(deadline, self.stream.next()).await {
-                Ok(Some(message)) => message.map_err(|e| Lost(e.to_string()))?,
-                Ok(None) => return Err(Lost("the connection was closed".into())),
-                Err(_) if self.asked => return Err(Lost("the connection is dead".into())),
+                Ok(Some(message)) => message.map_err(|e| self.over(&e))?,
+                Ok(None) => return Err(Over::Lost("the connection was closed".into())),
+                Err(_) if self.asked => return Err(Over::Lost("the connection is dead".into())),
                 Err(_) => {
                     self.asked = true;
                     self.write(Message::Ping(Bytes::new())).await?;
@@ -95,22 +100,32 @@ impl Socket {
                 Message::Text(text) => return Ok(text),
                 Message::Close(frame) => {
                     let reason = frame.map(|f| f.reason.to_string()).filter(|r| !r.is_empty());
-                    return Err(Lost(reason.unwrap_or_else(|| "the bot closed the connection".into())));
+                    return Err(Over::Lost(reason.unwrap_or_else(|| "the bot closed the connection".into())));
                 }
                 Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
     }
 
+    /// A message that is too large would be so again.
+    fn over(&self, error: &Error) -> Over {
+        match error {
+            Error::Capacity(_) => {
+                Over::Refused(ClientError::Endless { url: self.url.clone(), most: bounds::FRAME })
+            }
+            error => Over::Lost(error.to_string()),
+        }
+    }
+
     /// Sends a text frame.
-    pub(super) async fn send(&mut self, text: String) -> Result<(), Lost> {
+    pub(super) async fn send(&mut self, text: String) -> Result<(), Over> {
         self.write(Message::Text(text.into())).await
     }
 
-    async fn write(&mut self, message: Message) -> Result<(), Lost> {
+    async fn write(&mut self, message: Message) -> Result<(), Over> {
         match timeout(PATIENCE, self.stream.send(message)).await {
-            Ok(sent) => sent.map_err(|e| Lost(e.to_string())),
-            Err(_) => Err(Lost("the connection is stuck".into())),
+            Ok(sent) => sent.map_err(|e| Over::Lost(e.to_string())),
+            Err(_) => Err(Over::Lost("the connection is stuck".into())),
         }
     }
 

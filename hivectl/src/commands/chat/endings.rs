@@ -3,7 +3,7 @@
 use hive_shared::api::code;
 use hive_shared::work::Status;
 
-use super::turns::Look;
+use super::look::Look;
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::text::seconds;

@@ -17,10 +17,11 @@ use super::editor::{Editor, Pressed};
 use super::errands;
 use super::history::History;
 use super::keys::Keys;
+use super::look::Look;
 use super::obey::failed;
 use super::screen::Screen;
 use super::standing;
-use super::turns::{Look, Turns};
+use super::turns::Turns;
 use super::view::View;
 use crate::commands::spoken;
 use crate::error::{Exit, Failure, conflict_hint};
@@ -58,6 +59,7 @@ pub(super) async fn talk(
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Failure> {
     let ink = out.ink();
+    interrupts.hear_hangup()?;
     let mut screen = Screen::enter()?;
     let look =
         Look { bot: client.bot().to_string(), ink, verbose: out.is_verbose(), columns: screen.columns() };

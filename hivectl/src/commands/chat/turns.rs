@@ -1,44 +1,26 @@
 //! The turns of a conversation as a person sees them: one speaks at a time, the others wait below it.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+mod turn;
 
-use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
+use std::collections::VecDeque;
+
+use hive_shared::chat::{Channel, TurnEvent, TurnFrame, notice};
 use hive_shared::ids::ItemId;
-use hive_shared::time::{Stamp, show_duration};
+use hive_shared::time::Stamp;
 use tokio::time::Instant;
 
 use super::endings::ended;
+use super::look::Look;
 use super::requests::{Request, Requests};
-use crate::output::answer::{plan_lines, tool_line, wait_reason};
+use crate::output::answer::{plan_lines, tool_line};
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::markdown::Markdown;
 use crate::output::said::{More, Said};
-use crate::output::wrap::words;
+use turn::{State, Turn};
 
 /// How many prompts that wait are shown.
 const SHOWN: usize = 3;
-
-/// How many rows of a prompt stay above its answer; whoever said more knows it.
-const LONGEST_PROMPT: usize = 30;
-
-/// What everything is shown by.
-#[derive(Debug, Clone)]
-pub(super) struct Look {
-    pub(super) bot: String,
-    pub(super) ink: Ink,
-    /// Whether thoughts are shown.
-    pub(super) verbose: bool,
-    pub(super) columns: usize,
-}
-
-impl Look {
-    /// A text of our own making in rows, between words.
-    pub(super) fn laid_out(&self, text: &str, paint: fn(Ink, &str) -> String) -> Vec<String> {
-        words(text, self.columns).iter().map(|row| paint(self.ink, row)).collect()
-    }
-}
 
 /// The turns that are not over, in the order in which they speak.
 pub(super) struct Turns {
@@ -49,26 +31,6 @@ pub(super) struct Turns {
     said: Said,
     thought: String,
     pub(super) requests: Requests,
-}
-
-struct Turn {
-    id: ItemId,
-    text: String,
-    asked: Instant,
-    state: State,
-    cancelling: bool,
-    /// What it said while another had the word.
-    held: Vec<TurnEvent>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The bot has not said that it has it.
-    Sent,
-    /// It waits behind so many others.
-    Waiting { ahead: usize, reason: Option<WaitReason> },
-    /// It has the slot, since then.
-    Answering { since: Instant },
 }
 
 impl Turns {
@@ -113,9 +75,7 @@ impl Turns {
 
     /// A prompt was said. Gives the lines that it is shown by, unless others are before it.
     pub(super) fn ask(&mut self, id: ItemId, text: String) -> Vec<String> {
-        let turn =
-            Turn { id, text, asked: Instant::now(), state: State::Sent, cancelling: false, held: Vec::new() };
-        self.open.push_back(turn);
+        self.open.push_back(Turn::asked(id, text));
         if self.open.len() == 1 { self.said(0) } else { Vec::new() }
     }
 
@@ -127,8 +87,9 @@ impl Turns {
 
     /// How many others are before a prompt by now.
     pub(super) fn is_behind(&mut self, id: &ItemId, ahead: usize) {
-        let turn = self.open.iter_mut().find(|turn| turn.id == *id);
-        if let Some(Turn { state: State::Waiting { ahead: known, .. }, .. }) = turn {
+        if let Some(State::Waiting { ahead: known, .. }) =
+            self.open.iter_mut().find(|turn| turn.id == *id).map(|turn| &mut turn.state)
+        {
             *known = ahead;
         }
     }
@@ -152,7 +113,7 @@ impl Turns {
                 lines
             }
             TurnEvent::Accepted { state, position, reason } => {
-                self.accepted(at, state, position, reason);
+                self.open[at].accepted(state, position, reason);
                 Vec::new()
             }
             TurnEvent::ResponseComplete { status, error, error_code, .. }
@@ -200,11 +161,8 @@ impl Turns {
     /// The prompts that are not shown above yet.
     pub(super) fn queued(&self) -> Vec<String> {
         let behind = self.open.len().saturating_sub(1);
-        let line = |turn: &Turn| {
-            let end = if turn.cancelling { "being cancelled" } else { "waits" };
-            self.look.ink.dim(&format!("  > {} ({end})", first_line(&turn.text)))
-        };
-        let mut lines: Vec<_> = self.open.iter().skip(1).take(SHOWN).map(line).collect();
+        let shown = self.open.iter().skip(1).take(SHOWN);
+        let mut lines: Vec<_> = shown.map(|turn| turn.queued(self.look.ink)).collect();
         if behind > SHOWN {
             lines.push(self.look.ink.dim(&format!("    and {} more", behind - SHOWN)));
         }
@@ -214,31 +172,17 @@ impl Turns {
     /// What goes on, in a line; nothing if nothing does.
     pub(super) fn status(&self, now: Instant) -> Option<String> {
         let turn = self.open.front()?;
-        let passed = |since: Instant| show_whole(now.saturating_duration_since(since));
-        let bot = &self.look.bot;
-        if turn.cancelling {
-            return Some(format!("cancelling · {} · Ctrl-C again leaves", passed(turn.asked)));
+        match self.requests.oldest() {
+            Some(request) if !turn.cancelling => Some(request.invitation()),
+            Some(_) | None => Some(turn.status(&self.look.bot, self.speech.is_growing(), now)),
         }
-        if let Some(request) = self.requests.oldest() {
-            return Some(request.invitation());
-        }
-        Some(match turn.state {
-            State::Sent => format!("sending · {}", passed(turn.asked)),
-            State::Waiting { ahead, reason } => {
-                format!("{} · {} · Ctrl-C cancels", waits(bot, ahead, reason), passed(turn.asked))
-            }
-            State::Answering { since } => {
-                let what = if self.speech.is_growing() { "answers" } else { "is working" };
-                format!("{bot} {what} · {} · Ctrl-C cancels", passed(since))
-            }
-        })
     }
 
     fn happened(&mut self, event: TurnEvent) -> Vec<String> {
         let ink = self.look.ink;
         match event {
             TurnEvent::Accepted { state, position, reason } => {
-                self.accepted(0, state, position, reason);
+                self.open[0].accepted(state, position, reason);
                 Vec::new()
             }
             TurnEvent::ResponseStart => {
@@ -313,50 +257,14 @@ impl Turns {
         }
     }
 
-    fn accepted(
-        &mut self,
-        at: usize,
-        state: AcceptedState,
-        place: Option<usize>,
-        reason: Option<WaitReason>,
-    ) {
-        if matches!(self.open[at].state, State::Answering { .. }) {
-            return;
-        }
-        self.open[at].state = match state {
-            AcceptedState::Started => State::Answering { since: Instant::now() },
-            AcceptedState::Queued => {
-                // Whoever is first waits for a turn that runs.
-                let running = usize::from(reason == Some(WaitReason::ChatAhead));
-                State::Waiting { ahead: place.unwrap_or(1).saturating_sub(1) + running, reason }
-            }
-        };
-    }
-
     fn answers(&mut self) {
-        if let Some(turn) = self.open.front_mut()
-            && !matches!(turn.state, State::Answering { .. })
-        {
-            turn.state = State::Answering { since: Instant::now() };
+        if let Some(turn) = self.open.front_mut() {
+            turn.answers();
         }
     }
 
-    /// The prompt as it stays above its answer.
     fn said(&self, at: usize) -> Vec<String> {
-        let ink = self.look.ink;
-        let room = self.look.columns.saturating_sub(2).max(1);
-        let rows = self.open[at].text.lines().flat_map(|line| words(&escape(line, Place::Line), room));
-        let rows: Vec<_> = rows.collect();
-        let shown = rows.iter().take(LONGEST_PROMPT).enumerate().map(|(index, row)| {
-            let mark = if index == 0 { ink.cyan(">") } else { " ".to_owned() };
-            if row.is_empty() { mark } else { format!("{mark} {}", ink.bold(row)) }
-        });
-        let mut lines: Vec<_> = shown.collect();
-        if rows.len() > LONGEST_PROMPT {
-            lines.push(ink.dim(&format!("  … and {} lines more", rows.len() - LONGEST_PROMPT)));
-        }
-        lines.push(String::new());
-        lines
+        self.open[at].said(&self.look)
     }
 
     fn next_has_the_word(&mut self) -> Vec<String> {
@@ -399,32 +307,6 @@ impl Turns {
         let mut lines = self.end_of_thought();
         lines.extend(self.speech.finish());
         lines
-    }
-}
-
-/// Why a prompt waits, in words.
-fn waits(bot: &str, ahead: usize, reason: Option<WaitReason>) -> String {
-    match (reason, ahead) {
-        (Some(WaitReason::ChatAhead) | None, 0 | 1) => "waiting: 1 prompt ahead of you".to_owned(),
-        (Some(WaitReason::ChatAhead) | None, ahead) => format!("waiting: {ahead} prompts ahead of you"),
-        (Some(WaitReason::Paused), _) => format!("waiting: {bot} is paused, /resume lets it go on"),
-        (Some(reason), 0) => format!("waiting: {}", wait_reason(reason)),
-        (Some(reason), 1) => format!("waiting: {}, 1 prompt ahead of you", wait_reason(reason)),
-        (Some(reason), ahead) => format!("waiting: {}, {ahead} prompts ahead of you", wait_reason(reason)),
-    }
-}
-
-fn first_line(text: &str) -> String {
-    let mut lines = text.lines();
-    let first = escape(lines.next().unwrap_or_default(), Place::Line);
-    if lines.next().is_some() { format!("{first} …") } else { first }
-}
-
-/// A time that is told again and again, in whole seconds.
-fn show_whole(time: Duration) -> String {
-    match time.as_secs() {
-        secs @ 0..=9 => format!("{secs}s"),
-        secs => show_duration(Duration::from_secs(secs)),
     }
 }
 

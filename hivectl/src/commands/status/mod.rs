@@ -30,8 +30,8 @@ const EXAMPLES: &str = r#"Examples:
   hivectl status --watch
   hivectl status -o json | jq -r '.[] | select(.state == "down") | .bot_id'
 
-The bar and the time are what the work has used of its limit. Where the terminal is narrow, columns are left out;
--o json has everything."#;
+The bar and the time are what the work has used of its limit.
+Where the terminal is narrow, columns are left out; -o json has everything."#;
 
 /// Show how the bots are: what each does, what waits, and its health
 ///

@@ -8,6 +8,8 @@ mod roll;
 
 pub(super) use filter::parse_time;
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 use hive_shared::ids::BotId;
 use hive_shared::time::Stamp;
@@ -82,11 +84,15 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     let mut entries = Vec::new();
     let mut followers = Vec::new();
     let mut exits = Vec::new();
+    let mut said = BTreeSet::new();
     for (bot, look) in bots.iter().zip(looks) {
         match look {
-            Ok(Past { entries: past, follower, notice }) => {
-                if let Some(notice) = notice {
-                    out.notice(&notice);
+            Ok(Past { entries: past, follower, notices }) => {
+                // A response that cannot be read may be that of any bot.
+                for notice in notices {
+                    if said.insert(notice.clone()) {
+                        out.notice(&notice);
+                    }
                 }
                 entries.extend(past);
                 followers.extend(follower);

@@ -6,6 +6,7 @@ use hive_shared::ids::BotId;
 
 use super::Args;
 use crate::error::Failure;
+use crate::files::{Listing, left_out};
 use crate::fleet::{Fleet, Reach, down};
 
 /// The past of one bot.
@@ -15,7 +16,7 @@ pub(super) struct Past {
     /// What follows on from there, if it is to be followed.
     pub(super) follower: Option<Follower>,
     /// What is to be said about it.
-    pub(super) notice: Option<String>,
+    pub(super) notices: Vec<String>,
 }
 
 /// The newest `count` entries of a bot.
@@ -24,18 +25,20 @@ pub(super) async fn look(bot: &BotId, args: &Args, count: usize, fleet: &Fleet) 
         Reach::Up(client) => {
             let (entries, position) = newest(&client, args, count).await?;
             let follower = args.follow.then(|| Follower::new(*client, Some(position)));
-            Ok(Past { entries, follower, notice: None })
+            Ok(Past { entries, follower, notices: Vec::new() })
         }
         Reach::Down(_) if args.follow && !args.bots.is_empty() => Err(down(bot)),
         Reach::Down(_) if args.follow => Ok(Past {
             entries: Vec::new(),
             follower: Some(Follower::when_up(fleet.locator().clone(), bot.clone(), None)),
-            notice: Some(format!("{bot} is down: it is followed when it starts")),
+            notices: vec![format!("{bot} is down: it is followed when it starts")],
         }),
         Reach::Down(files) => {
-            let mut entries = files.entries()?;
+            let Listing { found: mut entries, unread } = files.entries()?;
             entries.retain(|entry| args.wants(entry));
-            Ok(Past { entries, follower: None, notice: Some(files.announcement()) })
+            let mut notices = vec![files.announcement()];
+            notices.extend(left_out(unread));
+            Ok(Past { entries, follower: None, notices })
         }
     }
 }
