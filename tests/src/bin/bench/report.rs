@@ -96,7 +96,7 @@ impl Figure {
     fn goal(&self) -> String {
         match self.goal {
             None => String::new(),
-            Some(Goal::AtMost(most)) => format!("≤ {most} {}", self.unit),
+            Some(Goal::AtMost(most)) => format!("≤ {} {}", short(most), self.unit),
             Some(Goal::AtLeast(least)) => format!("≥ {least} {}", self.unit),
             Some(Goal::Within(times, of)) => format!("≤ {times} × {of}"),
         }
@@ -173,7 +173,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 
 /// Three digits or so.
 fn short(value: f64) -> String {
-    if value.abs() >= 100.0 {
+    if value.abs() >= 100.0 || value.fract() == 0.0 {
         format!("{value:.0}")
     } else if value.abs() >= 10.0 {
         format!("{value:.1}")
