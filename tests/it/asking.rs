@@ -136,7 +136,7 @@ async fn a_request_for_permission_is_answered_by_a_key_or_a_command() {
         terminal.enter("mend it");
         terminal.shows("→ Edit main.rs (edit)\n? BOT-002 asks: edit main.rs (AP-1, ").await;
         terminal.shows("\n  1  Allow\n  2  Reject\n").await;
-        terminal.shows("1-2 or a/r and Enter answers: edit main.rs").await;
+        terminal.shows("1-2 or a/r and Enter, or Alt-Y/N at once, answers: edit main.rs").await;
         // What is no answer is a prompt like any other.
         terminal.press("1");
         terminal.press(ALT_ENTER);
@@ -146,5 +146,22 @@ async fn a_request_for_permission_is_answered_by_a_key_or_a_command() {
         terminal.shows(&format!("answered: {option}\n✓ 100ms · changed main.rs")).await;
         let approved = bot.hears("approve").await;
         assert_eq!((&approved["approval_id"], &approved["option"]), (&json!("AP-1"), &json!(option)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_alt_answers_at_once_and_leaves_the_line_as_it_is() {
+    for (key, option) in [("\x1by", "yes"), ("\x1bn", "no"), ("\x1b2", "no")] {
+        let hive = Hive::new("");
+        let bot = Asking::start(&hive).await;
+        let terminal = Terminal::hivectl(&hive, &["chat", "BOT-002"]);
+        terminal.shows("/help tells the rest").await;
+        terminal.enter("mend it");
+        terminal.shows("Alt-Y/N at once").await;
+        terminal.press("and then");
+        terminal.press(key);
+        terminal.shows(&format!("answered: {option}\n✓ 100ms · changed main.rs")).await;
+        terminal.shows("> and then").await;
+        assert_eq!(bot.hears("approve").await["option"], json!(option));
     }
 }

@@ -74,6 +74,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("Alt-Enter, Ctrl-J, \\ Enter", "begin another line"),
     ("Up, Ctrl-R", "what you said before; search it"),
     ("Tab", "complete a command"),
+    ("Alt-Y, Alt-N, Alt-1 …", "answer at once what the agent asks for"),
     ("Ctrl-C", "clear the line; end the answer; leave"),
     ("Ctrl-D", "leave"),
     ("//text", "say what begins with a slash"),

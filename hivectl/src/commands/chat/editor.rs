@@ -27,6 +27,8 @@ pub(super) enum Pressed {
     ClearScreen,
     /// Ctrl-Z.
     Suspend,
+    /// Alt and a character that means nothing to the line.
+    Alt(char),
 }
 
 /// A line, or several, with the cursor in it.
@@ -100,7 +102,7 @@ impl Editor {
             }
             KeyCode::Enter => return self.enter(),
             KeyCode::Char(c) if control => return self.control(c),
-            KeyCode::Char(c) if alt => self.alt(c),
+            KeyCode::Char(c) if alt => return self.alt(c),
             KeyCode::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
             KeyCode::Tab => self.complete(),
             KeyCode::Backspace if alt || control => self.cut_to(word_left(self.text(), self.cursor())),
@@ -150,13 +152,14 @@ impl Editor {
         Pressed::Edited
     }
 
-    fn alt(&mut self, c: char) {
+    fn alt(&mut self, c: char) -> Pressed {
         match c {
             'b' => self.go(word_left(self.text(), self.cursor())),
             'f' => self.go(word_right(self.text(), self.cursor())),
             'd' => self.cut_to(word_right(self.text(), self.cursor())),
-            _ => {}
+            _ => return Pressed::Alt(c),
         }
+        Pressed::Edited
     }
 
     /// Enter says the line, unless its end says that it goes on.

@@ -305,6 +305,12 @@ impl Talk {
                     Err(_) => Some(Exit::Interrupted),
                 }
             }
+            Pressed::Alt(key) => {
+                if let Some(answered) = self.turns.requests.answered_by_key(key) {
+                    self.approve(answered).await;
+                }
+                None
+            }
             Pressed::Cancel => match self.turns.first() {
                 Some((id, false)) => {
                     let id = id.clone();

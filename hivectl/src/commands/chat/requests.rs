@@ -71,6 +71,20 @@ impl Requests {
         };
         Some(request.answered(option))
     }
+
+    /// What a key answers that is pressed with Alt: `y` and `n` what does not last, a digit that option.
+    pub(super) fn answered_by_key(&self, key: char) -> Option<Answered> {
+        let request = self.oldest()?;
+        match key {
+            'y' | 'Y' => request.answer(true, None).ok(),
+            'n' | 'N' => request.answer(false, None).ok(),
+            digit => {
+                let option =
+                    request.options.get(usize::try_from(digit.to_digit(10)?).ok()?.checked_sub(1)?)?;
+                Some(request.answered(option))
+            }
+        }
+    }
 }
 
 impl Request {
@@ -151,7 +165,8 @@ impl Request {
             })
             .collect();
         let or = if letters.is_empty() { String::new() } else { format!(" or {}", letters.join("/")) };
-        format!("1-{}{or} and Enter answers: {}", self.options.len(), escape(&self.title, Place::Line))
+        let title = escape(&self.title, Place::Line);
+        format!("1-{}{or} and Enter, or Alt-Y/N at once, answers: {title}", self.options.len())
     }
 }
 
@@ -196,6 +211,18 @@ mod tests {
     }
 
     #[test]
+    fn one_key_answers_at_once() {
+        let requests = requests();
+        let answer = |key| requests.answered_by_key(key).map(|answered| answered.option.id);
+        assert_eq!(
+            ['y', 'N', '2', '3'].map(answer),
+            ["yes", "no", "all", "no"].map(|id| Some(id.to_owned()))
+        );
+        assert_eq!(['0', '4', 'a', 'x'].map(answer), [const { None }; 4]);
+        assert_eq!(Requests::default().answered_by_key('y'), None);
+    }
+
+    #[test]
     fn approve_and_deny_choose_what_does_not_last() {
         let requests = requests();
         let request = requests.oldest().unwrap();
@@ -215,7 +242,10 @@ mod tests {
         let lines = request.lines("BOT-1", Stamp::now(), Ink { color: false });
         assert!(lines[0].starts_with("? BOT-1 asks: edit\\x1b[2J main.rs (AP-1, "), "{lines:?}");
         assert_eq!(lines[1..], ["  1  Allow once", "  2  Always allow", "  3  Reject"]);
-        assert_eq!(request.invitation(), "1-3 or a/r and Enter answers: edit\\x1b[2J main.rs");
+        assert_eq!(
+            request.invitation(),
+            "1-3 or a/r and Enter, or Alt-Y/N at once, answers: edit\\x1b[2J main.rs"
+        );
     }
 
     #[test]

@@ -160,7 +160,10 @@ fn a_request_is_open_until_its_turn_is_over() {
         "options":[{"id":"y","kind":"allow_once","name":"Allow"}],"deadline":"2026-11-22T18:05:27Z"}"#;
     let lines = hear(&mut turns, "A", event);
     assert_eq!(lines[1], "  1  Allow");
-    assert_eq!(turns.status(Instant::now()).unwrap(), "1-1 or a and Enter answers: edit a.rs");
+    assert_eq!(
+        turns.status(Instant::now()).unwrap(),
+        "1-1 or a and Enter, or Alt-Y/N at once, answers: edit a.rs"
+    );
     over(&mut turns, "A", "completed", "null");
     assert_eq!(turns.requests.oldest(), None);
 }
