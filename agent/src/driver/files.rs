@@ -11,6 +11,7 @@ use hive_shared::work::{Source, Status};
 
 use super::{Driver, FirstScan};
 use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
+use crate::failpoint;
 use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
 use crate::outbox;
@@ -223,6 +224,7 @@ impl Driver {
         item.fingerprint = Some(fingerprint.to_string());
         self.store.put_item(&mut item)?;
         self.store.put_entry(self.task_entry(&item, None), true)?;
+        failpoint::pass("seen");
         self.files.insert(name, fingerprint, id.clone());
         tracing::info!(task = %id, file = name, priority = %item.priority, "queued");
         self.enqueue(&item)?;

@@ -35,6 +35,7 @@ use crate::approval::{Desk, Policy};
 use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
+use crate::failpoint;
 use crate::hub::Hub;
 use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
@@ -313,6 +314,7 @@ impl Driver {
                         self.files.archived(&settled.id);
                     }
                     self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
+                    failpoint::pass("settled");
                 }
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
@@ -354,6 +356,7 @@ impl Driver {
     /// Commits, and then lets what follows happen.
     fn flush(&mut self) -> Result<(), StoreError> {
         let changes = self.store.commit()?;
+        failpoint::pass("committed");
         let jobs = std::mem::take(&mut self.jobs);
         if !changes.is_empty() || !jobs.is_empty() {
             self.last_activity = Stamp::now();
@@ -363,11 +366,13 @@ impl Driver {
         self.publish_status();
         for effect in std::mem::take(&mut self.effects) {
             self.have(effect);
+            failpoint::pass("effect");
         }
         if let Some(outbox) = &self.outbox
             && !jobs.is_empty()
         {
             outbox.send(Batch { jobs });
+            failpoint::pass("queued");
         }
         Ok(())
     }

@@ -9,8 +9,10 @@ use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Priority, Source, Status};
 
 use super::{Driver, Effect};
+use crate::aside;
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
+use crate::failpoint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
@@ -142,13 +144,10 @@ impl Driver {
         }
         let directory = self.identity.hive.tasks(&self.identity.bot);
         let path = directory.join(&name);
-        let written =
-            tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory).and_then(
-                |mut file| {
-                    file.write_all(text.as_bytes())?;
-                    file.persist_noclobber(&path).map_err(|error| error.error)
-                },
-            );
+        let written = aside::file_in(&directory, &self.identity.bot).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.persist_noclobber(&path).map_err(|error| error.error)
+        });
         let fingerprint = match written.and_then(|file| file.metadata()) {
             Ok(metadata) => crate::inbox::Fingerprint::of(&metadata),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -157,6 +156,7 @@ impl Driver {
             }
             Err(error) => return Ok(Err(unavailable("the task's file cannot be written", &error))),
         };
+        failpoint::pass("submitted");
         let id = self.new_item(&name, fingerprint, head)?;
         Ok(Ok(Submitted { id, is_new: true, file: Some(name) }))
     }
@@ -260,7 +260,7 @@ impl Driver {
         let reason =
             request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         let pause = PauseFile { scope: request.scope, reason };
-        if let Err(error) = pause.write(&self.identity.hive.pause_file(&self.identity.bot)) {
+        if let Err(error) = pause.write(&self.identity.hive, &self.identity.bot) {
             return Ok(Err(unavailable("the pause file cannot be written", &error)));
         }
         self.set_user_pause(Some(pause), request.now)?;
