@@ -156,6 +156,11 @@ impl Agent {
         Process::all_with(MARK, &self.mark)
     }
 
+    /// Whether it has not ended yet.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("the daemon is ours").is_none()
+    }
+
     /// What came from it and is alive.
     pub fn descendants(&self) -> Vec<Process> {
         self.processes().into_iter().filter(|process| process.pid != self.pid()).collect()

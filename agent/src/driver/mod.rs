@@ -366,7 +366,6 @@ impl Driver {
         self.publish_status();
         for effect in std::mem::take(&mut self.effects) {
             self.have(effect);
-            failpoint::pass("effect");
         }
         if let Some(outbox) = &self.outbox
             && !jobs.is_empty()
@@ -389,6 +388,7 @@ impl Driver {
                 let turn = Arc::clone(&live.turn);
                 live.run =
                     Some(self.tracker.start(&self.adapter, &self.runtime, spec, turn, report, changed));
+                failpoint::pass("spawned");
             }
             Effect::Control { run, control } => {
                 if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {

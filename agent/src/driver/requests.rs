@@ -1,6 +1,6 @@
 //! Requests that come through the API or the control files.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
@@ -13,6 +13,7 @@ use crate::aside;
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::failpoint;
+use crate::inbox::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
@@ -149,8 +150,15 @@ impl Driver {
             file.persist_noclobber(&path).map_err(|error| error.error)
         });
         let fingerprint = match written.and_then(|file| file.metadata()) {
-            Ok(metadata) => crate::inbox::Fingerprint::of(&metadata),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(metadata) => Fingerprint::of(&metadata),
+            // A life that was killed may have written it, and the inbox not have come to it yet.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.says_the_same(&name, &head) => {
+                match path.symlink_metadata() {
+                    Ok(metadata) => Fingerprint::of(&metadata),
+                    Err(error) => return Ok(Err(unavailable("the task's file cannot be read", &error))),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let message = format!("a file {name} is in the queue already, with other content");
                 return Ok(Err(Denied::new(code::CONFLICT, message)));
             }
@@ -159,6 +167,14 @@ impl Driver {
         failpoint::pass("submitted");
         let id = self.new_item(&name, fingerprint, head)?;
         Ok(Ok(Submitted { id, is_new: true, file: Some(name) }))
+    }
+
+    /// Whether a file of the task directory is this very task.
+    fn says_the_same(&self, name: &str, head: &TaskHead) -> bool {
+        let path = self.identity.hive.tasks(&self.identity.bot).join(name);
+        let read = untrusted::read(&path, MAX_TASK_BYTES + 1).ok();
+        let document = read.and_then(|bytes| task::read(&bytes, &self.reading(name, Stamp::now())).ok());
+        document.is_some_and(|it| it.id == head.document.id && it.digest() == head.digest)
     }
 
     fn retry(&mut self, id: &ItemId) -> Answered<Submitted> {
