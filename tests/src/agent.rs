@@ -87,6 +87,16 @@ impl Agent {
 
     /// Waits until it says who it is and answers.
     pub async fn ready(&mut self) {
+        if !self.ready_if_it_lives().await {
+            let status = self.child.try_wait().expect("the daemon is ours");
+            panic!("the daemon ended before it was ready: {status:?}\n{}", self.hive.state());
+        }
+        let health = self.api().get("/health").await;
+        assert_eq!((health.status, &health.json["status"]), (200, &Value::from("ok")), "{health:?}");
+    }
+
+    /// Waits until it says who it is, which is true, or has ended.
+    pub async fn ready_if_it_lives(&mut self) -> bool {
         let path = self.hive.paths().bot_record(self.hive.bot());
         let (hive, pid) = (self.hive.clone(), self.pid());
         let child = &mut self.child;
@@ -94,16 +104,15 @@ impl Agent {
             "the daemon is ready",
             async || hive.state(),
             async || {
-                if let Some(status) = child.try_wait().expect("the daemon is ours") {
-                    panic!("the daemon ended before it was ready: {status}\n{}", hive.state());
+                if child.try_wait().expect("the daemon is ours").is_some() {
+                    return Some(None);
                 }
                 let record: BotRecord = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-                (record.pid == pid).then_some(record)
+                (record.pid == pid).then_some(Some(record))
             },
         );
-        self.record = Some(record.await);
-        let health = self.api().get("/health").await;
-        assert_eq!((health.status, &health.json["status"]), (200, &Value::from("ok")), "{health:?}");
+        self.record = record.await;
+        self.record.is_some()
     }
 
     /// Its hive.

@@ -13,6 +13,7 @@ mod hive;
 mod model;
 mod process;
 mod terminal;
+pub mod torture;
 mod upgrade;
 mod wait;
 
