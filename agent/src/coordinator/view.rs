@@ -86,8 +86,6 @@ impl Coordinator {
 
     /// Whether something runs, or will without anything else happening.
     pub fn has_work(&self) -> bool {
-        self.slot.is_some()
-            || (!self.holds_all() && self.chats.first_eligible().is_some())
-            || (!self.holds_tasks() && self.has_file_work())
+        self.slot.is_some() || (!self.holds_tasks() && self.has_file_work())
     }
 }

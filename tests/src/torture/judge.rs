@@ -37,12 +37,16 @@ pub(super) async fn judge(
 ) {
     let state = async || hive.state();
     let tasks = tasks(client).await;
-    let removed = load.tasks.values().filter(|given| given.removed).count();
-    let gone = load.tasks.iter().filter(|(id, it)| it.removed && !tasks.contains_key(*id)).count();
-    wait::until("all files are archived", state, async || {
-        let archived = hive.names_in(&hive.paths().archive(hive.bot())).len();
-        (archived + removed == tasks.len() + gone && hive.names_in(&hive.tasks()) == ["archive", "rejected"])
-            .then_some(())
+    let is_removed = |name: &str| {
+        let id = name.strip_suffix(".md").and_then(|stem| ItemId::parse(stem).ok());
+        id.and_then(|id| load.tasks.get(&id)).is_some_and(|given| given.removed)
+    };
+    let mut files: Vec<&str> = tasks.values().map(|task| task.file.as_str()).collect();
+    files.retain(|name| !is_removed(name));
+    files.sort_unstable();
+    wait::until("each task's file is in the archive, and none is left", state, async || {
+        let archived = hive.names_in(&hive.paths().archive(hive.bot()));
+        (archived == files && hive.names_in(&hive.tasks()) == ["archive", "rejected"]).then_some(())
     })
     .await;
     wait::until("nothing is left of what was written aside", state, async || {
@@ -92,7 +96,7 @@ impl Evidence<'_> {
             *members.entry(base(id)).or_default() += 1;
         }
         for (id, given) in &self.load.tasks {
-            // The first of them may have been taken away before it was seen.
+            // One whose file was taken away before it was seen is none.
             let least = given.offspring + usize::from(!given.removed);
             let most = 1 + given.offspring + given.unconfirmed;
             let members = members.get(id.as_str()).copied().unwrap_or(0);
