@@ -32,4 +32,5 @@ mod stop;
 mod submit;
 mod terminal;
 mod timeline;
+mod torture;
 mod views;
