@@ -20,6 +20,7 @@ mod fleet;
 mod followed;
 mod hivectl;
 mod json;
+mod load;
 mod openai;
 mod openai_trouble;
 mod pause;

@@ -125,6 +125,14 @@ impl Agent {
         self.child.id()
     }
 
+    /// The most memory that it has had resident so far, in MB (of 1024 × 1024 bytes).
+    pub fn peak_memory_mb(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it is alive");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has memory");
+        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes / 1024.0
+    }
+
     /// What it says of itself.
     pub fn record(&self) -> &BotRecord {
         self.record.as_ref().expect("the daemon is ready")

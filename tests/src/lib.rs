@@ -10,6 +10,7 @@ mod chat;
 mod control;
 mod follow;
 mod hive;
+pub mod load;
 mod model;
 mod process;
 mod terminal;

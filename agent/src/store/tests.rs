@@ -1,3 +1,5 @@
+mod long;
+
 use hive_shared::api::TimelineQuery;
 use std::sync::{Arc, Mutex};
 

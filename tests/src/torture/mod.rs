@@ -94,7 +94,7 @@ impl Torture {
         let hive = self.worker.hive();
         let mut agent = Agent::start(&hive).await;
         let mut onlooker = Onlooker::of(client(&hive).await.expect("it is up"));
-        agent.until("somebody looks on", async || (onlooker.known().connections > 0).then_some(())).await;
+        agent.until("somebody looks on", async || (onlooker.known().seq > 0).then_some(())).await;
         let mut load = Load::new(self.worker, hive.clone(), Dice::new(dice.within(0..u64::MAX)));
         let mut toll = Toll::default();
         for _ in 1..self.kills {

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 pub(super) struct Known {
     pub(super) seq: u64,
     pub(super) entries: BTreeMap<String, Entry>,
-    pub(super) connections: u32,
 }
 
 /// Follows on, in a task of its own.
@@ -53,8 +52,7 @@ async fn follow(mut follower: Follower, known: Arc<Mutex<Known>>) {
         let told = follower.next().await.expect("what a new connection mends");
         let mut known = known.lock().expect("who looks does not panic with it in hand");
         match told {
-            Followed::Connected => known.connections += 1,
-            Followed::Disconnected(_) | Followed::Chunk { .. } => {}
+            Followed::Connected | Followed::Disconnected(_) | Followed::Chunk { .. } => {}
             Followed::Restarted => panic!("another timeline"),
             Followed::Entry(entry) => {
                 let (seq, last) = (entry.seq, known.seq);
