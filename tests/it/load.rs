@@ -9,6 +9,7 @@ const MEMORY_MB: f64 = 64.0;
 async fn many_files_at_once_run_in_order_and_chat_is_answered_meanwhile() {
     let dropped = dropped_at_once(3_000).await;
     assert!(!dropped.answers.is_empty());
+    assert_eq!(dropped.overtook, 0);
     assert!(dropped.peak_memory_mb < MEMORY_MB, "{dropped:?}");
 }
 

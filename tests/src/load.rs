@@ -28,13 +28,16 @@ pub struct Dropped {
     pub peak_memory_mb: f64,
     /// How long each of the prompts meanwhile took to be answered, the longest last.
     pub answers: Vec<Duration>,
+    /// How many files were noticed before one that was dropped before them. A flood that is too large to be told file
+    /// by file is found by a full scan, which those that come meanwhile do not wait for.
+    pub overtook: usize,
 }
 
 /// Drops so many task files at once into the directory of a bot that echoes them, and chats with it meanwhile.
 ///
 /// # Panics
 ///
-/// If one is lost or out of its turn, or starts while a prompt waits.
+/// If one is lost, or starts before one that was noticed before it, or while a prompt waits.
 pub async fn dropped_at_once(files: usize) -> Dropped {
     let hive = Hive::echo(0, "chat_linger = 0");
     let agent = Agent::start(&hive).await;
@@ -60,13 +63,34 @@ pub async fn dropped_at_once(files: usize) -> Dropped {
         sleep(THINKS).await;
     }
     let took = begun.elapsed();
-    are_in_order(&agent, &names, answers.len()).await;
+    let arrivals = arrivals(&agent).await;
+    assert_eq!(arrivals.iter().collect::<BTreeSet<_>>(), names.iter().collect());
+    are_in_order(&agent, &arrivals, answers.len()).await;
     answers.sort_unstable();
-    Dropped { took, peak_memory_mb: agent.peak_memory_mb(), answers }
+    let overtook = arrivals.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    Dropped { took, peak_memory_mb: agent.peak_memory_mb(), answers, overtook }
 }
 
 async fn completed(agent: &Agent) -> u64 {
     agent.api().status().await["counts"]["completed"].as_u64().expect("a number")
+}
+
+/// The tasks in the order in which the bot noticed them.
+async fn arrivals(agent: &Agent) -> Vec<String> {
+    let mut arrived = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = agent.api().get(&format!("timeline?kind=task&after_seq={after}&limit=1000")).await.ok();
+        for entry in page["entries"].as_array().expect("a list") {
+            arrived.push((text(&entry["timestamp"]), text(&entry["entry_id"])));
+        }
+        if page["has_more"] == false {
+            break;
+        }
+        after = page["last_seq"].as_u64().expect("a number");
+    }
+    arrived.sort_unstable();
+    arrived.into_iter().map(|(_, id)| id).collect()
 }
 
 /// Each started after the one before it, and none while a prompt waited.

@@ -84,7 +84,7 @@ impl Coordinator {
         self.stop.is_some()
     }
 
-    /// Whether something runs, or will without anything else happening.
+    /// Whether something runs, or will without anything else happening. A prompt that could start has started.
     pub fn has_work(&self) -> bool {
         self.slot.is_some() || (!self.holds_tasks() && self.has_file_work())
     }

@@ -365,9 +365,7 @@ impl Driver {
         };
         let mut item = match item {
             Some(item) if !item.status.is_final() && self.is_as_old_as(&item, &file.name) => item,
-            Some(item) if self.belonged_to(&item, &file) => {
-                return self.take_away(item, &file.name);
-            }
+            Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
             Some(_) | None => return self.new_file(file),
         };
         self.files.remove(old);

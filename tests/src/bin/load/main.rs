@@ -36,7 +36,7 @@ async fn main() -> io::Result<()> {
     writeln!(
         out,
         "{} files in {:.1?}, {:.1?} each; {:.1} MB at the most; {} prompts meanwhile, answered in {:.1?} \
-         (median), {:.1?} (99 %), {:.1?} (longest)",
+         (median), {:.1?} (99 %), {:.1?} (longest); {} were noticed before earlier ones",
         args.files,
         dropped.took,
         dropped.took / u32::try_from(args.files).unwrap_or(u32::MAX).max(1),
@@ -45,6 +45,7 @@ async fn main() -> io::Result<()> {
         at(50).copied().unwrap_or_default(),
         at(99).copied().unwrap_or_default(),
         answers.last().copied().unwrap_or_default(),
+        dropped.overtook,
     )?;
     let heard = heard_by_a_crowd(args.followers, args.chats, args.events).await;
     writeln!(
