@@ -7,6 +7,7 @@ use hive_tests::torture::{Torture, Worker};
 /// The seed to have again what went wrong.
 const SEED: &str = "HIVE_TORTURE_SEED";
 
+#[expect(clippy::print_stdout, reason = "a test that fails has to tell its seed")]
 async fn torture(worker: Worker, kills: u32) {
     let seed = match std::env::var(SEED) {
         Ok(seed) => seed.parse().expect("a seed is a number"),
