@@ -12,6 +12,8 @@ use hive_shared::api::BotRecord;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 
+use crate::aside;
+
 /// How long the lock of a bot may be held by what is left of a life that was killed.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two tries to take it.
@@ -63,15 +65,15 @@ pub(crate) fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
     let mut random = [0_u8; TOKEN_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
-    write_whole(&path, token.as_bytes())
+    write_whole(&path, token.as_bytes(), bot)
         .with_context(|| format!("the token {} cannot be written", path.display()))?;
     Ok(token)
 }
 
 /// Writes a file in one step, readable by its owner alone.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
+    let mut file = aside::file_in(directory, bot)?;
     file.write_all(content)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

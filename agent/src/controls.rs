@@ -4,9 +4,11 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
 use hive_shared::work::Scope;
 
-use crate::untrusted;
+use crate::{aside, untrusted};
 
 /// The most bytes of a control file that are looked at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -46,17 +48,16 @@ impl PauseFile {
     }
 
     /// Writes it, in one step for those who look.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let directory = path.parent().unwrap_or(Path::new("."));
+    pub fn write(&self, hive: &Hive, bot: &BotId) -> io::Result<()> {
         let mut text = format!("scope: {}\n", self.scope);
         if let Some(reason) = &self.reason {
             text += "reason: ";
             text += &reason.replace(['\n', '\r'], " ");
             text += "\n";
         }
-        let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
+        let mut file = aside::file_in(&hive.controls(), bot)?;
         file.write_all(text.as_bytes())?;
-        file.persist(path).map_err(|error| error.error)?;
+        file.persist(hive.pause_file(bot)).map_err(|error| error.error)?;
         Ok(())
     }
 
@@ -76,7 +77,9 @@ mod tests {
     #[test]
     fn what_is_there_pauses() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("BOT-002-PAUSE");
+        let (hive, bot) = (Hive::at(dir.path().to_owned()), BotId::parse("BOT-002").unwrap());
+        hive.create(None).unwrap();
+        let path = hive.pause_file(&bot);
         assert_eq!(PauseFile::read(&path), None);
         std::fs::write(&path, "").unwrap();
         assert_eq!(PauseFile::read(&path), Some(PauseFile::default()));
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(PauseFile::read(&path), Some(lunch.clone()));
         std::fs::write(&path, "scope: sideways\n").unwrap();
         assert_eq!(PauseFile::read(&path).unwrap().scope, Scope::All);
-        lunch.write(&path).unwrap();
+        lunch.write(&hive, &bot).unwrap();
         assert_eq!(PauseFile::read(&path), Some(lunch));
         PauseFile::remove(&path).unwrap();
         PauseFile::remove(&path).unwrap();

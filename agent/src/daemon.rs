@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::{BotRecord, PROTOCOL};
@@ -30,6 +30,7 @@ use crate::adapter::exec::{self, Exec};
 use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::approval::Policy;
+use crate::aside;
 use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
@@ -180,6 +181,7 @@ struct Bot {
 
 impl Bot {
     fn live(self) -> anyhow::Result<()> {
+        let begun = SystemTime::now();
         allow_many_files();
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
@@ -244,10 +246,12 @@ impl Bot {
             last_connection: AtomicU64::new(0),
         });
         runtime.spawn(process::reap_orphans());
+        let (hive, bot) = (self.hive.clone(), self.id.clone());
+        runtime.spawn_blocking(move || aside::sweep(&hive, &bot, begun));
         let server = runtime.spawn(http::serve(listener, service));
         self.listen_for_signals(&runtime, mail, stopping);
         let record = self.record(address, adapter_name);
-        write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?)?;
+        write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?, &self.id)?;
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
         adapter.warm_up(runtime.handle());

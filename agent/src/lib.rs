@@ -2,6 +2,7 @@
 
 pub mod adapter;
 pub mod approval;
+mod aside;
 pub mod changes;
 mod claim;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod coordinator;
 pub mod daemon;
 mod demo;
 pub mod driver;
+mod failpoint;
 pub mod health;
 pub mod http;
 pub mod hub;

@@ -17,6 +17,8 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::response;
 
+use crate::aside;
+use crate::failpoint;
 use crate::hub::Hub;
 use crate::turn::Turn;
 use crate::untrusted::fitting_name;
@@ -181,6 +183,7 @@ impl Worker {
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
         self.until_taken(|worker| worker.log.sync_data())?;
+        failpoint::pass("end synced");
         for batch in group {
             let mut complete = Vec::new();
             for job in batch.jobs {
@@ -189,6 +192,7 @@ impl Worker {
                 if let Some((name, document)) = &job.response {
                     let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
                     settled.response_file = (&published != name).then_some(published);
+                    failpoint::pass("response published");
                 }
                 let mut stays = false;
                 if let Some(file) = &job.file {
@@ -198,6 +202,7 @@ impl Worker {
                         Moved::To(archived) => settled.archived = archived,
                         Moved::Not => stays = true,
                     }
+                    failpoint::pass("file archived");
                 }
                 complete.extend(job.complete);
                 // An item whose file stays is not settled, so that the next life still knows whose file that is.
@@ -206,8 +211,10 @@ impl Worker {
                 }
             }
             self.hub.release();
+            failpoint::pass("followers woken");
             for (turn, event) in complete {
                 turn.tell(event);
+                failpoint::pass("client told");
             }
         }
         self.checkpoint_at.get_or_insert_with(|| Instant::now() + Duration::from_secs(2));
@@ -223,10 +230,10 @@ impl Worker {
         let beside = Hive::response_name_beside_another(id, &self.bot);
         for name in [name, &beside] {
             let path = directory.join(name);
-            let mut file =
-                tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory)?;
+            let mut file = aside::file_in(&directory, &self.bot)?;
             file.write_all(document.as_bytes())?;
             set_readable(file.as_file())?;
+            failpoint::pass("response written");
             match file.persist_noclobber(&path) {
                 Ok(_) => return Ok(name.to_owned()),
                 Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -276,6 +283,7 @@ impl Worker {
             }
             Ok(())
         })?;
+        failpoint::pass("published synced");
         (self.tell)(Note::Settled(std::mem::take(&mut self.unsynced)));
         Some(())
     }

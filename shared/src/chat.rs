@@ -277,25 +277,4 @@ pub mod notice {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_look_as_the_contract_says() {
-        let frame = ServerFrame::Turn(TurnFrame {
-            id: ItemId::parse("CHAT-1").unwrap(),
-            n: 3,
-            event: TurnEvent::ResponseChunk { content: "hi".into(), channel: Channel::Text },
-        });
-        let text = serde_json::to_string(&frame).unwrap();
-        assert_eq!(text, r#"{"id":"CHAT-1","n":3,"type":"response_chunk","content":"hi","channel":"text"}"#);
-        assert_eq!(serde_json::from_str::<ServerFrame>(&text).unwrap(), frame);
-
-        let error = r#"{"type":"error","code":"busy","message":"…"}"#;
-        assert!(matches!(serde_json::from_str(error).unwrap(), ServerFrame::Error { id: None, .. }));
-
-        let prompt = r#"{"type":"prompt","message":"hello","user":"dave"}"#;
-        let ClientFrame::Prompt(prompt) = serde_json::from_str(prompt).unwrap() else { panic!() };
-        assert_eq!((prompt.when_busy, prompt.id), (WhenBusy::Auto, None));
-    }
-}
+mod tests;

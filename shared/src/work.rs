@@ -166,6 +166,17 @@ words! {
     }
 }
 
+impl Kind {
+    /// Where entries of this kind come from.
+    pub fn source(self) -> Source {
+        match self {
+            Self::Task => Source::File,
+            Self::Prompt | Self::Reply => Source::Chat,
+            Self::Control => Source::Control,
+        }
+    }
+}
+
 words! {
     /// Who speaks.
     SenderType, "user, bot", {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use hive_tests::{Agent, Hive};
@@ -230,6 +231,30 @@ async fn a_waiting_file_that_is_renamed_is_the_same_task() {
     hive.until("it is archived under its new name", || hive.archived("NEW-1.md")).await;
     assert_eq!(hive.names_in(&hive.paths().responses()), ["OLD-1-response.md"]);
     assert_eq!(api.get("tasks?all=true").await.ok()["total"], 1);
+}
+
+#[tokio::test]
+async fn a_new_file_with_the_inode_of_one_that_was_removed_is_a_task_of_its_own() {
+    let hive = Hive::echo(0, "");
+    hive.control("PAUSE", "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("GONE-1.md", "the old task");
+    agent.api().until_is("GONE-1", "queued").await;
+    let old = hive.tasks().join("GONE-1.md");
+    let inode = fs::metadata(&old).unwrap().ino();
+    fs::remove_file(old).unwrap();
+    // File systems give a free inode to the next file, or to one soon after.
+    let aside = |n: u32| hive.root().join(format!("aside-{n}"));
+    let has_it = |n: &u32| {
+        fs::write(aside(*n), "the new task").unwrap();
+        fs::metadata(aside(*n)).unwrap().ino() == inode
+    };
+    let new = (0..64).find(has_it).unwrap_or(63);
+    fs::rename(aside(new), hive.tasks().join("NEW-1.md")).unwrap();
+    agent.api().until_is("NEW-1", "queued").await;
+    hive.lift("PAUSE");
+    assert_eq!(hive.answer("NEW-1").await.text, "the new task");
+    assert_eq!(hive.answer("GONE-1").await.header.error_code.as_deref(), Some("file_removed"));
 }
 
 #[tokio::test]

@@ -87,6 +87,16 @@ impl Agent {
 
     /// Waits until it says who it is and answers.
     pub async fn ready(&mut self) {
+        if !self.ready_if_it_lives().await {
+            let status = self.child.try_wait().expect("the daemon is ours");
+            panic!("the daemon ended before it was ready: {status:?}\n{}", self.hive.state());
+        }
+        let health = self.api().get("/health").await;
+        assert_eq!((health.status, &health.json["status"]), (200, &Value::from("ok")), "{health:?}");
+    }
+
+    /// Waits until it says who it is, which is true, or has ended.
+    pub async fn ready_if_it_lives(&mut self) -> bool {
         let path = self.hive.paths().bot_record(self.hive.bot());
         let (hive, pid) = (self.hive.clone(), self.pid());
         let child = &mut self.child;
@@ -94,16 +104,15 @@ impl Agent {
             "the daemon is ready",
             async || hive.state(),
             async || {
-                if let Some(status) = child.try_wait().expect("the daemon is ours") {
-                    panic!("the daemon ended before it was ready: {status}\n{}", hive.state());
+                if child.try_wait().expect("the daemon is ours").is_some() {
+                    return Some(None);
                 }
                 let record: BotRecord = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-                (record.pid == pid).then_some(record)
+                (record.pid == pid).then_some(Some(record))
             },
         );
-        self.record = Some(record.await);
-        let health = self.api().get("/health").await;
-        assert_eq!((health.status, &health.json["status"]), (200, &Value::from("ok")), "{health:?}");
+        self.record = record.await;
+        self.record.is_some()
     }
 
     /// Its hive.
@@ -114,6 +123,14 @@ impl Agent {
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it has had resident so far, in MB (of 1024 × 1024 bytes).
+    pub fn peak_memory_mb(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it is alive");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has memory");
+        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes / 1024.0
     }
 
     /// What it says of itself.
@@ -154,6 +171,11 @@ impl Agent {
     /// It and whatever came from it.
     pub fn processes(&self) -> Vec<Process> {
         Process::all_with(MARK, &self.mark)
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("the daemon is ours").is_none()
     }
 
     /// What came from it and is alive.

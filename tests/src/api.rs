@@ -89,6 +89,11 @@ impl Api {
         self.send(Method::GET, path, None).await
     }
 
+    /// POST of a body that may find nobody, or whose answer may never come.
+    pub async fn try_post(&self, path: &str, body: Value) -> reqwest::Result<Reply> {
+        self.send(Method::POST, path, Some(body.to_string())).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<String>) -> reqwest::Result<Reply> {
         let url = match path.strip_prefix('/') {
             Some(path) => format!("{}/{path}", self.url),

@@ -26,9 +26,11 @@ fn build() -> PathBuf {
     if let Some(built) = std::env::var_os(BUILT) {
         return built.into();
     }
-    // TARGET/PROFILE/deps/it-0123456789abcdef
+    // TARGET/PROFILE/deps/it-0123456789abcdef, or TARGET/PROFILE/torture
     let test = std::env::current_exe().expect("a test knows its program");
-    let directory = test.parent().and_then(Path::parent).expect("a test lies in deps/").to_owned();
+    let beside = test.parent().expect("a program lies in a directory");
+    let directory = if beside.ends_with("deps") { beside.parent() } else { Some(beside) };
+    let directory = directory.expect("deps/ lies in a profile's directory").to_owned();
     let target = directory.parent().expect("a profile's directory lies in the target directory");
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") => "dev",

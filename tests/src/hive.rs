@@ -168,6 +168,16 @@ impl Hive {
         names
     }
 
+    /// Files that somebody wrote aside, to rename them, and did not: of the hive's own directories all are listed.
+    pub fn written_aside(&self) -> Vec<PathBuf> {
+        let paths = &self.paths;
+        let directories = [paths.responses(), self.tasks(), paths.controls(), paths.bots(), paths.state()];
+        let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).expect("a directory"));
+        let mut aside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        aside.retain(|path| path.extension().is_some_and(|ending| ending == "tmp"));
+        aside
+    }
+
     /// Why a file was rejected, if it was.
     pub fn rejection(&self, name: &str) -> Option<String> {
         let rejected = self.paths.rejected(&self.bot);

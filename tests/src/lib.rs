@@ -10,9 +10,11 @@ mod chat;
 mod control;
 mod follow;
 mod hive;
+pub mod load;
 mod model;
 mod process;
 mod terminal;
+pub mod torture;
 mod upgrade;
 mod wait;
 

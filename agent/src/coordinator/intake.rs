@@ -5,7 +5,6 @@ use std::time::Duration;
 use hive_shared::ids::ItemId;
 use hive_shared::work::{Priority, Scope, WhenBusy};
 
-use super::ending::lives_outside_the_queue;
 use super::queue::{self, Admission};
 use super::slot::{Held, Phase, Suspended, Task, Work};
 use super::{
@@ -64,9 +63,7 @@ impl Coordinator {
         if spec.attempts >= self.rules.max_attempts {
             return self.finish_waiting(&queue::task_of(spec), Verdict::TooManyAttempts);
         }
-        let (slot, suspended) = (&self.slot, &self.suspended);
-        let is_live = |id: &ItemId| lives_outside_the_queue(slot.as_ref(), suspended.as_ref(), id);
-        match self.queue.admit(now, spec, self.rules.dependency_timeout, is_live) {
+        match self.queue.admit(now, spec, self.rules.dependency_timeout) {
             Admission::Ready => {}
             Admission::Blocked(on) => self.actions.push(Action::Blocked { item: spec.id.clone(), on }),
             Admission::Hopeless { on, why } => {

@@ -76,14 +76,8 @@ pub(super) enum Release {
 }
 
 impl Queue {
-    /// Takes a task in. `is_live` tells of tasks outside the queue that have not ended: what runs or is suspended.
-    pub(super) fn admit(
-        &mut self,
-        now: Moment,
-        spec: &TaskSpec,
-        dependency_timeout: Duration,
-        is_live: impl Fn(&ItemId) -> bool,
-    ) -> Admission {
+    /// Takes a task in.
+    pub(super) fn admit(&mut self, now: Moment, spec: &TaskSpec, dependency_timeout: Duration) -> Admission {
         if let Some(failed) = spec.depends_on.iter().find(|d| d.ended == Some(Ended::Badly)) {
             return Admission::Hopeless { on: failed.id.clone(), why: DependencyFault::Failed };
         }
@@ -96,9 +90,8 @@ impl Queue {
         if let Some(on) = self.closes_a_cycle(&spec.id, &unmet) {
             return Admission::Hopeless { on, why: DependencyFault::Cycle };
         }
-        let knows = |id: &ItemId| is_live(id) || self.waiting.contains_key(id);
-        let unknown_until =
-            unmet.iter().any(|id| !knows(id)).then(|| now + dependency_timeout.saturating_sub(spec.waited));
+        // When the time comes, those that have come are no reason any more.
+        let unknown_until = (!unmet.is_empty()).then(|| now + dependency_timeout.saturating_sub(spec.waited));
         for on in &unmet {
             self.dependents.entry(on.clone()).or_default().push(spec.id.clone());
         }
@@ -179,7 +172,8 @@ impl Queue {
         true
     }
 
-    /// Takes out a task whose time has run out, if there is one.
+    /// Takes out a task whose time has run out, if there is one. `is_live` tells of tasks outside the queue that have not
+    /// ended: what runs or is suspended.
     pub(super) fn expire(&mut self, now: Moment, is_live: impl Fn(&ItemId) -> bool) -> Option<Expired> {
         loop {
             let (at, id) = self.deadlines.first().cloned()?;
@@ -327,7 +321,7 @@ mod tests {
     }
 
     fn admit(queue: &mut Queue, spec: &TaskSpec) -> Admission {
-        queue.admit(at(0), spec, Duration::from_secs(100), |_| false)
+        queue.admit(at(0), spec, Duration::from_secs(100))
     }
 
     fn drain(queue: &mut Queue) -> Vec<String> {

@@ -90,18 +90,17 @@ pub(super) enum Phase {
 pub(super) struct Ladder {
     pub(super) rung: Rung,
     pub(super) next: Option<Moment>,
-    step: Duration,
 }
 
 impl Ladder {
     /// The usual ladder, from its gentlest rung.
     pub(super) fn gentle(now: Moment) -> Self {
-        Self { rung: Rung::Cancel, next: Some(now + RUNG), step: RUNG }
+        Self { rung: Rung::Cancel, next: Some(now + RUNG) }
     }
 
     /// The ladder of a halting bot: it begins with termination.
     pub(super) fn hasty(now: Moment) -> Self {
-        Self { rung: Rung::Terminate, next: Some(now + STOP_RUNG), step: STOP_RUNG }
+        Self { rung: Rung::Terminate, next: Some(now + STOP_RUNG) }
     }
 
     /// The same from where this one stands; a rung that was taken is not taken again.
@@ -109,14 +108,14 @@ impl Ladder {
         match self.rung {
             Rung::Cancel => Self::hasty(now),
             Rung::Terminate | Rung::Kill => {
-                Self { next: self.next.map(|at| at.min(now + STOP_RUNG)), step: STOP_RUNG, ..self }
+                Self { next: self.next.map(|at| at.min(now + STOP_RUNG)), ..self }
             }
         }
     }
 
     /// No ladder at all: what is suspended cannot be asked.
     pub(super) fn kill() -> Self {
-        Self { rung: Rung::Kill, next: None, step: RUNG }
+        Self { rung: Rung::Kill, next: None }
     }
 
     /// The next rung, if its time has come.
@@ -125,7 +124,7 @@ impl Ladder {
             return None;
         }
         (self.rung, self.next) = match self.rung {
-            Rung::Cancel => (Rung::Terminate, Some(now + self.step)),
+            Rung::Cancel => (Rung::Terminate, Some(now + RUNG)),
             Rung::Terminate | Rung::Kill => (Rung::Kill, None),
         };
         Some(self.rung)

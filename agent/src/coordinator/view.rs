@@ -84,10 +84,8 @@ impl Coordinator {
         self.stop.is_some()
     }
 
-    /// Whether something runs, or will without anything else happening.
+    /// Whether something runs, or will without anything else happening. A prompt that could start has started.
     pub fn has_work(&self) -> bool {
-        self.slot.is_some()
-            || (!self.holds_all() && self.chats.first_eligible().is_some())
-            || (!self.holds_tasks() && self.has_file_work())
+        self.slot.is_some() || (!self.holds_tasks() && self.has_file_work())
     }
 }

@@ -12,6 +12,7 @@ use hive_shared::work::{Mode, Source};
 use super::requests::BAD_LIMIT;
 use super::{Driver, Effect};
 use crate::coordinator::{ChatSpec, Event, Reply};
+use crate::failpoint;
 use crate::request::{Answer, Connection, Denied};
 use crate::store::{Detail, Item, StoreError};
 use crate::turn::Turn;
@@ -81,6 +82,7 @@ impl Driver {
         self.store.put_item(&mut item)?;
         self.store.put_entry(self.prompt_entry(&item, &prompt.message), true)?;
         self.store.put_instruction(item.arrival, prompt.message)?;
+        failpoint::pass("seen");
         self.attached.entry(id.clone()).or_default().insert(connection);
         let turn = self.chat_turn(&id);
         let spec = ChatSpec { id: id.clone(), limit, when_busy: prompt.when_busy, detached: false };

@@ -13,6 +13,7 @@ use super::{Driver, RECENT_ENDINGS};
 use crate::adapter::Outcome;
 use crate::changes;
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
+use crate::failpoint;
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
 use crate::turn::content_of;
@@ -170,6 +171,7 @@ impl Driver {
         }
         self.count(item.status);
         tracing::info!(item = %item.id, status = %item.status, code = item.error_code, error = item.error, "ended");
+        failpoint::pass("ended");
         let complete = self.hub.turn(&item.id).map(|turn| (turn, item.completion()));
         self.hub.end_turn(&item.id, item.source == Source::Chat);
         self.attached.remove(&item.id);

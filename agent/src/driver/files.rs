@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
@@ -11,6 +12,7 @@ use hive_shared::work::{Source, Status};
 
 use super::{Driver, FirstScan};
 use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
+use crate::failpoint;
 use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
 use crate::outbox;
@@ -183,6 +185,14 @@ impl Driver {
         }
     }
 
+    /// Whether a file was there when a task was seen. One that was made later may have the inode of the task's file by
+    /// chance, as that is free once the file was removed.
+    fn is_as_old_as(&self, item: &Item, name: &str) -> bool {
+        let made = self.path_of(name).symlink_metadata().and_then(|metadata| metadata.created());
+        // Not every file system notes it.
+        made.map_or(true, |made| made <= SystemTime::from(item.seen_at.timestamp()))
+    }
+
     /// An ended task's file was renamed or changed in the last moment: it is archived as it is (SPEC 2).
     fn take_away(&mut self, mut item: Item, name: &str) -> Result<(), StoreError> {
         if !item.settled && item.file.as_deref() == Some(name) {
@@ -223,6 +233,7 @@ impl Driver {
         item.fingerprint = Some(fingerprint.to_string());
         self.store.put_item(&mut item)?;
         self.store.put_entry(self.task_entry(&item, None), true)?;
+        failpoint::pass("seen");
         self.files.insert(name, fingerprint, id.clone());
         tracing::info!(task = %id, file = name, priority = %item.priority, "queued");
         self.enqueue(&item)?;
@@ -353,7 +364,7 @@ impl Driver {
             Some(_) | None => None,
         };
         let mut item = match item {
-            Some(item) if !item.status.is_final() => item,
+            Some(item) if !item.status.is_final() && self.is_as_old_as(&item, &file.name) => item,
             Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
             Some(_) | None => return self.new_file(file),
         };

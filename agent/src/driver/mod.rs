@@ -35,6 +35,7 @@ use crate::approval::{Desk, Policy};
 use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
+use crate::failpoint;
 use crate::hub::Hub;
 use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
@@ -313,6 +314,7 @@ impl Driver {
                         self.files.archived(&settled.id);
                     }
                     self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
+                    failpoint::pass("settled");
                 }
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
@@ -354,6 +356,7 @@ impl Driver {
     /// Commits, and then lets what follows happen.
     fn flush(&mut self) -> Result<(), StoreError> {
         let changes = self.store.commit()?;
+        failpoint::pass("committed");
         let jobs = std::mem::take(&mut self.jobs);
         if !changes.is_empty() || !jobs.is_empty() {
             self.last_activity = Stamp::now();
@@ -368,6 +371,7 @@ impl Driver {
             && !jobs.is_empty()
         {
             outbox.send(Batch { jobs });
+            failpoint::pass("queued");
         }
         Ok(())
     }
@@ -384,6 +388,7 @@ impl Driver {
                 let turn = Arc::clone(&live.turn);
                 live.run =
                     Some(self.tracker.start(&self.adapter, &self.runtime, spec, turn, report, changed));
+                failpoint::pass("spawned");
             }
             Effect::Control { run, control } => {
                 if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {

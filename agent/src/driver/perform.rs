@@ -11,6 +11,7 @@ use hive_shared::work::{Source, Status};
 use super::{Driver, Effect, LiveRun};
 use crate::adapter::{Control, RunSpec};
 use crate::coordinator::{Action, Event, Reply, RunId, Rung, SLOW};
+use crate::failpoint;
 use crate::store::{Item, StoreError};
 use crate::turn::{Position, Turn};
 use crate::untrusted;
@@ -37,6 +38,7 @@ impl Driver {
                 }
                 self.control(run, Control::Resume);
                 self.set_status(&item, Status::Running)?;
+                failpoint::pass("resumed");
                 tracing::info!(task = %item, "resumed");
                 self.control_entry("task resumed", "", Some(&item))?;
             }
@@ -134,6 +136,7 @@ impl Driver {
             questions: 0,
         };
         self.runs.insert(run, live);
+        failpoint::pass("started");
         self.effects.push(Effect::Start { run, spec });
         Ok(Performed::Done)
     }
@@ -172,6 +175,7 @@ impl Driver {
             return self.control_entry("task suspended", "for a pause", Some(id));
         };
         tracing::info!(task = %id, chat = %chat, preemptions, "preempted");
+        failpoint::pass("suspended");
         self.notify(chat, notice::SUSPENDED, format!("{id} is suspended for you, and will resume"));
         self.control_entry("preempted", &format!("for {chat}"), Some(id))
     }

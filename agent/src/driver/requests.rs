@@ -1,6 +1,6 @@
 //! Requests that come through the API or the control files.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
@@ -9,8 +9,11 @@ use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Priority, Source, Status};
 
 use super::{Driver, Effect};
+use crate::aside;
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
+use crate::failpoint;
+use crate::inbox::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
@@ -142,23 +145,36 @@ impl Driver {
         }
         let directory = self.identity.hive.tasks(&self.identity.bot);
         let path = directory.join(&name);
-        let written =
-            tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(&directory).and_then(
-                |mut file| {
-                    file.write_all(text.as_bytes())?;
-                    file.persist_noclobber(&path).map_err(|error| error.error)
-                },
-            );
+        let written = aside::file_in(&directory, &self.identity.bot).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.persist_noclobber(&path).map_err(|error| error.error)
+        });
         let fingerprint = match written.and_then(|file| file.metadata()) {
-            Ok(metadata) => crate::inbox::Fingerprint::of(&metadata),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(metadata) => Fingerprint::of(&metadata),
+            // A life that was killed may have written it, and the inbox not have come to it yet.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.says_the_same(&name, &head) => {
+                match path.symlink_metadata() {
+                    Ok(metadata) => Fingerprint::of(&metadata),
+                    Err(error) => return Ok(Err(unavailable("the task's file cannot be read", &error))),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let message = format!("a file {name} is in the queue already, with other content");
                 return Ok(Err(Denied::new(code::CONFLICT, message)));
             }
             Err(error) => return Ok(Err(unavailable("the task's file cannot be written", &error))),
         };
+        failpoint::pass("submitted");
         let id = self.new_item(&name, fingerprint, head)?;
         Ok(Ok(Submitted { id, is_new: true, file: Some(name) }))
+    }
+
+    /// Whether a file of the task directory is this very task.
+    fn says_the_same(&self, name: &str, head: &TaskHead) -> bool {
+        let path = self.identity.hive.tasks(&self.identity.bot).join(name);
+        let read = untrusted::read(&path, MAX_TASK_BYTES + 1).ok();
+        let document = read.and_then(|bytes| task::read(&bytes, &self.reading(name, Stamp::now())).ok());
+        document.is_some_and(|it| it.id == head.document.id && it.digest() == head.digest)
     }
 
     fn retry(&mut self, id: &ItemId) -> Answered<Submitted> {
@@ -260,7 +276,7 @@ impl Driver {
         let reason =
             request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         let pause = PauseFile { scope: request.scope, reason };
-        if let Err(error) = pause.write(&self.identity.hive.pause_file(&self.identity.bot)) {
+        if let Err(error) = pause.write(&self.identity.hive, &self.identity.bot) {
             return Ok(Err(unavailable("the pause file cannot be written", &error)));
         }
         self.set_user_pause(Some(pause), request.now)?;

@@ -411,3 +411,6 @@ fn read_optional<T: DeserializeOwned + Default>(body: Body) -> Result<T, Problem
         Ok(_) | Err(_) => read(body),
     }
 }
+
+#[cfg(test)]
+mod tests;

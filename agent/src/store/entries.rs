@@ -2,7 +2,7 @@
 
 use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
 use hive_shared::time::Stamp;
-use hive_shared::work::{Kind, Status};
+use hive_shared::work::{Kind, Source, Status};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -80,7 +80,7 @@ pub(super) fn get(db: &Connection, entry_id: &str) -> Result<Option<Entry>, Stor
     Ok(json.as_deref().map(serde_json::from_str).transpose()?)
 }
 
-/// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+/// The control acts that wait for something, the oldest first.
 pub(super) fn waiting_controls(db: &Connection) -> Result<Vec<Entry>, StoreError> {
     let mut statement = db.prepare("SELECT json FROM entry WHERE kind = ?1 AND status = ?2 ORDER BY key")?;
     let rows = statement
@@ -88,6 +88,7 @@ pub(super) fn waiting_controls(db: &Connection) -> Result<Vec<Entry>, StoreError
     rows.map(|json| Ok(serde_json::from_str(&json?)?)).collect()
 }
 
+/// What changed after `after` and up to `until`, in seq order, each entry in its latest state.
 pub(super) fn changes(
     db: &Connection,
     after: u64,
@@ -107,14 +108,53 @@ pub(super) fn changes(
     .collect()
 }
 
-/// A page as the query wants it (SPEC 8). The cost does not depend on how long the timeline is.
+/// A page as the query wants it (SPEC 8).
 pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, StoreError> {
     let limit = query.limit.unwrap_or(USUAL_PAGE).clamp(1, MAX_PAGE);
+    let Some(Select { sql, values }) = select(db, query, limit + 1)? else {
+        return Ok(Page { entries: Vec::new(), has_more: false, before: None });
+    };
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement
+        .query_map(params_from_iter(values), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let by_seq = query.after_seq.is_some();
+    if !by_seq {
+        found.reverse();
+    }
+    let before = found.first().filter(|_| !by_seq).map(|(key, _)| cursor_of(*key));
+    let entries = found.iter().map(|(_, json)| serde_json::from_str(json)).collect::<Result<_, _>>()?;
+    Ok(Page { entries, has_more, before })
+}
+
+/// What finds a page's entries: their keys and their JSON.
+pub(super) struct Select {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+}
+
+/// How to find the entries of a page, the newest first, or in seq order. Nothing if there can be none.
+///
+/// What is read does not depend on how long the timeline is, but for words that are asked for together with something
+/// else: all entries that hold the words are looked at until enough of them fit.
+pub(super) fn select(
+    db: &Connection,
+    query: &TimelineQuery,
+    limit: usize,
+) -> Result<Option<Select>, StoreError> {
     let mut wants = Wants::default();
+    // A kind has one source, and an index that says the same twice does not exist.
+    let source = match (query.source, query.kind.map(Kind::source)) {
+        (Some(source), Some(of_kind)) if source != of_kind => return Ok(None),
+        (source, None) => source,
+        (_, Some(_)) => None,
+    };
     for (column, word) in [
-        ("source", query.source.map(hive_shared::work::Source::as_str)),
-        ("kind", query.kind.map(hive_shared::work::Kind::as_str)),
-        ("status", query.status.map(hive_shared::work::Status::as_str)),
+        ("source", source.map(Source::as_str)),
+        ("kind", query.kind.map(Kind::as_str)),
+        ("status", query.status.map(Status::as_str)),
     ] {
         if let Some(word) = word {
             wants.push(&format!("entry.{column} = ?"), Value::Text(word.to_owned()));
@@ -135,14 +175,13 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
     let from = match query.q.as_deref().map(match_expression) {
         None => "entry",
         // All words in between were punctuation: nothing holds them.
-        Some(None) => return Ok(Page { entries: Vec::new(), has_more: false, before: None }),
+        Some(None) => return Ok(None),
         Some(Some(expression)) => {
             wants.push("words MATCH ?", Value::Text(expression));
             "words CROSS JOIN entry ON entry.key = words.rowid"
         }
     };
-    let by_seq = query.after_seq.is_some();
-    let order = match (by_seq, from) {
+    let order = match (query.after_seq.is_some(), from) {
         (true, _) => "entry.seq",
         (false, "entry") => "entry.key DESC",
         (false, _) => "words.rowid DESC",
@@ -153,20 +192,8 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
     let conditions =
         if wants.conditions.is_empty() { "1".to_owned() } else { wants.conditions.join(" AND ") };
     let sql = format!("SELECT entry.key, entry.json FROM {from} WHERE {conditions} ORDER BY {order} LIMIT ?");
-    wants.values.push(Value::Integer(i64::try_from(limit + 1).unwrap_or(i64::MAX)));
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(wants.values), |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-    })?;
-    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    if !by_seq {
-        found.reverse();
-    }
-    let before = found.first().filter(|_| !by_seq).map(|(key, _)| cursor_of(*key));
-    let entries = found.iter().map(|(_, json)| serde_json::from_str(json)).collect::<Result<_, _>>()?;
-    Ok(Page { entries, has_more, before })
+    wants.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    Ok(Some(Select { sql, values: wants.values }))
 }
 
 /// How many entries there are: they are never taken away, and keys have no gaps.

@@ -1,8 +1,11 @@
+mod long;
+
 use hive_shared::api::TimelineQuery;
 use std::sync::{Arc, Mutex};
 
 use hive_shared::ids::BotId;
 use hive_shared::work::{Kind, Priority, Source};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -262,4 +265,21 @@ fn a_ledger_of_the_first_form_is_brought_to_the_present_one() {
     store.put_item(&mut item("T-1")).unwrap();
     store.commit().unwrap();
     assert!(store.turns_of("a", 1).unwrap().is_empty());
+}
+
+#[test]
+fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
+    let mut bench = bench();
+    bench.put("A", Source::File, Status::Completed, "one two NEAR");
+    let reader = bench.reader();
+    let found = |q: &str| {
+        let query = TimelineQuery { q: Some(q.to_owned()), ..TimelineQuery::default() };
+        reader.snapshot(&query).unwrap().page.entries.len()
+    };
+    proptest!(|(q in "([a-z]{1,4}|[\"'*():^+-]|AND|OR|NOT|NEAR|\\PC| ){0,8}", cursor in any::<String>())| {
+        let has_words = q.chars().any(char::is_alphanumeric);
+        prop_assert!(!has_words || found(&format!("two {q}")) == found(&q), "{q:?}");
+        prop_assert_eq!(found(&format!("three {q}")), 0);
+        let _ = reader.snapshot(&TimelineQuery { before: Some(cursor), ..TimelineQuery::default() });
+    });
 }

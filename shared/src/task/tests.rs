@@ -1,5 +1,6 @@
 use super::*;
 
+mod corpus;
 mod fields;
 mod round_trip;
 

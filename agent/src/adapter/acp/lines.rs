@@ -151,8 +151,10 @@ fn is_update(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use futures::StreamExt as _;
+    use proptest::prelude::*;
+
+    use super::*;
 
     async fn read(text: &[u8]) -> (Vec<io::Result<String>>, String) {
         let words = LastWords::default();
@@ -189,5 +191,46 @@ mod tests {
         words.push(&vec![b'a'; 3 * TAIL_SIZE]);
         words.push(b"the end");
         assert!(words.get().len() == TAIL_SIZE && words.get().ends_with(b"the end"));
+    }
+
+    proptest! {
+        /// Whatever an agent writes, and in whatever pieces it comes: messages are JSON, nothing else is lost, and the
+        /// pieces do not matter.
+        #[test]
+        fn the_pieces_do_not_matter(
+            lines in prop::collection::vec(line(), 0..8), cuts in prop::collection::vec(0_usize..300, 0..8),
+        ) {
+            let bytes = lines.concat();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let read = |pipe: Box<dyn AsyncRead + Unpin + Send>| runtime.block_on(async {
+                let words = LastWords::default();
+                let lines: Vec<_> = incoming(pipe, words.clone()).map(Result::unwrap).collect().await;
+                (lines, words.get())
+            });
+            let whole = read(Box::new(std::io::Cursor::new(bytes.clone())));
+            prop_assert!(whole.0.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|at| at.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces: Box<dyn AsyncRead + Unpin + Send> = Box::new(tokio::io::empty());
+            let mut from = 0;
+            for to in cuts.into_iter().chain([bytes.len()]) {
+                pieces = Box::new(pieces.chain(std::io::Cursor::new(bytes[from..to].to_vec())));
+                from = to;
+            }
+            prop_assert_eq!(read(pieces), whole);
+        }
+    }
+
+    /// A line of an agent: a message, something like one, or anything.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let text = prop_oneof![
+            Just("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}".to_owned()),
+            Just("{\"method\":\"session/update\",\"params\":{}}".to_owned()),
+            "[{}\\[\\]\":,a-z ]{0,20}",
+            "\\{\"(method|result|error)\":(null|1|\"\\PC{0,4}\")[},]{0,2}",
+        ];
+        let bytes = prop_oneof![text.prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..20)];
+        (bytes, prop_oneof![Just("\n"), Just("\r\n"), Just("")])
+            .prop_map(|(bytes, end)| [&bytes[..], end.as_bytes()].concat())
     }
 }

@@ -1,7 +1,7 @@
 //! The proof of SPEC section 5.
 //!
 //! Every rule has a short test that reads as the rule (`slot`, `when_busy`, `pause`, `people`, `stop`, `time`,
-//! `waiting`), told to a `bench`. Random worlds (`properties`) then look for what nobody thought of: a `world`
+//! `view`, `waiting`), told to a `bench`. Random worlds (`properties`) then look for what nobody thought of: a `world`
 //! performs the actions as adapters would, a `model` says as plainly as can be what the rules allow, and a `witness`
 //! holds every action, and every omission, against it.
 
@@ -13,6 +13,7 @@ mod properties;
 mod slot;
 mod stop;
 mod time;
+mod view;
 mod waiting;
 mod when_busy;
 mod witness;

@@ -290,3 +290,32 @@ proptest! {
         prop_assert!(lost.is_none(), "{lost:?}");
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 32, ..config() })]
+
+    /// A day of a bot that is hardly ever idle.
+    #[test]
+    fn a_day_leaves_nothing_over(
+        rules in settings(),
+        tempers in vec(temper(), 12),
+        hours in vec(vec(happening(), 20..40), 24),
+    ) {
+        let mut world = World::new(rules, tempers);
+        for happenings in &hours {
+            let hour = world.now + Duration::from_hours(1);
+            for happening in happenings {
+                happen(&mut world, happening);
+            }
+            let_go(&mut world);
+            if let Some(run) = run_in_slot(&world) {
+                world.tell(Event::ClockStarted(run));
+            }
+            let rest = hour.since_start().saturating_sub(world.now.since_start());
+            world.pass(rest, true);
+        }
+        prop_assert!(world.now.since_start() >= Duration::from_hours(24));
+        let ended = world.model.items.iter().filter(|item| item.is_final()).count();
+        prop_assert!(ended + 40 > world.model.items.len(), "an hour does not catch up with the last one");
+    }
+}

@@ -297,6 +297,13 @@ impl Model {
             assert_eq!(core.occupant(now).map(|shown| shown.used), Some(item.used(now)));
         }
         if matches!(item.state, State::Waiting | State::Running) {
+            let due = item.detached_since.map(|at| at + self.rules.disconnect_grace);
+            let asks = core.next_deadline();
+            assert!(
+                due.is_none_or(|due| asks.is_some_and(|at| at <= due)),
+                "nobody will look at {}",
+                item.id
+            );
             let is_new = item.detached_since == Some(now);
             let gone = item.detached_since.is_some_and(|at| now - at >= self.rules.disconnect_grace);
             assert!(is_new || !gone, "the client of {} does not come back", item.id);
