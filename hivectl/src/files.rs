@@ -110,6 +110,8 @@ impl Files {
             response_file: None,
             response: None,
             content_truncated: false,
+            steps: Vec::new(),
+            steps_truncated: false,
         }
     }
 

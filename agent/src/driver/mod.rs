@@ -40,7 +40,7 @@ use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
 use crate::outbox::{Batch, Job, Note, Outbox};
 use crate::request::{Connection, Request};
-use crate::store::{Store, StoreError};
+use crate::store::{Item, Store, StoreError};
 use crate::turn::{Position, Turn};
 
 /// How many messages are handled in one transaction.
@@ -60,6 +60,8 @@ pub enum Message {
     Changed(RunId, Changes),
     /// A run has said something for the first time.
     Spoke(RunId),
+    /// A run has taken its first step.
+    Stepped(RunId),
     /// Somebody wants something.
     Request(Request),
     /// The outbox has done something.
@@ -124,7 +126,10 @@ struct LiveRun {
     session: String,
     turn: Arc<Turn>,
     run: Option<Watched>,
+    /// Up to where its text is kept.
     kept: Position,
+    /// Which of its steps are on the timeline.
+    steps_version: u64,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
     /// How many of its questions were not allowed at once.
@@ -264,6 +269,7 @@ impl Driver {
                 Ok(())
             }
             Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
+            Message::Stepped(run) => self.show_steps_of(run),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
             Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
@@ -376,9 +382,10 @@ impl Driver {
         match effect {
             Effect::Start { run, spec } => {
                 let Some(live) = self.runs.get_mut(&run) else { return };
-                let [mail, spoke, changed] = [(); 3].map(|()| self.mail.clone());
+                let [mail, spoke, stepped, changed] = [(); 4].map(|()| self.mail.clone());
                 // Nobody listens any more only when the driver has ended, and with it every run.
                 live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
+                live.turn.on_first_step(move || drop(stepped.send(Message::Stepped(run))));
                 let report = move |report| drop(mail.send(Message::Run(run, report)));
                 let changed = move |changes| drop(changed.send(Message::Changed(run, changes)));
                 let turn = Arc::clone(&live.turn);
@@ -395,7 +402,7 @@ impl Driver {
         }
     }
 
-    /// Keeps what running items have said so far, so that a crash does not lose it.
+    /// Keeps what running items have said and done so far, so that a crash does not lose it and followers see it.
     fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
         // What is suspended was kept when it gave way.
         if self.core.occupant(self.now()).is_none() {
@@ -407,8 +414,29 @@ impl Driver {
             return Ok(());
         }
         self.keep_at = Some(now + KEEP_EVERY);
+        let heard_at = self.runs.values().map(|live| live.turn.heard_at()).max();
+        self.last_activity = self.last_activity.max(heard_at.unwrap_or(self.last_activity));
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        runs.into_iter().try_for_each(|run| self.keep_text_of(run))
+        runs.into_iter().try_for_each(|run| {
+            self.keep_text_of(run)?;
+            self.show_steps_of(run)
+        })
+    }
+
+    /// Puts the steps of a run on the timeline, if there are others than those that it shows.
+    fn show_steps_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        let version = live.turn.steps_version();
+        if std::mem::replace(&mut live.steps_version, version) == version {
+            return Ok(());
+        }
+        let turn = Arc::clone(&live.turn);
+        let Some(item) = self.store.item(turn.id())?.filter(Item::is_under_way) else { return Ok(()) };
+        let entry = match item.source {
+            Source::Chat => self.reply_entry(&item, turn.told()),
+            Source::File | Source::Control => self.task_entry(&item, turn.told()),
+        };
+        self.store.put_entry(entry, false)
     }
 
     fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
+use crate::turn::Told;
 use crate::untrusted;
 
 /// What a time limit has to be.
@@ -218,7 +219,7 @@ impl Driver {
         if let Some(mut item) = self.store.item(id)? {
             item.priority = priority;
             self.store.put_item(&mut item)?;
-            self.store.put_entry(self.task_entry(&item, None), false)?;
+            self.store.put_entry(self.task_entry(&item, Told::default()), false)?;
         }
         Ok(Ok(()))
     }

@@ -13,6 +13,7 @@ pub mod progress;
 pub mod raw;
 pub mod said;
 pub mod screen;
+pub mod steps;
 pub mod table;
 pub mod text;
 pub mod wrap;
