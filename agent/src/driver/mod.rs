@@ -30,8 +30,8 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
-use crate::adapter::{Adapter, Control, Outcome, Report, RunSpec};
-use crate::approval::{Desk, Policy};
+use crate::adapter::{Adapter, Control, Outcome, Question, Report, RunSpec};
+use crate::approval::{Desk, Lookout, Policy};
 use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
@@ -62,6 +62,15 @@ pub enum Message {
     Spoke(RunId),
     /// A run has taken its first step.
     Stepped(RunId),
+    /// Whether what a run asks is on the list of what needs no question.
+    Looked {
+        /// The run.
+        run: RunId,
+        /// The run's own name for its question.
+        key: u64,
+        /// Whether it is; not, if it could not be told in time.
+        is_listed: bool,
+    },
     /// Somebody wants something.
     Request(Request),
     /// The outbox has done something.
@@ -94,7 +103,8 @@ pub struct Driver {
     hub: Arc<Hub>,
     outbox: Option<Outbox>,
     adapter: Adapter,
-    policy: Policy,
+    policy: Arc<Policy>,
+    lookout: Lookout,
     desk: Desk,
     tracker: Arc<Tracker>,
     runtime: tokio::runtime::Handle,
@@ -132,6 +142,8 @@ struct LiveRun {
     steps_version: u64,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
+    /// What it asks, while it is not known whether that is on the list of what needs no question.
+    undecided: VecDeque<Arc<Question>>,
     /// How many of its questions were not allowed at once.
     questions: usize,
 }
@@ -183,6 +195,11 @@ impl Driver {
         let Identity { hive, bot, workdir, .. } = &identity;
         let tracker = Tracker::new(hive, bot, workdir, settings.track_changes);
         tracker.warm_up(&runtime);
+        let policy = Arc::new(policy);
+        let lookout = {
+            let (policy, workdir) = (Arc::clone(&policy), workdir.clone());
+            Lookout::new(move |question, is_awaited| policy.is_listed(question, &workdir, is_awaited))
+        };
         let mut driver = Self {
             core: Coordinator::new(records::rules(&settings)),
             identity,
@@ -192,6 +209,7 @@ impl Driver {
             outbox: Some(outbox),
             adapter,
             policy,
+            lookout,
             desk: Desk::default(),
             tracker,
             runtime,
@@ -270,6 +288,7 @@ impl Driver {
             }
             Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
             Message::Stepped(run) => self.show_steps_of(run),
+            Message::Looked { run, key, is_listed } => self.looked(run, key, is_listed),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
             Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
@@ -280,7 +299,7 @@ impl Driver {
         match report {
             Report::Suspended => {
                 self.keep_text_of(run)?;
-                self.feed(Event::RunSuspended(run))?
+                self.feed(Event::RunSuspended(run))?;
             }
             Report::Asked(question) => self.asked(run, question)?,
             Report::Unasked(key) => self.unasked(run, key)?,
@@ -289,7 +308,6 @@ impl Driver {
                     let (source, name) = (live.source, live.session.clone());
                     self.store.put_agent_session(source, &name, Some(id))?;
                 }
-                None
             }
             Report::Ended(outcome) => {
                 self.withdraw_approvals(run, "the agent is done")?;
@@ -298,13 +316,12 @@ impl Driver {
                     Err(_) => crate::coordinator::Ended::Badly,
                 };
                 self.outcomes.insert(run, outcome);
-                let reply = self.feed(Event::RunEnded { run, how })?;
+                self.feed(Event::RunEnded { run, how })?;
                 self.runs.remove(&run);
                 self.outcomes.remove(&run);
                 self.changes.remove(&run);
-                reply
             }
-        };
+        }
         Ok(())
     }
 

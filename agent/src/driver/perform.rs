@@ -1,5 +1,6 @@
 //! From the coordinator's actions to writes and effects.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hive_shared::chat::{AcceptedState, TurnEvent, notice};
@@ -132,6 +133,7 @@ impl Driver {
             kept: Position::default(),
             steps_version: 0,
             gives_way: false,
+            undecided: VecDeque::new(),
             questions: 0,
         };
         self.runs.insert(run, live);
