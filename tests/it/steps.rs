@@ -83,8 +83,9 @@ async fn a_task_whose_tool_takes_long_shows_that_it_lives() {
     let hive = Hive::acp(&[], "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
+    let mut follow = agent.follow("after_seq=0").await;
     hive.drop_task("WORK-1.md", "work");
-    api.until_task("WORK-1", "is at work", |task| words(task) == AT_WORK).await;
+    follow.next_that(|frame| words(&frame["entry"]) == AT_WORK).await;
     let seq = api.get("timeline?limit=1").await.ok()["last_seq"].clone();
     let mut last = api.status().await["last_activity"].clone();
     for _ in 0..2 {

@@ -315,11 +315,12 @@ impl Turn {
         self.ask_to_read(&[json!({"path": here("pump.txt")})]);
     }
 
-    /// Asks to read a place that takes long to find: by way of links to a path that goes to and fro, a thousand times.
+    /// Asks to read a thousand places that take long to find: by way of links to a path that goes to and fro.
     fn ask_deep(&self, _: &Script) {
         let _ = std::fs::create_dir("deep");
         let _ = std::os::unix::fs::symlink("deep/../".repeat(500) + "deep/..", "link");
-        self.ask_to_read(&vec![json!({"path": "link/".repeat(38) + "deep"}); 1_000]);
+        let place = |n: usize| json!({"path": format!("{}deep/{n}", "link/".repeat(38))});
+        self.ask_to_read(&(0..1_000).map(place).collect::<Vec<_>>());
     }
 
     fn ask_to_read(&self, places: &[Value]) {
