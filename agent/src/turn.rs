@@ -84,6 +84,11 @@ impl Inner {
     fn text(&self) -> &str {
         &self.said[self.begin..]
     }
+
+    fn told(&self) -> Told {
+        let (content, content_truncated) = content_of(self.text());
+        Told { content, content_truncated, steps: self.steps.steps() }
+    }
 }
 
 impl fmt::Debug for Turn {
@@ -286,16 +291,16 @@ impl Turn {
         self.lock().steps.steps()
     }
 
-    /// Changes with the steps.
-    pub fn steps_version(&self) -> u64 {
-        self.lock().steps.version()
+    /// The same as [`Self::told`], if there are other steps than at `version`; moves the version on.
+    pub fn told_since(&self, version: &mut u64) -> Option<Told> {
+        let inner = self.lock();
+        let now = inner.steps.version();
+        (std::mem::replace(version, now) != now).then(|| inner.told())
     }
 
     /// As much of it so far as an entry of the timeline holds.
     pub fn told(&self) -> Told {
-        let inner = self.lock();
-        let (content, content_truncated) = content_of(inner.text());
-        Told { content, content_truncated, steps: inner.steps.steps() }
+        self.lock().told()
     }
 
     /// What was said since `position`, of the first `cap` bytes; moves the position on.
@@ -427,10 +432,12 @@ mod tests {
         let (sender, stepped) = std::sync::mpsc::channel();
         turn.on_first_step(move || sender.send(()).unwrap());
         turn.say("I look.");
-        assert!(stepped.try_recv().is_err() && turn.steps_version() == 0);
+        let mut version = 0;
+        assert!(stepped.try_recv().is_err() && turn.told_since(&mut version).is_none());
         turn.tell(TurnEvent::ToolCall { call: ToolCall::default() });
-        assert!(stepped.try_recv().is_ok() && turn.steps_version() == 1);
-        let told = turn.told();
+        assert!(stepped.try_recv().is_ok());
+        let told = turn.told_since(&mut version).unwrap();
+        assert_eq!(turn.told_since(&mut version), None);
         assert_eq!((told.content.as_str(), told.steps.list.len()), ("I look.", 1));
         turn.start_over();
         assert_eq!(turn.told(), Told::default());

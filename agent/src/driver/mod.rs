@@ -443,15 +443,11 @@ impl Driver {
     /// Puts the steps of a run on the timeline, if there are others than those that it shows.
     fn show_steps_of(&mut self, run: RunId) -> Result<(), StoreError> {
         let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
-        let version = live.turn.steps_version();
-        if std::mem::replace(&mut live.steps_version, version) == version {
-            return Ok(());
-        }
-        let turn = Arc::clone(&live.turn);
-        let Some(item) = self.store.item(turn.id())?.filter(Item::is_under_way) else { return Ok(()) };
+        let Some(told) = live.turn.told_since(&mut live.steps_version) else { return Ok(()) };
+        let Some(item) = self.store.item(live.turn.id())?.filter(Item::is_under_way) else { return Ok(()) };
         let entry = match item.source {
-            Source::Chat => self.reply_entry(&item, turn.told()),
-            Source::File | Source::Control => self.task_entry(&item, turn.told()),
+            Source::Chat => self.reply_entry(&item, told),
+            Source::File | Source::Control => self.task_entry(&item, told),
         };
         self.store.put_entry(entry, false)
     }

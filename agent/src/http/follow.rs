@@ -165,6 +165,8 @@ impl Follower {
             if shown.is_empty() {
                 return Ok(());
             }
+            // What an entry holds of a text was told before it.
+            self.tell_chunks().await?;
             for Shown { seq, frame } in shown {
                 self.peer.send(frame).await?;
                 self.at = seq;
