@@ -10,6 +10,7 @@ mod conversation;
 mod earlier;
 mod ends;
 mod files;
+mod keep;
 mod perform;
 mod records;
 mod recover;
@@ -19,7 +20,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hive_shared::api::Counts;
 use hive_shared::chat::TurnEvent;
@@ -40,13 +41,11 @@ use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
 use crate::outbox::{Batch, Job, Note, Outbox};
 use crate::request::{Connection, Request};
-use crate::store::{Item, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::turn::{Position, Turn};
 
 /// How many messages are handled in one transaction.
 const MESSAGES_A_COMMIT: usize = 128;
-/// How often what a running item has said is kept for the case that the daemon dies.
-const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// Of how many endings the health tells.
 const RECENT_ENDINGS: usize = 20;
 
@@ -417,53 +416,6 @@ impl Driver {
             Effect::Tell { turn, event } => turn.tell(event),
             Effect::Answer(answer) => answer(),
         }
-    }
-
-    /// Keeps what running items have said and done so far, so that a crash does not lose it and followers see it.
-    fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
-        // What is suspended was kept when it gave way.
-        if self.core.occupant(self.now()).is_none() {
-            self.keep_at = None;
-            return Ok(());
-        }
-        let now = Instant::now();
-        if *self.keep_at.get_or_insert(now + KEEP_EVERY) > now {
-            return Ok(());
-        }
-        self.keep_at = Some(now + KEEP_EVERY);
-        let heard_at = self.runs.values().map(|live| live.turn.heard_at()).max();
-        self.last_activity = self.last_activity.max(heard_at.unwrap_or(self.last_activity));
-        let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        runs.into_iter().try_for_each(|run| {
-            self.keep_text_of(run)?;
-            self.show_steps_of(run)
-        })
-    }
-
-    /// Puts the steps of a run on the timeline, if there are others than those that it shows.
-    fn show_steps_of(&mut self, run: RunId) -> Result<(), StoreError> {
-        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
-        let Some(told) = live.turn.told_since(&mut live.steps_version) else { return Ok(()) };
-        let Some(item) = self.store.item(live.turn.id())?.filter(Item::is_under_way) else { return Ok(()) };
-        let entry = match item.source {
-            Source::Chat => self.reply_entry(&item, told),
-            Source::File | Source::Control => self.task_entry(&item, told),
-        };
-        self.store.put_entry(entry, false)
-    }
-
-    fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {
-        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
-        // What ends at once is kept whole at its end.
-        if self.keep_at.is_none() {
-            return Ok(());
-        }
-        let Some(piece) = live.turn.read_on(&mut live.kept, usize::MAX) else { return Ok(()) };
-        let arrival = live.arrival;
-        if piece.offset == 0 {
-            self.store.forget_partial(arrival)?;
-        }
-        self.store.put_partial(arrival, piece.offset, piece.text)
     }
 
     fn now(&self) -> Moment {
