@@ -3,15 +3,23 @@
 //! Listeners hold a position and read on from it; nothing is pushed to them, so a slow one costs a position and no
 //! memory, and one that comes back misses nothing.
 
+mod frames;
+mod steps;
+
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
 use hive_shared::api::MAX_CONTENT;
 use hive_shared::chat::{Channel, ServerFrame, TurnEvent, TurnFrame, notice};
 use hive_shared::ids::ItemId;
+use hive_shared::time::Stamp;
 use tokio::sync::watch;
+
+use frames::{Frames, Held};
+use steps::Recorder;
+pub use steps::Steps;
 
 /// How far a listener has read the text of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,27 +39,56 @@ pub struct Piece {
     pub text: String,
 }
 
+/// As much of a turn as an entry of the timeline holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What was said.
+    pub content: String,
+    /// Whether that is not all.
+    pub content_truncated: bool,
+    /// What was done.
+    pub steps: Steps,
+}
+
 /// The output of one file task or chat turn while it lives.
 pub struct Turn {
     id: ItemId,
-    keeps_frames: bool,
+    /// Whether its listeners read numbered frames.
+    is_chat: bool,
     max_output: usize,
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
     /// The change of the timeline that shows its start.
     start_seq: AtomicU64,
+    /// When the agent last gave a sign of life, in microseconds since the epoch.
+    heard_at: AtomicI64,
 }
 
 #[derive(Default)]
 struct Inner {
-    text: String,
+    /// All that was said, of which the present attempt begins at `begin`: frames are parts of it.
+    said: String,
+    begin: usize,
     generation: u32,
     truncated: bool,
-    /// The number of the frame before the first one kept.
-    base: u64,
-    frames: Vec<Utf8Bytes>,
+    frames: Frames,
+    steps: Recorder,
     complete: bool,
-    on_first_output: Option<Box<dyn FnOnce() + Send>>,
+    on_first_output: Option<Hook>,
+    on_first_step: Option<Hook>,
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+impl Inner {
+    fn text(&self) -> &str {
+        &self.said[self.begin..]
+    }
+
+    fn told(&self) -> Told {
+        let (content, content_truncated) = content_of(self.text());
+        Told { content, content_truncated, steps: self.steps.steps() }
+    }
 }
 
 impl fmt::Debug for Turn {
@@ -71,22 +108,23 @@ impl Turn {
         Self::new(id, max_output, true)
     }
 
-    fn new(id: ItemId, max_output: usize, keeps_frames: bool) -> Arc<Self> {
+    fn new(id: ItemId, max_output: usize, is_chat: bool) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
         Arc::new(Self {
             id,
-            keeps_frames,
+            is_chat,
             max_output,
             inner: Mutex::default(),
             changes,
             start_seq: AtomicU64::new(u64::MAX),
+            heard_at: AtomicI64::new(0),
         })
     }
 
     /// What is left to tell of a chat turn whose frames are no longer kept, to a client that has seen frame `after`.
     pub fn replay(id: ItemId, after: u64, events: impl IntoIterator<Item = TurnEvent>) -> Arc<Self> {
         let turn = Self::new(id, usize::MAX, true);
-        turn.lock().base = after;
+        turn.lock().frames = Frames::after(after);
         for event in events {
             turn.tell(event);
         }
@@ -100,7 +138,7 @@ impl Turn {
 
     /// The entry of the timeline that its text is the content of.
     pub fn entry_id(&self) -> String {
-        if self.keeps_frames { format!("{}-reply", self.id) } else { self.id.to_string() }
+        if self.is_chat { format!("{}-reply", self.id) } else { self.id.to_string() }
     }
 
     /// Its start is change `seq` of the timeline.
@@ -118,19 +156,37 @@ impl Turn {
         self.lock().on_first_output = Some(Box::new(hook));
     }
 
+    /// Calls `hook` at the first step that follows.
+    pub fn on_first_step(&self, hook: impl FnOnce() + Send + 'static) {
+        self.lock().on_first_step = Some(Box::new(hook));
+    }
+
+    /// The agent gives a sign of life.
+    pub fn heard(&self) {
+        self.heard_at.store(Stamp::now().as_micros(), Ordering::Relaxed);
+    }
+
+    /// When the agent last gave a sign of life; long ago if it never did.
+    pub fn heard_at(&self) -> Stamp {
+        Stamp::from_micros(self.heard_at.load(Ordering::Relaxed))
+    }
+
     /// The adapter says `chunk`, as part of the response. What is beyond `max_output` bytes is dropped, and says so.
     pub fn say(&self, chunk: &str) {
         if chunk.is_empty() {
             return;
         }
+        self.heard();
         let mut inner = self.lock();
         let hook = inner.on_first_output.take();
-        let room = self.max_output.saturating_sub(inner.text.len());
+        let room = self.max_output.saturating_sub(inner.text().len());
         let kept = &chunk[..chunk.floor_char_boundary(room.min(chunk.len()))];
         if !inner.truncated && !kept.is_empty() {
-            inner.text.push_str(kept);
-            let event = TurnEvent::ResponseChunk { content: kept.to_owned(), channel: Channel::Text };
-            self.push(&mut inner, event);
+            inner.said.push_str(kept);
+            inner.steps.spoke();
+            if self.is_chat {
+                inner.frames.text(kept.len());
+            }
         }
         if kept.len() < chunk.len() && !inner.truncated {
             inner.truncated = true;
@@ -144,28 +200,47 @@ impl Turn {
         }
     }
 
-    /// Something else happens in the turn; listeners of a chat see it as a frame.
+    /// Something happens in the turn; listeners of a chat see it as a frame.
     pub fn tell(&self, event: TurnEvent) {
-        // Who thinks aloud or takes a tool up is not slow.
-        let is_output = matches!(
-            event,
-            TurnEvent::ResponseChunk { .. } | TurnEvent::ToolCall { .. } | TurnEvent::Plan { .. }
-        );
+        if let TurnEvent::ResponseChunk { content, channel: Channel::Text } = &event {
+            return self.say(content);
+        }
         let mut inner = self.lock();
-        let hook = if is_output { inner.on_first_output.take() } else { None };
         inner.complete |= matches!(event, TurnEvent::ResponseComplete { .. });
+        let before = inner.steps.version();
+        match &event {
+            TurnEvent::ResponseChunk { content, .. } => inner.steps.thought(content),
+            TurnEvent::ToolCall { call } => inner.steps.tool_call(call),
+            TurnEvent::Plan { entries } => inner.steps.plan(entries),
+            TurnEvent::Accepted { .. }
+            | TurnEvent::ResponseStart
+            | TurnEvent::ApprovalRequest { .. }
+            | TurnEvent::Notice { .. }
+            | TurnEvent::ResponseComplete { .. } => {}
+        }
+        // Who thinks aloud or takes a tool up is not slow.
+        let hooks = if inner.steps.version() == before {
+            [None, None]
+        } else {
+            self.heard();
+            [inner.on_first_output.take(), inner.on_first_step.take()]
+        };
         self.push(&mut inner, event);
         drop(inner);
         self.wake();
-        if let Some(hook) = hook {
-            hook();
-        }
+        hooks.into_iter().flatten().for_each(|hook| hook());
     }
 
-    /// The work starts over: what was said so far is no part of the response any more.
+    /// The work starts over: what was said and done so far is no part of the response any more.
     pub fn start_over(&self) {
         let mut inner = self.lock();
-        inner.text.clear();
+        if self.is_chat {
+            // Its frames show it still.
+            inner.begin = inner.said.len();
+        } else {
+            inner.said.clear();
+        }
+        inner.steps.clear();
         inner.generation += 1;
         inner.truncated = false;
         drop(inner);
@@ -186,60 +261,76 @@ impl Turn {
     /// The bytes that it takes, about.
     pub fn size(&self) -> usize {
         let inner = self.lock();
-        inner.text.len()
-            + inner.frames.iter().map(|frame| frame.len() + size_of::<Utf8Bytes>()).sum::<usize>()
+        inner.said.len() + inner.frames.size() + inner.steps.size()
     }
 
     /// The number of its last frame.
     pub fn last_frame(&self) -> u64 {
-        let inner = self.lock();
-        inner.base + inner.frames.len() as u64
+        self.lock().frames.last_number()
     }
 
-    /// Lets its frames count on from `after`, which a client has seen in an earlier life of the bot.
-    pub fn count_on_from(&self, after: u64) {
-        let mut inner = self.lock();
-        let kept = inner.frames.len() as u64;
-        inner.base = inner.base.max(after.saturating_sub(kept));
+    /// A client has seen its frames up to `number`, be it in an earlier life of the bot: they count on from there.
+    pub fn is_seen_to(&self, number: u64) {
+        self.lock().frames.are_seen_to(number);
     }
 
     /// Whether the item is over and a listener that has had frame `after` has had all.
     pub fn is_told(&self, after: u64) -> bool {
         let inner = self.lock();
-        inner.complete && after >= inner.base + inner.frames.len() as u64
+        inner.complete && after >= inner.frames.last_number()
     }
 
     /// The text so far, and whether it was cut.
     pub fn text(&self) -> (String, bool) {
         let inner = self.lock();
-        (inner.text.clone(), inner.truncated)
+        (inner.text().to_owned(), inner.truncated)
     }
 
-    /// As much of the text so far as an entry of the timeline holds, and whether that is not all.
-    pub fn content(&self) -> (String, bool) {
-        content_of(&self.lock().text)
+    /// What was done so far.
+    pub fn steps(&self) -> Steps {
+        self.lock().steps.steps()
+    }
+
+    /// The same as [`Self::told`], if there are other steps than at `version`; moves the version on.
+    pub fn told_since(&self, version: &mut u64) -> Option<Told> {
+        let inner = self.lock();
+        let now = inner.steps.version();
+        (std::mem::replace(version, now) != now).then(|| inner.told())
+    }
+
+    /// As much of it so far as an entry of the timeline holds.
+    pub fn told(&self) -> Told {
+        self.lock().told()
     }
 
     /// What was said since `position`, of the first `cap` bytes; moves the position on.
     pub fn read_on(&self, position: &mut Position, cap: usize) -> Option<Piece> {
         let inner = self.lock();
+        let text = inner.text();
         let mut offset = if position.generation == inner.generation { position.offset } else { 0 };
-        let end = inner.text.floor_char_boundary(inner.text.len().min(cap));
+        let end = text.floor_char_boundary(text.len().min(cap));
         let started_over = position.generation != inner.generation;
         if offset >= end && !(started_over && position.offset > 0) {
             return None;
         }
         offset = offset.min(end);
         *position = Position { generation: inner.generation, offset: end };
-        Some(Piece { offset, text: inner.text[offset..end].to_owned() })
+        Some(Piece { offset, text: text[offset..end].to_owned() })
     }
 
-    /// Up to `limit` frames after frame number `after`.
+    /// Up to `limit` frames after frame number `after`: none if there are no more, and fewer if they are long. What is
+    /// given does not change any more.
     pub fn frames_after(&self, after: u64, limit: usize) -> Vec<Utf8Bytes> {
-        let inner = self.lock();
-        let skip = after.saturating_sub(inner.base);
-        let from = usize::try_from(skip).unwrap_or(usize::MAX).min(inner.frames.len());
-        inner.frames[from..].iter().take(limit).cloned().collect()
+        let taken = {
+            let mut inner = self.lock();
+            let Inner { frames, said, .. } = &mut *inner;
+            frames.take(after, limit, said)
+        };
+        let frames = taken.into_iter().map(|(n, held)| match held {
+            Held::Chunk(channel, content) => self.render(n, TurnEvent::ResponseChunk { content, channel }),
+            Held::Event(frame) => frame,
+        });
+        frames.collect()
     }
 
     /// Changes whenever there is more to read.
@@ -248,13 +339,26 @@ impl Turn {
     }
 
     fn push(&self, inner: &mut Inner, event: TurnEvent) {
-        if !self.keeps_frames {
+        if !self.is_chat {
             return;
         }
-        let n = inner.base + inner.frames.len() as u64 + 1;
+        match event {
+            TurnEvent::ResponseChunk { content, .. } => inner.frames.thought(&content),
+            // An agent tells as much as it likes of these.
+            event @ (TurnEvent::ToolCall { .. } | TurnEvent::Plan { .. }) => {
+                inner.frames.event(false, |n| self.render(n, event));
+            }
+            event @ (TurnEvent::Accepted { .. }
+            | TurnEvent::ResponseStart
+            | TurnEvent::ApprovalRequest { .. }
+            | TurnEvent::Notice { .. }
+            | TurnEvent::ResponseComplete { .. }) => inner.frames.event(true, |n| self.render(n, event)),
+        }
+    }
+
+    fn render(&self, n: u64, event: TurnEvent) -> Utf8Bytes {
         let frame = ServerFrame::Turn(TurnFrame { id: self.id.clone(), n, event });
-        let json = serde_json::to_string(&frame).expect("a frame has string keys only");
-        inner.frames.push(json.into());
+        serde_json::to_string(&frame).expect("a frame has string keys only").into()
     }
 
     fn wake(&self) {
@@ -274,6 +378,8 @@ pub fn content_of(text: &str) -> (String, bool) {
 
 #[cfg(test)]
 mod tests {
+    use hive_shared::step::ToolCall;
+
     use super::*;
 
     fn chat(max_output: usize) -> Arc<Turn> {
@@ -286,10 +392,14 @@ mod tests {
         turn.tell(TurnEvent::ResponseStart);
         turn.say("a");
         turn.say("");
+        assert_eq!(turn.frames_after(1, 10).len(), 1);
         turn.say("b");
         let frames = turn.frames_after(1, 10);
         assert_eq!(frames.len(), 2);
-        assert!(frames[1].contains(r#""n":3"#) && frames[1].contains(r#""content":"b""#));
+        assert_eq!(
+            frames[1].as_str(),
+            r#"{"id":"CHAT-1","n":3,"type":"response_chunk","content":"b","channel":"text"}"#
+        );
         assert!(turn.frames_after(3, 10).is_empty());
         assert!(turn.frames_after(u64::MAX, 10).is_empty());
     }
@@ -314,6 +424,34 @@ mod tests {
         assert!(spoke.try_recv().is_err());
         turn.tell(TurnEvent::ResponseChunk { content: "hm".into(), channel: Channel::Thought });
         assert!(spoke.try_recv().is_ok());
+    }
+
+    #[test]
+    fn the_first_step_is_told_at_once_whatever_was_said_before() {
+        let turn = Turn::of_task(ItemId::parse("TASK-1").unwrap(), 100);
+        let (sender, stepped) = std::sync::mpsc::channel();
+        turn.on_first_step(move || sender.send(()).unwrap());
+        turn.say("I look.");
+        let mut version = 0;
+        assert!(stepped.try_recv().is_err() && turn.told_since(&mut version).is_none());
+        turn.tell(TurnEvent::ToolCall { call: ToolCall::default() });
+        assert!(stepped.try_recv().is_ok());
+        let told = turn.told_since(&mut version).unwrap();
+        assert_eq!(turn.told_since(&mut version), None);
+        assert_eq!((told.content.as_str(), told.steps.list.len()), ("I look.", 1));
+        turn.start_over();
+        assert_eq!(turn.told(), Told::default());
+    }
+
+    #[test]
+    fn frames_show_what_was_said_before_the_work_started_over() {
+        let turn = chat(100);
+        turn.say("first");
+        turn.start_over();
+        turn.say("second");
+        let frames = turn.frames_after(0, 10);
+        assert!(frames.len() == 1 && frames[0].contains("firstsecond"), "{frames:?}");
+        assert_eq!(turn.text().0, "second");
     }
 
     #[test]

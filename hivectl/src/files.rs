@@ -112,6 +112,8 @@ impl Files {
             response_file: None,
             response: None,
             content_truncated: false,
+            steps: Vec::new(),
+            steps_truncated: false,
         }
     }
 

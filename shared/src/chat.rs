@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::PROTOCOL;
 use crate::ids::{BotId, ItemId};
+use crate::step::{PlanEntry, ToolCall};
 use crate::work::{Mode, Status, WhenBusy};
 
 /// The most bytes of one frame from a client.
@@ -198,15 +199,15 @@ pub enum TurnEvent {
         /// What it is part of.
         channel: Channel,
     },
-    /// The agent uses a tool, as the adapter tells.
+    /// The agent uses a tool, or a call of it goes on.
     ToolCall {
-        /// The call.
-        call: serde_json::Value,
+        /// The call as it stands.
+        call: ToolCall,
     },
-    /// The agent's plan, as the adapter tells.
+    /// The agent's plan, in place of the one before.
     Plan {
         /// Its entries.
-        entries: serde_json::Value,
+        entries: Vec<PlanEntry>,
     },
     /// The agent asks for permission.
     ApprovalRequest {

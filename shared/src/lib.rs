@@ -13,6 +13,7 @@ pub mod nearest;
 pub mod paths;
 pub mod response;
 pub mod settings;
+pub mod step;
 pub mod task;
 pub mod time;
 pub mod trust;

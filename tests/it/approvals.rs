@@ -211,3 +211,28 @@ async fn a_chat_is_told_what_the_policy_denies() {
     );
     assert_eq!(chat.turn("CHAT-1").await.text(), "no\n");
 }
+
+#[tokio::test]
+async fn what_is_listed_needs_no_question() {
+    let hive = Hive::acp(&[], "approval_allow = [\"read\"]");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-read");
+    assert_eq!(hive.answer("TASK-1").await.text, "yes\n");
+    assert_eq!(agent.api().control("approval").await, None);
+}
+
+#[tokio::test]
+async fn a_request_whose_places_take_long_to_find_holds_nobody_and_is_not_allowed_unasked() {
+    let hive = Hive::acp(&[], "approval_allow = [\"read\"]");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-deep");
+    until_logged(&hive, "session/prompt").await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "hello").await;
+    assert_eq!(chat.turn("CHAT-1").await.text(), "you said: hello");
+    let [approval] = &waiting(&agent, 1).await[..] else { panic!("one waits") };
+    assert_eq!((&approval["kind"], &approval["id"]), (&json!("read"), &json!("TASK-1")));
+    let id = approval["approval_id"].as_str().expect("an id");
+    agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
+    assert!(hive.answer("TASK-1").await.text.ends_with("yes\n"));
+}

@@ -30,6 +30,7 @@ mod responses;
 mod running;
 mod scripts;
 mod slot;
+mod steps;
 mod stop;
 mod submit;
 mod terminal;

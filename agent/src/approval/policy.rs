@@ -66,28 +66,46 @@ impl Policy {
 
     /// How a request in work from `source` is answered. What is on the list needs no question, whatever the answer to
     /// a question would be.
-    pub fn decide(&self, source: Source, question: &Question, workdir: &Path) -> Verdict {
-        if self.is_listed(question, workdir) {
+    pub fn decide(&self, source: Source, is_listed: bool) -> Verdict {
+        if is_listed {
             return Verdict::Allow;
         }
-        let answer = match source {
-            Source::File => self.file,
-            Source::Chat | Source::Control => self.chat,
-        };
-        match answer {
+        match self.answer(source) {
             Approval::Allow => Verdict::Allow,
             Approval::Deny => Verdict::Deny,
             Approval::Ask => Verdict::Ask,
         }
     }
 
-    /// The kind is the agent's claim, so every location must really be in the working directory; and where there is
-    /// none, there is nothing to go by.
-    fn is_listed(&self, question: &Question, workdir: &Path) -> bool {
-        let Some(kind) = question.kind.as_deref().filter(|kind| *kind != EXECUTE) else { return false };
-        let may_be = self.rules.iter().any(|rule| rule.kind == kind);
+    /// Whether it takes a look at paths to know if a request is on the list, and that matters. This takes none itself.
+    pub fn needs_a_look(&self, source: Source, question: &Question) -> bool {
+        let matters = match self.answer(source) {
+            Approval::Allow => false,
+            Approval::Deny | Approval::Ask => true,
+        };
+        matters && self.kind_that_may_be_listed(question).is_some()
+    }
+
+    /// Whether a request is on the list. The kind is the agent's claim, so every location must really be in the working
+    /// directory. That takes a look at each, for as long as `is_awaited` says that somebody wants to know.
+    pub fn is_listed(&self, question: &Question, workdir: &Path, is_awaited: &dyn Fn() -> bool) -> bool {
+        self.kind_that_may_be_listed(question).is_some_and(|kind| {
+            question.locations.iter().all(|place| is_awaited() && self.covers(kind, workdir, place))
+        })
+    }
+
+    /// Where there is no location, there is nothing to go by.
+    fn kind_that_may_be_listed<'q>(&self, question: &'q Question) -> Option<&'q str> {
+        let kind = question.kind.as_deref().filter(|kind| *kind != EXECUTE)?;
         let are_all_known = question.more_locations == 0 && !question.locations.is_empty();
-        may_be && are_all_known && question.locations.iter().all(|place| self.covers(kind, workdir, place))
+        (are_all_known && self.rules.iter().any(|rule| rule.kind == kind)).then_some(kind)
+    }
+
+    fn answer(&self, source: Source) -> Approval {
+        match source {
+            Source::File => self.file,
+            Source::Chat | Source::Control => self.chat,
+        }
     }
 
     fn covers(&self, kind: &str, workdir: &Path, place: &str) -> bool {
@@ -174,11 +192,26 @@ mod tests {
             ..BotSettings::default()
         };
         let policy = Policy::new(&settings).unwrap();
-        let asked = question("edit", &["a"]);
-        assert_eq!(policy.decide(Source::File, &asked, Path::new("/")), Verdict::Deny);
-        assert_eq!(policy.decide(Source::Chat, &asked, Path::new("/")), Verdict::Allow);
+        assert_eq!(policy.decide(Source::File, false), Verdict::Deny);
+        assert_eq!(policy.decide(Source::Chat, false), Verdict::Allow);
+        assert_eq!(policy.decide(Source::File, true), Verdict::Allow);
         let usual = Policy::new(&BotSettings::default()).unwrap();
-        assert_eq!(usual.decide(Source::File, &asked, Path::new("/")), Verdict::Ask);
+        assert_eq!(usual.decide(Source::File, false), Verdict::Ask);
+    }
+
+    #[test]
+    fn paths_are_looked_at_only_where_it_matters() {
+        let policy = policy(Approval::Ask, &["read"]);
+        assert!(policy.needs_a_look(Source::File, &question("read", &["a"])));
+        for (kind, locations) in [("edit", &["a"][..]), ("read", &[]), ("execute", &["a"]), ("", &["a"])] {
+            assert!(!policy.needs_a_look(Source::File, &question(kind, locations)), "{kind} {locations:?}");
+        }
+        let lenient = Policy { chat: Approval::Allow, ..policy };
+        assert!(!lenient.needs_a_look(Source::Chat, &question("read", &["a"])));
+        assert!(lenient.needs_a_look(Source::File, &question("read", &["a"])));
+        let place = question("read", &["a"]);
+        assert!(lenient.is_listed(&place, Path::new("/"), &|| true));
+        assert!(!lenient.is_listed(&place, Path::new("/"), &|| false), "nobody wants to know");
     }
 
     #[test]
@@ -192,8 +225,8 @@ mod tests {
         std::os::unix::fs::symlink(outside.join("not-yet"), work.join("src/dangling")).unwrap();
         std::os::unix::fs::symlink(work.join("docs"), work.join("src/to-docs")).unwrap();
         let policy = policy(Approval::Deny, &["read", "edit:src/**", "delete:*.tmp"]);
-        let verdict =
-            |kind: &str, locations: &[&str]| policy.decide(Source::File, &question(kind, locations), &work);
+        let is_listed =
+            |kind: &str, locations: &[&str]| policy.is_listed(&question(kind, locations), &work, &|| true);
         let absolute = work.join("src/new/file.rs");
         for (kind, locations) in [
             ("read", &["docs/any.md"][..]),
@@ -202,7 +235,7 @@ mod tests {
             ("edit", &[absolute.to_str().unwrap()]),
             ("delete", &["x.tmp"]),
         ] {
-            assert_eq!(verdict(kind, locations), Verdict::Allow, "{kind} {locations:?}");
+            assert!(is_listed(kind, locations), "{kind} {locations:?}");
         }
         for (kind, locations) in [
             ("read", &[][..]),
@@ -227,14 +260,11 @@ mod tests {
             ("read", &["src/../.git/hooks/pre-commit"]),
             ("read", &["docs/../.deia/hive.toml"]),
         ] {
-            assert_eq!(verdict(kind, locations), Verdict::Deny, "{kind} {locations:?}");
+            assert!(!is_listed(kind, locations), "{kind} {locations:?}");
         }
         let more = Question { more_locations: 1, ..question("read", &["docs/any.md"]) };
-        assert_eq!(policy.decide(Source::File, &more, &work), Verdict::Deny);
-        assert_eq!(
-            policy.decide(Source::File, &question("read", &["x"]), &dir.path().join("none")),
-            Verdict::Deny
-        );
+        assert!(!policy.is_listed(&more, &work, &|| true));
+        assert!(!policy.is_listed(&question("read", &["x"]), &dir.path().join("none"), &|| true));
     }
 
     #[test]

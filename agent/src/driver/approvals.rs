@@ -1,5 +1,6 @@
 //! What agents ask permission for (SPEC 7): the policy answers, or the request waits at the desk for a person.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hive_shared::api::{Approval, Entry, code};
@@ -8,17 +9,21 @@ use hive_shared::ids::ItemId;
 use hive_shared::time::{Stamp, show_duration};
 use hive_shared::work::{Kind, Source, Status};
 
-use super::{Driver, Effect};
+use super::{Driver, Effect, Message};
 use crate::adapter::{Answer, Control, Question};
 use crate::approval::{Closed, Open, Refused, Verdict, choose, shown};
-use crate::coordinator::{Event, Reply, RunId};
+use crate::coordinator::{Event, RunId};
 use crate::request::Denied;
 use crate::store::StoreError;
+use crate::untrusted::cut;
 
 /// The most requests of one run that wait at a time: nobody reads more.
 const MAX_OPEN: usize = 100;
 /// The most requests of one run that are put before people or on the timeline.
 const MAX_RECORDED: usize = 2_000;
+
+/// How much of a title is logged of one that nobody reads, in bytes.
+const MAX_TITLE: usize = 200;
 
 /// How a request was settled.
 enum Settled<'a> {
@@ -31,26 +36,65 @@ enum Settled<'a> {
 }
 
 impl Driver {
-    /// An agent asks.
-    pub(super) fn asked(&mut self, run: RunId, question: Question) -> Result<Option<Reply>, StoreError> {
+    /// An agent asks. Its requests are decided in their order, whichever of them takes a look at paths.
+    pub(super) fn asked(&mut self, run: RunId, question: Question) -> Result<(), StoreError> {
         // What gives way asks anew when it goes on.
-        let Some(live) = self.runs.get_mut(&run).filter(|live| !live.gives_way) else { return Ok(None) };
-        let verdict = self.policy.decide(live.source, &question, &self.identity.workdir);
-        let question = shown(question);
+        let Some(live) = self.runs.get_mut(&run).filter(|live| !live.gives_way) else { return Ok(()) };
+        if live.undecided.len() >= MAX_OPEN {
+            self.deny_unheard(run, &question);
+            return Ok(());
+        }
+        live.undecided.push_back(Arc::new(question));
+        // What is ahead of it is being looked at.
+        if live.undecided.len() > 1 { Ok(()) } else { self.decide_next(run) }
+    }
+
+    /// It is known whether the request that was looked at is on the list of what needs no question.
+    pub(super) fn looked(&mut self, run: RunId, key: u64, is_listed: bool) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        // It may have been withdrawn meanwhile.
+        if live.undecided.front().is_none_or(|question| question.key != key) {
+            return Ok(());
+        }
+        if let Some(question) = live.undecided.pop_front() {
+            self.decide(run, question, is_listed)?;
+        }
+        self.decide_next(run)
+    }
+
+    /// Decides on the requests of a run up to one that takes a look at paths.
+    fn decide_next(&mut self, run: RunId) -> Result<(), StoreError> {
+        loop {
+            let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+            let Some(question) = live.undecided.front().cloned() else { return Ok(()) };
+            if self.policy.needs_a_look(live.source, &question) {
+                let (mail, key) = (self.mail.clone(), question.key);
+                // Nobody listens any more only when the driver has ended.
+                let then = move |is_listed| drop(mail.send(Message::Looked { run, key, is_listed }));
+                self.lookout.look(&self.runtime, question, then);
+                return Ok(());
+            }
+            live.undecided.pop_front();
+            self.decide(run, question, false)?;
+        }
+    }
+
+    fn decide(&mut self, run: RunId, question: Arc<Question>, is_listed: bool) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        let verdict = self.policy.decide(live.source, is_listed);
+        let question = shown(Arc::unwrap_or_clone(question));
         if verdict == Verdict::Allow
             && let Some(option) = choose(&question.options, true)
         {
             tracing::info!(title = question.title, kind = question.kind, "allowed by the policy");
             let answer = Answer { key: question.key, option: Some(option.id.clone()) };
             self.control(run, Control::Answer(answer));
-            return Ok(None);
+            return Ok(());
         }
         live.questions += 1;
         if live.questions > MAX_RECORDED || self.desk.count(run) >= MAX_OPEN {
-            tracing::warn!(item = %live.turn.id(), title = question.title, "denied: the agent asks too much");
-            let option = choose(&question.options, false).map(|option| option.id.clone());
-            self.control(run, Control::Answer(Answer { key: question.key, option }));
-            return Ok(None);
+            self.deny_unheard(run, &question);
+            return Ok(());
         }
         match verdict {
             Verdict::Deny => self.deny(run, &question, "denied by the policy")?,
@@ -58,9 +102,18 @@ impl Driver {
                 self.deny(run, &question, "denied: the agent offers nothing to choose")?;
             }
             // Of what may only be allowed for good, a person decides.
-            Verdict::Ask | Verdict::Allow => return self.ask_people(run, question),
+            Verdict::Ask | Verdict::Allow => self.ask_people(run, question)?,
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Denies what is too much to be read by anybody.
+    fn deny_unheard(&mut self, run: RunId, question: &Question) {
+        let title = cut(&question.title, MAX_TITLE);
+        let item = self.runs.get(&run).map(|live| live.turn.id().as_str());
+        tracing::warn!(item, title, "denied: the agent asks too much");
+        let option = choose(&question.options, false).map(|option| option.id.clone());
+        self.control(run, Control::Answer(Answer { key: question.key, option }));
     }
 
     /// Denies a request that no person is asked about.
@@ -79,16 +132,16 @@ impl Driver {
         if let Some(live) = self.runs.get(&run) {
             let message = format!("{title}: {message}");
             let event = TurnEvent::Notice { code: notice::APPROVAL.to_owned(), message };
-            self.effects.push(Effect::Tell { turn: std::sync::Arc::clone(&live.turn), event });
+            self.effects.push(Effect::Tell { turn: Arc::clone(&live.turn), event });
         }
     }
 
-    fn ask_people(&mut self, run: RunId, question: Question) -> Result<Option<Reply>, StoreError> {
-        let Some(live) = self.runs.get(&run) else { return Ok(None) };
-        let (id, source, turn) = (live.turn.id().clone(), live.source, std::sync::Arc::clone(&live.turn));
+    fn ask_people(&mut self, run: RunId, question: Question) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get(&run) else { return Ok(()) };
+        let (id, source, turn) = (live.turn.id().clone(), live.source, Arc::clone(&live.turn));
         let entry = self.approval_entry(run, &question);
         let entry_id = entry.entry_id.clone();
-        let Ok(approval_id) = ItemId::parse(&entry_id) else { return Ok(None) };
+        let Ok(approval_id) = ItemId::parse(&entry_id) else { return Ok(()) };
         let timeout = self.settings.approval_timeout;
         let requested_at = Stamp::now();
         let micros = i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
@@ -119,15 +172,21 @@ impl Driver {
         let is_first = self.desk.take(Open { approval, run, key: question.key, deadline, entry_id });
         // Whoever asks has said something.
         self.feed(Event::RunSpoke(run))?;
-        if is_first { self.feed(Event::ClockStopped(run)) } else { Ok(None) }
+        if is_first {
+            self.feed(Event::ClockStopped(run))?;
+        }
+        Ok(())
     }
 
     /// An agent does not want to know any more.
-    pub(super) fn unasked(&mut self, run: RunId, key: u64) -> Result<Option<Reply>, StoreError> {
-        match self.desk.withdraw(run, key) {
-            Some(closed) => self.settle_approval(&closed, &Settled::Withdrawn("the agent took it back")),
-            None => Ok(None),
+    pub(super) fn unasked(&mut self, run: RunId, key: u64) -> Result<(), StoreError> {
+        if let Some(closed) = self.desk.withdraw(run, key) {
+            return self.settle_approval(&closed, &Settled::Withdrawn("the agent took it back"));
         }
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        let was_looked_at = live.undecided.front().is_some_and(|question| question.key == key);
+        live.undecided.retain(|question| question.key != key);
+        if was_looked_at { self.decide_next(run) } else { Ok(()) }
     }
 
     /// A run is asked to yield or to end: what it asked is void, and what it asks on its way is not heard.
@@ -140,6 +199,9 @@ impl Driver {
 
     /// Nobody waits for the answers to a run's questions any more.
     pub(super) fn withdraw_approvals(&mut self, run: RunId, why: &'static str) -> Result<(), StoreError> {
+        if let Some(live) = self.runs.get_mut(&run) {
+            live.undecided.clear();
+        }
         for closed in self.desk.withdraw_all(run) {
             // Its clock is of no more use; a run that resumes has a new one.
             let closed = Closed { run_goes_on: false, ..closed };
@@ -186,11 +248,7 @@ impl Driver {
         })
     }
 
-    fn settle_approval(
-        &mut self,
-        closed: &Closed,
-        settled: &Settled<'_>,
-    ) -> Result<Option<Reply>, StoreError> {
+    fn settle_approval(&mut self, closed: &Closed, settled: &Settled<'_>) -> Result<(), StoreError> {
         let Open { approval, run, entry_id, .. } = &closed.open;
         let (run, title) = (*run, approval.title.clone());
         let entry = self.store.entry(entry_id)?;
@@ -229,7 +287,10 @@ impl Driver {
         if let Some(answer) = answer {
             self.control(run, Control::Answer(answer));
         }
-        if closed.run_goes_on { self.feed(Event::ClockStarted(run)) } else { Ok(None) }
+        if closed.run_goes_on {
+            self.feed(Event::ClockStarted(run))?;
+        }
+        Ok(())
     }
 
     fn put_settled(&mut self, entry: Option<Entry>) -> Result<(), StoreError> {

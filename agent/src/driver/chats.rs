@@ -121,9 +121,7 @@ impl Driver {
             self.attached.entry(item.id.clone()).or_default().insert(connection);
             self.feed(Event::ChatAttached(item.id.clone()))?;
             let turn = self.chat_turn(&item.id);
-            if after > turn.last_frame() {
-                turn.count_on_from(after);
-            }
+            turn.is_seen_to(after);
             return Ok(Ok(turn));
         }
         if let Some(turn) = self.hub.turn(&item.id).filter(|turn| after <= turn.last_frame()) {

@@ -13,6 +13,7 @@ use super::{Driver, FirstScan};
 use crate::inbox::documents::TaskHead;
 use crate::outbox;
 use crate::store::StoreError;
+use crate::turn::Told;
 use crate::untrusted;
 
 /// What an earlier hive's response says of how its task ended.
@@ -75,7 +76,7 @@ impl Driver {
         tracing::warn!(task = %id, how, "answered before: archived, not run");
         self.store.put_item(&mut item)?;
         self.store.tally(item.source, item.status)?;
-        self.store.put_entry(self.task_entry(&item, None), true)
+        self.store.put_entry(self.task_entry(&item, Told::default()), true)
     }
 
     /// Whether there is a response to an item that is this bot's.

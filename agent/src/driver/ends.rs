@@ -16,7 +16,7 @@ use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
 use crate::failpoint;
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
-use crate::turn::content_of;
+use crate::turn::{Steps, Told, content_of};
 
 /// How an item ended.
 pub(super) struct Ending {
@@ -25,6 +25,8 @@ pub(super) struct Ending {
     pub(super) error_code: Option<String>,
     /// What was said.
     pub(super) text: String,
+    /// What was done on the way.
+    pub(super) steps: Steps,
 }
 
 impl Driver {
@@ -63,7 +65,7 @@ impl Driver {
             self.note_changes(&mut item, run, outcome);
         }
         let live = run.and_then(|run| self.runs.get(&run));
-        let text = match (live, source) {
+        let (text, steps) = match (live, source) {
             (Some(live), _) => {
                 let (mut text, is_cut) = live.turn.text();
                 if is_cut {
@@ -72,13 +74,22 @@ impl Driver {
                     text.extend(["\n\n[", &warning, "]\n"]);
                     item.detail.warnings.push(warning);
                 }
-                text
+                (text, live.turn.steps())
             }
-            (None, Source::Chat) => String::new(),
+            (None, Source::Chat) => (String::new(), Steps::default()),
             // It ran in an earlier life.
-            (None, Source::File | Source::Control) => self.store.partial(item.arrival)?,
+            (None, Source::File | Source::Control) => {
+                (self.store.partial(item.arrival)?, self.steps_of(item.id.as_str())?)
+            }
         };
-        self.end(item, Ending { status, error, error_code: error_code.map(str::to_owned), text })
+        self.end(item, Ending { status, error, error_code: error_code.map(str::to_owned), text, steps })
+    }
+
+    /// The steps that the timeline has of an entry.
+    pub(super) fn steps_of(&self, entry_id: &str) -> Result<Steps, StoreError> {
+        let entry = self.store.entry(entry_id)?;
+        let steps = entry.map(|entry| Steps { list: entry.steps, truncated: entry.steps_truncated });
+        Ok(steps.unwrap_or_default())
     }
 
     /// What a run did, as its agent and git tell it.
@@ -157,15 +168,16 @@ impl Driver {
         if item.source == Source::File {
             self.store.put_agent_session(Source::File, item.id.as_str(), None)?;
         }
-        let content = content_of(&ending.text);
+        let (content, content_truncated) = content_of(&ending.text);
+        let told = Told { content, content_truncated, steps: ending.steps };
         match item.source {
             Source::File | Source::Control => {
-                self.store.put_entry(self.task_entry(&item, Some(content)), true)?;
+                self.store.put_entry(self.task_entry(&item, told), true)?;
             }
             Source::Chat => {
                 self.store.put_entry(self.prompt_entry(&item, prompt.as_deref().unwrap_or("")), false)?;
                 if item.attempts > 0 {
-                    self.store.put_entry(self.reply_entry(&item, Some(content)), true)?;
+                    self.store.put_entry(self.reply_entry(&item, told), true)?;
                 }
             }
         }

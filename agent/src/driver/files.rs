@@ -17,6 +17,7 @@ use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
 use crate::outbox;
 use crate::store::{Detail, Item, StoreError};
+use crate::turn::Told;
 
 /// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
 /// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
@@ -232,7 +233,7 @@ impl Driver {
         }
         item.fingerprint = Some(fingerprint.to_string());
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, None), true)?;
+        self.store.put_entry(self.task_entry(&item, Told::default()), true)?;
         failpoint::pass("seen");
         self.files.insert(name, fingerprint, id.clone());
         tracing::info!(task = %id, file = name, priority = %item.priority, "queued");
@@ -347,7 +348,7 @@ impl Driver {
                 edited.preemptions = item.preemptions;
                 edited.fingerprint = item.fingerprint;
                 self.store.put_item(&mut edited)?;
-                self.store.put_entry(self.task_entry(&edited, None), true)?;
+                self.store.put_entry(self.task_entry(&edited, Told::default()), true)?;
                 tracing::info!(task = %edited.id, "its file was edited and read again");
                 let spec = self.spec_of(&edited)?;
                 self.feed(Event::TaskEdited(spec)).map(|_| ())
@@ -414,7 +415,7 @@ impl Driver {
             item.detail.warnings.push(warning.to_owned());
         }
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, None), false)
+        self.store.put_entry(self.task_entry(&item, Told::default()), false)
     }
 
     fn reject(&mut self, name: &str, reason: &NotATask) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ mod conversation;
 mod earlier;
 mod ends;
 mod files;
+mod keep;
 mod perform;
 mod records;
 mod recover;
@@ -19,7 +20,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hive_shared::api::Counts;
 use hive_shared::chat::TurnEvent;
@@ -30,8 +31,8 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
-use crate::adapter::{Adapter, Control, Outcome, Report, RunSpec};
-use crate::approval::{Desk, Policy};
+use crate::adapter::{Adapter, Control, Outcome, Question, Report, RunSpec};
+use crate::approval::{Desk, Lookout, Policy};
 use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
@@ -46,8 +47,6 @@ use crate::turn::{Position, Turn};
 
 /// How many messages are handled in one transaction.
 const MESSAGES_A_COMMIT: usize = 128;
-/// How often what a running item has said is kept for the case that the daemon dies.
-const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// Of how many endings the health tells.
 const RECENT_ENDINGS: usize = 20;
 
@@ -61,6 +60,17 @@ pub enum Message {
     Changed(RunId, Changes),
     /// A run has said something for the first time.
     Spoke(RunId),
+    /// A run has taken its first step.
+    Stepped(RunId),
+    /// Whether what a run asks is on the list of what needs no question.
+    Looked {
+        /// The run.
+        run: RunId,
+        /// The run's own name for its question.
+        key: u64,
+        /// Whether it is; not, if it could not be told in time.
+        is_listed: bool,
+    },
     /// Somebody wants something.
     Request(Request),
     /// The outbox has done something.
@@ -93,7 +103,8 @@ pub struct Driver {
     hub: Arc<Hub>,
     outbox: Option<Outbox>,
     adapter: Adapter,
-    policy: Policy,
+    policy: Arc<Policy>,
+    lookout: Lookout,
     desk: Desk,
     tracker: Arc<Tracker>,
     runtime: tokio::runtime::Handle,
@@ -125,9 +136,14 @@ struct LiveRun {
     session: String,
     turn: Arc<Turn>,
     run: Option<Watched>,
+    /// Up to where its text is kept.
     kept: Position,
+    /// Which of its steps are on the timeline.
+    steps_version: u64,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
+    /// What it asks, while it is not known whether that is on the list of what needs no question.
+    undecided: VecDeque<Arc<Question>>,
     /// How many of its questions were not allowed at once.
     questions: usize,
 }
@@ -179,6 +195,11 @@ impl Driver {
         let Identity { hive, bot, workdir, .. } = &identity;
         let tracker = Tracker::new(hive, bot, workdir, settings.track_changes);
         tracker.warm_up(&runtime);
+        let policy = Arc::new(policy);
+        let lookout = {
+            let (policy, workdir) = (Arc::clone(&policy), workdir.clone());
+            Lookout::new(move |question, is_awaited| policy.is_listed(question, &workdir, is_awaited))
+        };
         let mut driver = Self {
             core: Coordinator::new(records::rules(&settings)),
             identity,
@@ -188,6 +209,7 @@ impl Driver {
             outbox: Some(outbox),
             adapter,
             policy,
+            lookout,
             desk: Desk::default(),
             tracker,
             runtime,
@@ -265,6 +287,8 @@ impl Driver {
                 Ok(())
             }
             Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
+            Message::Stepped(run) => self.show_steps_of(run),
+            Message::Looked { run, key, is_listed } => self.looked(run, key, is_listed),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
             Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
@@ -275,7 +299,7 @@ impl Driver {
         match report {
             Report::Suspended => {
                 self.keep_text_of(run)?;
-                self.feed(Event::RunSuspended(run))?
+                self.feed(Event::RunSuspended(run))?;
             }
             Report::Asked(question) => self.asked(run, question)?,
             Report::Unasked(key) => self.unasked(run, key)?,
@@ -284,7 +308,6 @@ impl Driver {
                     let (source, name) = (live.source, live.session.clone());
                     self.store.put_agent_session(source, &name, Some(id))?;
                 }
-                None
             }
             Report::Ended(outcome) => {
                 self.withdraw_approvals(run, "the agent is done")?;
@@ -293,13 +316,12 @@ impl Driver {
                     Err(_) => crate::coordinator::Ended::Badly,
                 };
                 self.outcomes.insert(run, outcome);
-                let reply = self.feed(Event::RunEnded { run, how })?;
+                self.feed(Event::RunEnded { run, how })?;
                 self.runs.remove(&run);
                 self.outcomes.remove(&run);
                 self.changes.remove(&run);
-                reply
             }
-        };
+        }
         Ok(())
     }
 
@@ -380,9 +402,10 @@ impl Driver {
         match effect {
             Effect::Start { run, spec } => {
                 let Some(live) = self.runs.get_mut(&run) else { return };
-                let [mail, spoke, changed] = [(); 3].map(|()| self.mail.clone());
+                let [mail, spoke, stepped, changed] = [(); 4].map(|()| self.mail.clone());
                 // Nobody listens any more only when the driver has ended, and with it every run.
                 live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
+                live.turn.on_first_step(move || drop(stepped.send(Message::Stepped(run))));
                 let report = move |report| drop(mail.send(Message::Run(run, report)));
                 let changed = move |changes| drop(changed.send(Message::Changed(run, changes)));
                 let turn = Arc::clone(&live.turn);
@@ -398,36 +421,6 @@ impl Driver {
             Effect::Tell { turn, event } => turn.tell(event),
             Effect::Answer(answer) => answer(),
         }
-    }
-
-    /// Keeps what running items have said so far, so that a crash does not lose it.
-    fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
-        // What is suspended was kept when it gave way.
-        if self.core.occupant(self.now()).is_none() {
-            self.keep_at = None;
-            return Ok(());
-        }
-        let now = Instant::now();
-        if *self.keep_at.get_or_insert(now + KEEP_EVERY) > now {
-            return Ok(());
-        }
-        self.keep_at = Some(now + KEEP_EVERY);
-        let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        runs.into_iter().try_for_each(|run| self.keep_text_of(run))
-    }
-
-    fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {
-        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
-        // What ends at once is kept whole at its end.
-        if self.keep_at.is_none() {
-            return Ok(());
-        }
-        let Some(piece) = live.turn.read_on(&mut live.kept, usize::MAX) else { return Ok(()) };
-        let arrival = live.arrival;
-        if piece.offset == 0 {
-            self.store.forget_partial(arrival)?;
-        }
-        self.store.put_partial(arrival, piece.offset, piece.text)
     }
 
     fn now(&self) -> Moment {

@@ -1,5 +1,6 @@
 //! From the coordinator's actions to writes and effects.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hive_shared::chat::{AcceptedState, TurnEvent, notice};
@@ -13,7 +14,7 @@ use crate::adapter::{Control, RunSpec};
 use crate::coordinator::{Action, Event, Reply, RunId, Rung, SLOW};
 use crate::failpoint;
 use crate::store::{Item, StoreError};
-use crate::turn::{Position, Turn};
+use crate::turn::{Position, Told, Turn};
 use crate::untrusted;
 
 /// What came of an action.
@@ -93,14 +94,14 @@ impl Driver {
         let turn = match source {
             Source::File | Source::Control => {
                 self.store.put_instruction(item.arrival, instruction.clone())?;
-                self.store.put_entry(self.task_entry(&item, None), false)?;
+                self.store.put_entry(self.task_entry(&item, Told::default()), false)?;
                 let turn = Turn::of_task(id.clone(), self.max_output());
                 self.hub.add_turn(Arc::clone(&turn));
                 turn
             }
             Source::Chat => {
                 self.store.put_entry(self.prompt_entry(&item, &instruction), false)?;
-                self.store.put_entry(self.reply_entry(&item, None), false)?;
+                self.store.put_entry(self.reply_entry(&item, Told::default()), false)?;
                 let turn = self.chat_turn(id);
                 self.effects.push(Effect::Tell { turn: Arc::clone(&turn), event: TurnEvent::ResponseStart });
                 turn
@@ -132,7 +133,9 @@ impl Driver {
             turn,
             run: None,
             kept: Position::default(),
+            steps_version: 0,
             gives_way: false,
+            undecided: VecDeque::new(),
             questions: 0,
         };
         self.runs.insert(run, live);
@@ -170,7 +173,7 @@ impl Driver {
         item.preemptions = preemptions;
         item.used = used;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)?;
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)), false)?;
         let Some(chat) = to_chat else {
             return self.control_entry("task suspended", "for a pause", Some(id));
         };
@@ -192,7 +195,7 @@ impl Driver {
             turn.close();
             self.hub.end_turn(id, false);
         }
-        self.store.put_entry(self.task_entry(&item, None), false)
+        self.store.put_entry(self.task_entry(&item, Told::default()), false)
     }
 
     fn block(&mut self, id: &ItemId, reason: Option<String>) -> Result<(), StoreError> {
@@ -204,19 +207,19 @@ impl Driver {
         item.status = status;
         item.detail.blocked_reason = reason;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, None), false)
+        self.store.put_entry(self.task_entry(&item, Told::default()), false)
     }
 
     fn set_status(&mut self, id: &ItemId, status: Status) -> Result<(), StoreError> {
         let Some(mut item) = self.store.item(id)? else { return Ok(()) };
         item.status = status;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, self.said_so_far(id)), false)
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)), false)
     }
 
-    /// The content that the entry of a live item has by now.
-    fn said_so_far(&self, id: &ItemId) -> Option<(String, bool)> {
-        self.hub.turn(id).map(|turn| turn.content())
+    /// What the entry of a live item tells by now.
+    fn told_so_far(&self, id: &ItemId) -> Told {
+        self.hub.turn(id).map(|turn| turn.told()).unwrap_or_default()
     }
 
     fn notify(&mut self, chat: &ItemId, code: &str, message: String) {

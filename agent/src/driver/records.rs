@@ -12,6 +12,7 @@ use super::Driver;
 use crate::coordinator::{Occupant, PauseCause, Rules};
 use crate::hub::Snapshot;
 use crate::store::{Item, StoreError};
+use crate::turn::Told;
 
 /// The settings that the rules depend on.
 pub(super) fn rules(settings: &BotSettings) -> Rules {
@@ -28,17 +29,18 @@ pub(super) fn rules(settings: &BotSettings) -> Rules {
 }
 
 impl Driver {
-    /// An item's entry as the item is now. `content` is its response, and whether that was cut.
-    pub(super) fn task_entry(&self, item: &Item, content: Option<(String, bool)>) -> Entry {
-        let (content, content_truncated) = content.unwrap_or_default();
+    /// An item's entry as the item is now, with what was said and done.
+    pub(super) fn task_entry(&self, item: &Item, told: Told) -> Entry {
         Entry {
             task_id: Some(item.id.clone()),
             title: Some(item.title.clone()),
             priority: Some(item.priority),
             sender: Some(item.detail.from.clone()).filter(|from| !from.is_empty()),
             sender_type: Some(SenderType::User),
-            content,
-            content_truncated,
+            content: told.content,
+            content_truncated: told.content_truncated,
+            steps: told.steps.list,
+            steps_truncated: told.steps.truncated,
             preemptions: Some(item.preemptions),
             warnings: item.detail.warnings.clone(),
             ..self.entry_of(item, item.id.to_string(), Kind::Task)
@@ -54,13 +56,14 @@ impl Driver {
         }
     }
 
-    pub(super) fn reply_entry(&self, item: &Item, content: Option<(String, bool)>) -> Entry {
-        let (content, content_truncated) = content.unwrap_or_default();
+    pub(super) fn reply_entry(&self, item: &Item, told: Told) -> Entry {
         Entry {
             sender: Some(self.identity.bot.to_string()),
             sender_type: Some(SenderType::Bot),
-            content,
-            content_truncated,
+            content: told.content,
+            content_truncated: told.content_truncated,
+            steps: told.steps.list,
+            steps_truncated: told.steps.truncated,
             ..self.entry_of(item, format!("{}-reply", item.id), Kind::Reply)
         }
     }

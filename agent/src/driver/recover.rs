@@ -14,12 +14,13 @@ use crate::coordinator::{ChatSpec, Event};
 use crate::inbox::Fingerprint;
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
+use crate::turn::{Told, content_of};
 
 impl Driver {
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         let unsettled = self.store.unsettled()?;
         let mut marks: HashSet<String> =
-            unsettled.iter().filter(|item| was_running(item)).filter_map(|i| i.run.clone()).collect();
+            unsettled.iter().filter(|item| item.is_under_way()).filter_map(|i| i.run.clone()).collect();
         let runs = marks.len();
         marks.extend(marks.iter().map(|run| changes::id_of(run)).collect::<Vec<_>>());
         // An agent that serves many runs outlives each of them.
@@ -38,7 +39,7 @@ impl Driver {
             match (item.status.is_final(), item.source) {
                 (true, _) => self.settle_again(item)?,
                 (false, Source::File | Source::Control) => self.requeue_after_crash(item)?,
-                (false, Source::Chat) if was_running(&item) => self.chat_was_cut(item)?,
+                (false, Source::Chat) if item.is_under_way() => self.chat_was_cut(item)?,
                 (false, Source::Chat) => self.chat_waits_for_its_client(&item)?,
             }
         }
@@ -70,11 +71,14 @@ impl Driver {
     }
 
     fn requeue_after_crash(&mut self, mut item: Item) -> Result<(), StoreError> {
-        if was_running(&item) {
+        if item.is_under_way() {
             item.status = Status::Queued;
             item.used = std::time::Duration::ZERO;
             self.store.put_item(&mut item)?;
-            self.store.put_entry(self.task_entry(&item, None), false)?;
+            // Until it starts anew, it shows what it had come to.
+            let (content, content_truncated) = content_of(&self.store.partial(item.arrival)?);
+            let told = Told { content, content_truncated, steps: self.steps_of(item.id.as_str())? };
+            self.store.put_entry(self.task_entry(&item, told), false)?;
         }
         self.enqueue(&item)
     }
@@ -84,7 +88,8 @@ impl Driver {
         let text = self.store.partial(item.arrival)?;
         let error = Some("the daemon died in the middle of the answer".to_owned());
         let error_code = Some(code::CRASHED.to_owned());
-        self.end(item, Ending { status: Status::Incomplete, error, error_code, text })
+        let steps = self.steps_of(&format!("{}-reply", item.id))?;
+        self.end(item, Ending { status: Status::Incomplete, error, error_code, text, steps })
     }
 
     fn chat_waits_for_its_client(&mut self, item: &Item) -> Result<(), StoreError> {
@@ -98,18 +103,5 @@ impl Driver {
             detached: true,
         };
         self.feed(Event::ChatArrived(spec)).map(|_| ())
-    }
-}
-
-fn was_running(item: &Item) -> bool {
-    match item.status {
-        Status::Running | Status::Suspended => true,
-        Status::Queued
-        | Status::Blocked
-        | Status::Completed
-        | Status::Failed
-        | Status::Cancelled
-        | Status::TimedOut
-        | Status::Incomplete => false,
     }
 }

@@ -255,12 +255,12 @@ pub(super) async fn timeline(
 ) -> Result<Json<TimelinePage>, Problem> {
     shared.is_bot(&bot)?;
     let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
-    let by_seq = query.after_seq;
+    let (by_seq, with_steps) = (query.after_seq, query.steps);
     let snapshot = shared.read(move |reader| reader.snapshot(&query)).await?;
     shared.shown(snapshot.last_seq).await;
     let mut page = snapshot.page;
     for entry in page.entries.iter_mut().filter(|entry| entry.status == Status::Running) {
-        shared.show_what_was_said(entry);
+        shared.show_what_was_said(entry, with_steps);
     }
     let last_on_page = page.entries.last().map(|entry| entry.seq);
     let last_seq = match (by_seq, last_on_page) {
@@ -315,15 +315,19 @@ impl Service {
         Err(Problem::not_found(format!("this is {}, and no other bot is here", self.bot)))
     }
 
-    /// Gives a running entry the content that it has by now.
-    fn show_what_was_said(&self, entry: &mut Entry) {
+    /// Gives a running entry the content and the steps that it has by now.
+    fn show_what_was_said(&self, entry: &mut Entry, with_steps: bool) {
         let item = match entry.kind {
             Kind::Task => Some(entry.entry_id.as_str()),
             Kind::Reply => entry.entry_id.strip_suffix("-reply"),
             Kind::Prompt | Kind::Control => None,
         };
         if let Some(turn) = item.and_then(|id| ItemId::parse(id).ok()).and_then(|id| self.hub.turn(&id)) {
-            (entry.content, entry.content_truncated) = turn.content();
+            let told = turn.told();
+            (entry.content, entry.content_truncated) = (told.content, told.content_truncated);
+            if with_steps {
+                (entry.steps, entry.steps_truncated) = (told.steps.list, told.steps.truncated);
+            }
         }
     }
 
@@ -357,6 +361,12 @@ impl Service {
             self.shown(entry.seq).await;
         }
         let place = place.filter(|_| !item.status.is_final());
+        let entry = entry.map(|mut entry| {
+            if item.status == Status::Running {
+                self.show_what_was_said(&mut entry, true);
+            }
+            entry
+        });
         Ok(views::detail(self, &item, place.as_ref(), entry))
     }
 

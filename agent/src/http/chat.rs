@@ -111,7 +111,7 @@ impl Client {
         for listened in &mut self.turns {
             listened.changes.mark_unchanged();
             let frames = listened.turn.frames_after(listened.sent, FRAMES_AT_A_TIME);
-            more |= frames.len() == FRAMES_AT_A_TIME;
+            more |= !frames.is_empty();
             for frame in frames {
                 self.peer.send(frame).await?;
                 listened.sent += 1;

@@ -110,7 +110,7 @@ impl Follower {
         let same_epoch = since.epoch.is_none_or(|epoch| epoch == self.shared.epoch);
         let after_seq = since.after_seq.filter(|_| same_epoch);
         let limit = if after_seq.is_some() { MAX_PAGE } else { FIRST_LOOK };
-        let query = TimelineQuery { after_seq, limit: Some(limit), ..TimelineQuery::default() };
+        let query = TimelineQuery { after_seq, limit: Some(limit), steps: true, ..TimelineQuery::default() };
         let snapshot = self.shared.read(move |reader| reader.snapshot(&query)).await.map_err(|_| Gone)?;
         self.shared.shown(snapshot.last_seq).await;
         self.at = match (after_seq, snapshot.page.entries.last()) {
@@ -165,6 +165,8 @@ impl Follower {
             if shown.is_empty() {
                 return Ok(());
             }
+            // What an entry holds of a text was told before it.
+            self.tell_chunks().await?;
             for Shown { seq, frame } in shown {
                 self.peer.send(frame).await?;
                 self.at = seq;

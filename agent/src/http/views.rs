@@ -11,6 +11,7 @@ use crate::health::{Signs, assess};
 use crate::hub::Snapshot;
 use crate::request::Place;
 use crate::store::Item;
+use crate::turn::{Steps, Told};
 
 /// The cause of a pause that [`crate::coordinator::PauseCause::Disk`] is.
 const DISK: &str = "disk";
@@ -86,6 +87,13 @@ pub(super) fn detail(
     entry: Option<Entry>,
 ) -> TaskDetail {
     let ended = item.ended_at.is_some();
+    let told = entry.map(|entry| Told {
+        content: entry.content,
+        content_truncated: entry.content_truncated,
+        steps: Steps { list: entry.steps, truncated: entry.steps_truncated },
+    });
+    let response = told.as_ref().filter(|_| ended).map(|told| told.content.clone());
+    let told = told.unwrap_or_default();
     TaskDetail {
         bot_id: service.bot.clone(),
         task: view(item, place),
@@ -98,7 +106,9 @@ pub(super) fn detail(
         error_code: item.error_code.clone(),
         files_modified: item.files_modified.clone(),
         response_file: item.response_file.clone(),
-        content_truncated: entry.as_ref().is_some_and(|entry| entry.content_truncated),
-        response: entry.filter(|_| ended).map(|entry| entry.content),
+        response,
+        content_truncated: told.content_truncated,
+        steps: told.steps.list,
+        steps_truncated: told.steps.truncated,
     }
 }

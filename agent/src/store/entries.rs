@@ -4,7 +4,7 @@ use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Kind, Source, Status};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::StoreError;
 
@@ -31,9 +31,15 @@ pub struct Change {
     pub added_seq: u64,
 }
 
+/// The steps of an entry beside it.
+const WITH_STEPS: &str = "LEFT JOIN steps ON steps.entry = entry.key";
+
 /// Writes an entry under its `seq`. A new one gets the next key.
 pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
-    let json = serde_json::to_string(entry)?;
+    let mut alone = entry.clone();
+    let steps = std::mem::take(&mut alone.steps);
+    let truncated = std::mem::take(&mut alone.steps_truncated);
+    let json = serde_json::to_string(&alone)?;
     let changed = db
         .prepare_cached("UPDATE entry SET seq = ?2, status = ?3, json = ?4 WHERE entry_id = ?1")?
         .execute(params![entry.entry_id, entry.seq, entry.status.as_str(), json])?;
@@ -52,7 +58,26 @@ pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
             json,
         ])?;
     }
+    if steps.is_empty() {
+        db.prepare_cached("DELETE FROM steps WHERE entry = (SELECT key FROM entry WHERE entry_id = ?1)")?
+            .execute([&entry.entry_id])?;
+    } else {
+        db.prepare_cached(
+            "INSERT OR REPLACE INTO steps (entry, json, truncated) SELECT key, ?2, ?3 FROM entry WHERE entry_id = ?1",
+        )?
+        .execute(params![entry.entry_id, serde_json::to_string(&steps)?, truncated])?;
+    }
     Ok(())
+}
+
+/// An entry whose row ends with its own JSON, that of its steps, and whether these are cut.
+fn read(row: &Row<'_>, first: usize) -> Result<Entry, StoreError> {
+    let mut entry: Entry = serde_json::from_str(&row.get::<_, String>(first)?)?;
+    if let Some(steps) = row.get::<_, Option<String>>(first + 1)? {
+        entry.steps = serde_json::from_str(&steps)?;
+        entry.steps_truncated = row.get(first + 2)?;
+    }
+    Ok(entry)
 }
 
 /// Makes an entry's words those that a search finds it by.
@@ -75,9 +100,11 @@ pub(super) fn index(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
 
 /// One entry.
 pub(super) fn get(db: &Connection, entry_id: &str) -> Result<Option<Entry>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT json FROM entry WHERE entry_id = ?1")?;
-    let json: Option<String> = statement.query_row([entry_id], |row| row.get(0)).optional()?;
-    Ok(json.as_deref().map(serde_json::from_str).transpose()?)
+    let sql = format!(
+        "SELECT entry.json, steps.json, steps.truncated FROM entry {WITH_STEPS} WHERE entry.entry_id = ?1"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_row([entry_id], |row| Ok(read(row, 0))).optional()?.transpose()
 }
 
 /// The control acts that wait for something, the oldest first.
@@ -95,15 +122,18 @@ pub(super) fn changes(
     until: u64,
     limit: usize,
 ) -> Result<Vec<Change>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT added_seq, json FROM entry WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3",
-    )?;
+    let sql = format!(
+        "SELECT entry.added_seq, entry.json, steps.json, steps.truncated FROM entry {WITH_STEPS} \
+         WHERE entry.seq > ?1 AND entry.seq <= ?2 ORDER BY entry.seq LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![clamp(after), clamp(until), limit], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        let added: i64 = row.get(0)?;
+        Ok((added, read(row, 1)))
     })?;
     rows.map(|row| {
-        let (added, json) = row?;
-        Ok(Change { entry: serde_json::from_str(&json)?, added_seq: u64::try_from(added).unwrap_or(0) })
+        let (added, entry) = row?;
+        Ok(Change { entry: entry?, added_seq: u64::try_from(added).unwrap_or(0) })
     })
     .collect()
 }
@@ -115,8 +145,10 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
         return Ok(Page { entries: Vec::new(), has_more: false, before: None });
     };
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params_from_iter(values), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let rows = statement.query_map(params_from_iter(values), |row| {
+        let key: i64 = row.get(0)?;
+        Ok((key, read(row, 1)))
+    })?;
     let mut found = rows.collect::<Result<Vec<_>, _>>()?;
     let has_more = found.len() > limit;
     found.truncate(limit);
@@ -125,11 +157,11 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
         found.reverse();
     }
     let before = found.first().filter(|_| !by_seq).map(|(key, _)| cursor_of(*key));
-    let entries = found.iter().map(|(_, json)| serde_json::from_str(json)).collect::<Result<_, _>>()?;
+    let entries = found.into_iter().map(|(_, entry)| entry).collect::<Result<_, _>>()?;
     Ok(Page { entries, has_more, before })
 }
 
-/// What finds a page's entries: their keys and their JSON.
+/// What finds a page's entries: their keys, their JSON and that of their steps.
 pub(super) struct Select {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
@@ -191,7 +223,11 @@ pub(super) fn select(
     }
     let conditions =
         if wants.conditions.is_empty() { "1".to_owned() } else { wants.conditions.join(" AND ") };
-    let sql = format!("SELECT entry.key, entry.json FROM {from} WHERE {conditions} ORDER BY {order} LIMIT ?");
+    let (steps, beside) =
+        if query.steps { ("steps.json, steps.truncated", WITH_STEPS) } else { ("NULL, NULL", "") };
+    let sql = format!(
+        "SELECT entry.key, entry.json, {steps} FROM {from} {beside} WHERE {conditions} ORDER BY {order} LIMIT ?"
+    );
     wants.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
     Ok(Some(Select { sql, values: wants.values }))
 }

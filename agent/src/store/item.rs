@@ -96,6 +96,20 @@ impl Item {
         }
     }
 
+    /// Whether it runs, or has given way and will go on.
+    pub fn is_under_way(&self) -> bool {
+        match self.status {
+            Status::Running | Status::Suspended => true,
+            Status::Queued
+            | Status::Blocked
+            | Status::Completed
+            | Status::Failed
+            | Status::Cancelled
+            | Status::TimedOut
+            | Status::Incomplete => false,
+        }
+    }
+
     /// What a client is told when the item is over.
     pub fn completion(&self) -> TurnEvent {
         TurnEvent::ResponseComplete {

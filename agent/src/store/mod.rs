@@ -122,7 +122,12 @@ impl Store {
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
-        let steps = [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+        let steps = [
+            include_str!("schema.sql"),
+            include_str!("schema-2.sql"),
+            include_str!("schema-3.sql"),
+            include_str!("schema-4.sql"),
+        ];
         Migrations::new(steps.map(M::up).to_vec()).to_latest(&mut db)?;
         let known: Option<String> =
             db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;

@@ -4,6 +4,7 @@ use hive_shared::api::TimelineQuery;
 use std::sync::{Arc, Mutex};
 
 use hive_shared::ids::BotId;
+use hive_shared::step::Step;
 use hive_shared::work::{Kind, Priority, Source};
 use proptest::prelude::*;
 
@@ -255,16 +256,52 @@ fn the_turns_of_a_session_cost_the_same_in_a_long_ledger() {
 }
 
 #[test]
+fn steps_come_with_entries_and_with_pages_that_ask_for_them() {
+    let mut bench = bench();
+    let thought = |content: &str| Step::Thought { content: content.to_owned() };
+    let task = |steps: Vec<Step>| Entry {
+        steps_truncated: !steps.is_empty(),
+        steps,
+        ..entry("A", Source::File, Status::Running, "")
+    };
+    bench.store.put_entry(task(vec![thought("hm")]), true).unwrap();
+    bench.put("B", Source::Chat, Status::Completed, "");
+    bench.store.put_entry(task(vec![thought("hm"), thought("so")]), false).unwrap();
+    let reader = bench.reader();
+    let asks = |steps| TimelineQuery { steps, ..TimelineQuery::default() };
+    let page = |steps| reader.snapshot(&asks(steps)).unwrap().page.entries;
+    let both = vec![thought("hm"), thought("so")];
+    let with = page(true);
+    assert_eq!((&with[0].steps, with[0].steps_truncated), (&both, true));
+    assert_eq!((with[1].entry_id.as_str(), with[1].steps.len(), with[1].steps_truncated), ("B", 0, false));
+    assert!(page(false).iter().all(|entry| entry.steps.is_empty() && !entry.steps_truncated));
+    assert_eq!(reader.entry("A").unwrap().unwrap().steps, both);
+    assert_eq!(reader.changes(0, 9, 9).unwrap().last().unwrap().entry.steps, both);
+    // A new attempt begins them anew.
+    bench.store.put_entry(task(Vec::new()), false).unwrap();
+    assert!(bench.store.entry("A").unwrap().unwrap().steps.is_empty());
+}
+
+#[test]
 fn a_ledger_of_the_first_form_is_brought_to_the_present_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("B.db");
     let mut db = Connection::open(&path).unwrap();
     Migrations::new(vec![M::up(include_str!("schema.sql"))]).to_latest(&mut db).unwrap();
+    let old = r#"{"seq":1,"entry_id":"T-0","bot_id":"BOT-1","timestamp":"2026-11-22T18:05:27.000000Z","updated_at":"2026-11-22T18:05:27.000000Z","source":"file","kind":"task","status":"completed","content":"done","files_modified":[]}"#;
+    db.execute(
+        "INSERT INTO entry (entry_id, seq, added_seq, timestamp, source, kind, status, json) \
+         VALUES ('T-0', 1, 1, 1, 'file', 'task', 'completed', ?1)",
+        [old],
+    )
+    .unwrap();
     drop(db);
     let mut store = Store::open(&path, Box::new(|_| KeepTrying::No)).unwrap();
     store.put_item(&mut item("T-1")).unwrap();
     store.commit().unwrap();
     assert!(store.turns_of("a", 1).unwrap().is_empty());
+    let entry = store.entry("T-0").unwrap().unwrap();
+    assert_eq!((entry.content.as_str(), entry.steps.len()), ("done", 0));
 }
 
 #[test]

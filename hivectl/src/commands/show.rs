@@ -11,6 +11,7 @@ use crate::error::{Exit, Failure};
 use crate::fleet::{Fleet, ItemRef, Reach};
 use crate::output::Printer;
 use crate::output::page::{Page, path};
+use crate::output::steps;
 use crate::output::table::{Cell, Paint};
 use crate::output::text::{ago, local_time, seconds, status_cell};
 
@@ -94,6 +95,13 @@ fn words(detail: &TaskDetail, hive: Option<&Hive>, color: bool) -> String {
     page.some("file", Some(file(detail, hive)).filter(|file| !file.is_empty()));
     page.some("response file", detail.response_file.as_deref().map(|name| response_file(name, hive)));
     page.some("changed files", list(&detail.files_modified));
+    let steps = steps::lines(&detail.steps, detail.steps_truncated);
+    if !steps.is_empty() {
+        page.gap();
+    }
+    for (index, step) in steps.into_iter().enumerate() {
+        page.line(if index == 0 { "steps" } else { "" }, step);
+    }
     if let Some(response) = detail.response.as_deref().filter(|text| !text.is_empty()) {
         page.gap();
         page.block(response);
@@ -151,6 +159,16 @@ mod tests {
         // What is not there is known by its name alone.
         assert_eq!(value("response file:"), Some("A-1-response.md"));
         assert!(text.ends_with("\n\nall\nof it\n"), "{text}");
+    }
+
+    #[test]
+    fn what_the_agent_did_stands_before_what_it_said() {
+        let steps = serde_json::json!([{"type": "thought", "content": "hm"},
+            {"type": "tool_call", "title": "Edit a", "kind": "edit", "status": "completed"}]);
+        let detail = TaskDetail { steps: serde_json::from_value(steps).unwrap(), ..detail() };
+        let text = words(&detail, None, false);
+        let expected = "\n\nsteps:         hm\n               → Edit a (edit): completed\n\nall\nof it\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

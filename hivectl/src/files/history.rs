@@ -50,6 +50,9 @@ impl Files {
             response_file: Some(file),
             response: Some(content),
             content_truncated: truncated,
+            // Its document does not tell of them.
+            steps: Vec::new(),
+            steps_truncated: false,
         }))
     }
 

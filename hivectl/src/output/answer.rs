@@ -2,13 +2,13 @@
 
 use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
+use hive_shared::step::{PlanEntry, ToolCall};
 use hive_shared::work::Status;
-
-use serde_json::Value;
 
 use super::Printer;
 use super::escape::{Place, escape};
 use super::said::{More, Said};
+use super::steps;
 
 /// How the answer stands on the screen.
 #[derive(Debug, Default)]
@@ -112,33 +112,16 @@ pub fn wait_reason(reason: WaitReason) -> &'static str {
     }
 }
 
-/// A tool call in a line: its title and its kind. What an adapter tells is of its own shape.
-pub fn tool_line(call: &Value) -> Option<String> {
-    let title = text_of(call, &["title", "name"])?;
-    let kind = text_of(call, &["kind"]).filter(|kind| *kind != title);
-    let kind = kind.map(|kind| format!(" ({kind})")).unwrap_or_default();
-    let failed = if text_of(call, &["status"]) == Some("failed") { ": failed" } else { "" };
-    Some(escape(&format!("→ {title}{kind}{failed}"), Place::Line))
+/// A tool call in a line, which says of its status only that it failed: the line is one of many about the call.
+pub fn tool_line(call: &ToolCall) -> Option<String> {
+    let failed = if call.status == "failed" { ": failed" } else { "" };
+    let line = || escape(&format!("{}{failed}", steps::titled(call)), Place::Line);
+    (!call.title.is_empty()).then(line)
 }
 
 /// A plan, a line for each of its entries.
-pub fn plan_lines(entries: &Value) -> Vec<String> {
-    let entries = entries.as_array().map(Vec::as_slice).unwrap_or_default();
-    let line = |entry: &Value| {
-        let text = entry.as_str().or_else(|| text_of(entry, &["content", "title", "name"]))?;
-        let mark = match text_of(entry, &["status"]) {
-            Some("completed") => "✓",
-            Some("in_progress") => "▸",
-            Some(_) | None => "·",
-        };
-        Some(escape(&format!("  {mark} {text}"), Place::Line))
-    };
-    let lines: Vec<_> = entries.iter().filter_map(line).collect();
-    if lines.is_empty() { lines } else { [vec!["plan:".to_owned()], lines].concat() }
-}
-
-fn text_of<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a str> {
-    keys.iter().find_map(|key| value.get(key)?.as_str())
+pub fn plan_lines(entries: &[PlanEntry]) -> Vec<String> {
+    steps::plan(entries).iter().map(|line| escape(line, Place::Line)).collect()
 }
 
 #[cfg(test)]
@@ -187,13 +170,14 @@ mod tests {
 
     #[test]
     fn tools_and_plans_are_told_in_lines() {
-        let call = serde_json::json!({"title": "Read\u{1b} a.rs", "kind": "read", "status": "failed"});
+        let call = r#"{"title": "Read\u001b a.rs", "kind": "read", "status": "failed"}"#;
+        let call: ToolCall = serde_json::from_str(call).unwrap();
         assert_eq!(tool_line(&call).as_deref(), Some("→ Read\\x1b a.rs (read): failed"));
-        assert_eq!(tool_line(&serde_json::json!({"x": 1})), None);
-        let plan =
-            serde_json::json!([{"content": "look", "status": "completed"}, "mend", {"status": "pending"}]);
-        assert_eq!(plan_lines(&plan), ["plan:", "  ✓ look", "  · mend"]);
-        assert!(plan_lines(&serde_json::json!("all")).is_empty());
+        assert_eq!(tool_line(&ToolCall::default()), None);
+        let plan = r#"[{"content": "look\u001b", "status": "completed"}, {"content": "mend"}]"#;
+        let plan: Vec<PlanEntry> = serde_json::from_str(plan).unwrap();
+        assert_eq!(plan_lines(&plan), ["plan:", "  ✓ look\\x1b", "  · mend"]);
+        assert!(plan_lines(&[]).is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod raw;
 mod rows;
 pub mod said;
 pub mod screen;
+pub mod steps;
 mod stream;
 pub mod table;
 pub mod text;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::ApprovalOption;
 use crate::ids::{BotId, ItemId};
+use crate::step::Step;
 use crate::time::Stamp;
 use crate::work::{Mode, Priority, Scope, Source, Status};
 
@@ -24,6 +25,12 @@ pub const MAX_PAGE: usize = 1_000;
 
 /// The most bytes of content that a timeline entry carries (SPEC 8).
 pub const MAX_CONTENT: usize = 64 * 1024;
+
+/// The most steps that a timeline entry carries.
+pub const MAX_STEPS: usize = 500;
+
+/// And the most bytes of them, as JSON.
+pub const MAX_STEPS_BYTES: usize = 64 * 1024;
 
 /// `bots/BOT-ID.json`: who runs a bot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +234,12 @@ pub struct TaskDetail {
     /// Whether `response` was cut.
     #[serde(default)]
     pub content_truncated: bool,
+    /// What the agent did along the way, as in the entry of the timeline; of a running one, so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Whether that is not all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub steps_truncated: bool,
 }
 
 /// GET `…/approvals`.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BotId, ItemId};
+use crate::step::Step;
 use crate::time::Stamp;
 use crate::work::{Kind, Priority, SenderType, Source, Status};
 
@@ -46,6 +47,15 @@ pub struct Entry {
     /// Whether `content` was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub content_truncated: bool,
+    /// What the agent did along the way, the oldest first: tool calls, its plan, its thoughts. While it runs they are as
+    /// they are by now; a new attempt begins them anew. At most [`MAX_STEPS`](super::MAX_STEPS) of them and
+    /// [`MAX_STEPS_BYTES`](super::MAX_STEPS_BYTES) as JSON. Followers get them with every change; a page has them only if
+    /// its query asks for them, so that it costs as much as what it shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Whether earlier steps were left out, or one of those that are there was cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub steps_truncated: bool,
     /// Whether it ended well; absent until it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
@@ -101,6 +111,8 @@ impl Entry {
             sender_type: None,
             content: String::new(),
             content_truncated: false,
+            steps: Vec::new(),
+            steps_truncated: false,
             success: None,
             error: None,
             error_code: None,
@@ -142,6 +154,9 @@ pub struct TimelineQuery {
     /// Entries that hold all these words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// Whether entries come with their steps.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub steps: bool,
     /// At most so many entries, up to [`MAX_PAGE`](super::MAX_PAGE); 100 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -202,4 +217,17 @@ pub enum FollowFrame {
         /// What came.
         content: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_before_there_were_steps_is_read_and_written_as_it_was() {
+        let old = r#"{"seq":1,"entry_id":"TASK-1","bot_id":"BOT-1","timestamp":"2026-11-22T18:05:27.000000Z","updated_at":"2026-11-22T18:05:27.000000Z","source":"file","kind":"task","status":"completed","task_id":"TASK-1","content":"done","success":true,"files_modified":[]}"#;
+        let entry: Entry = serde_json::from_str(old).unwrap();
+        assert!(entry.steps.is_empty() && !entry.steps_truncated);
+        assert_eq!(serde_json::to_string(&entry).unwrap(), old);
+    }
 }

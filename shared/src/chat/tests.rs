@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::step::{FileDiff, Location};
 use crate::time::Stamp;
 
 #[test]
@@ -43,6 +44,29 @@ fn told() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+fn tool_call() -> impl Strategy<Value = ToolCall> {
+    let text = any::<String>;
+    let location = (text(), prop::option::of(any::<u64>())).prop_map(|(path, line)| Location { path, line });
+    let diff = (text(), prop::option::of(text()), text()).prop_map(|(path, old_text, new_text)| FileDiff {
+        path,
+        old_text,
+        new_text,
+    });
+    let lists = (prop::collection::vec(location, 0..3), prop::collection::vec(diff, 0..3));
+    (text(), text(), text(), text(), lists).prop_map(|(id, title, kind, status, (locations, diffs))| {
+        ToolCall { id, title, kind, status, locations, diffs }
+    })
+}
+
+fn plan_entry() -> impl Strategy<Value = PlanEntry> {
+    let word = || prop::option::of(any::<String>());
+    (any::<String>(), word(), word()).prop_map(|(content, priority, status)| PlanEntry {
+        content,
+        priority,
+        status,
+    })
+}
+
 fn event() -> impl Strategy<Value = TurnEvent> {
     let text = any::<String>;
     let option = (text(), text(), text()).prop_map(|(id, kind, name)| ApprovalOption { id, kind, name });
@@ -58,8 +82,8 @@ fn event() -> impl Strategy<Value = TurnEvent> {
             let channel = if is_thought { Channel::Thought } else { Channel::Text };
             TurnEvent::ResponseChunk { content, channel }
         }),
-        told().prop_map(|call| TurnEvent::ToolCall { call }),
-        told().prop_map(|entries| TurnEvent::Plan { entries }),
+        tool_call().prop_map(|call| TurnEvent::ToolCall { call }),
+        prop::collection::vec(plan_entry(), 0..3).prop_map(|entries| TurnEvent::Plan { entries }),
         (id(), text(), options, 0_i64..4_000_000_000_000_000).prop_map(
             |(approval_id, title, options, micros)| {
                 let deadline = Stamp::from_micros(micros);

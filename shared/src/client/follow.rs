@@ -143,15 +143,25 @@ impl Follower {
     }
 
     fn entry(&mut self, entry: Entry) {
+        let mut more = None;
         if entry.status.is_final() {
             self.contents.remove(&entry.entry_id);
         } else if !entry.content.is_empty() {
             let seen = self.contents.entry(entry.entry_id.clone()).or_default();
-            if seen.base > 0 || !seen.text.starts_with(&entry.content) {
-                *seen = Seen { base: 0, text: entry.content.clone(), told: None };
+            match entry.content.strip_prefix(&seen.text).filter(|_| seen.base == 0) {
+                // It is ahead of the chunks, which will come to the same.
+                Some("") => {}
+                Some(new) => {
+                    let (entry_id, offset) = (entry.entry_id.clone(), seen.text.len() as u64);
+                    seen.text.push_str(new);
+                    more = Some(Followed::Chunk { entry_id, offset, content: new.to_owned() });
+                }
+                None if seen.base == 0 && seen.text.starts_with(&entry.content) => {}
+                None => *seen = Seen { base: 0, text: entry.content.clone(), told: None },
             }
         }
         self.ready.push_back(Followed::Entry(Box::new(entry)));
+        self.ready.extend(more);
     }
 
     fn chunk(&mut self, entry_id: String, offset: u64, content: &str) {
@@ -263,6 +273,34 @@ mod tests {
         assert_eq!(seen.add(104, "r"), (104, "r"));
         assert_eq!(seen.add(0, "over"), (0, "over"));
         assert_eq!((seen.base, seen.text.as_str()), (0, "over"));
+    }
+
+    #[test]
+    fn an_entry_that_is_ahead_of_its_chunks_brings_what_they_will() {
+        let locator = Locator::hive(crate::paths::Hive::at(std::path::Path::new("/nowhere")));
+        let mut follower = Follower::when_up(locator, BotId::parse("B").unwrap(), None);
+        let entry = |content: &str| {
+            let now = crate::time::Stamp::from_micros(0);
+            let (bot, kind) = (BotId::parse("B").unwrap(), crate::work::Kind::Task);
+            let (source, status) = (crate::work::Source::File, crate::work::Status::Running);
+            Entry {
+                content: content.to_owned(),
+                ..Entry::new(bot, "T".to_owned(), source, kind, status, now)
+            }
+        };
+        follower.entry(entry(""));
+        follower.chunk("T".to_owned(), 0, "one ");
+        follower.entry(entry("one two "));
+        follower.chunk("T".to_owned(), 4, "two three");
+        follower.entry(entry("one "));
+        follower.chunk("T".to_owned(), 13, "!");
+        let chunk = |followed: &Followed| match followed {
+            Followed::Chunk { offset, content, .. } => Some((*offset, content.clone())),
+            _ => None,
+        };
+        let chunks: Vec<(u64, String)> = follower.ready.iter().filter_map(chunk).collect();
+        let expected = [(0, "one "), (4, "two "), (8, "three"), (13, "!")];
+        assert_eq!(chunks, expected.map(|(offset, text)| (offset, text.to_owned())));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use hive_shared::chat::{Channel, TurnEvent};
-use serde_json::{Map, Value, json};
+use hive_shared::step::{FileDiff, Location, PlanEntry, ToolCall};
+use serde_json::{Map, Value};
 
 use crate::turn::Turn;
 use crate::untrusted::cut;
@@ -39,17 +40,14 @@ const MAX_COSTS: usize = 50;
 /// How much of one of them, in bytes.
 const MAX_COST: usize = 1_000;
 
-/// What a frame costs beside what it tells, in bytes.
-const A_FRAME: usize = 256;
-
 /// How many files of one run are named.
 const MAX_FILES: usize = 10_000;
 
 /// How much of a file's text a diff shows, in bytes.
 const MAX_DIFF: usize = 16 * 1024;
 
-/// How much beside the response one run may tell, in bytes: it is kept in memory for those who listen.
-const MAX_TOLD: usize = 16 * 1024 * 1024;
+/// How many entries a plan has at most.
+const MAX_PLAN: usize = 1_000;
 
 /// What a run has told so far.
 pub(super) struct Updates {
@@ -60,7 +58,6 @@ pub(super) struct Updates {
     files: Vec<String>,
     tokens: Map<String, Value>,
     context: Map<String, Value>,
-    told: usize,
     /// The bytes of all calls that are remembered, about.
     held: usize,
 }
@@ -72,8 +69,8 @@ pub(super) struct Call {
     pub(super) title: Option<String>,
     pub(super) kind: Option<String>,
     status: Option<String>,
-    locations: Vec<Value>,
-    diffs: Vec<Value>,
+    locations: Vec<Location>,
+    diffs: Vec<FileDiff>,
     /// How many locations more there are, or what was said in their place that is none; and the same of diffs.
     more: [usize; 2],
     /// Its bytes, about.
@@ -90,13 +87,14 @@ impl Updates {
             files: Vec::new(),
             tokens: Map::new(),
             context: Map::new(),
-            told: 0,
             held: 0,
         }
     }
 
     /// Takes in the `update` of a notification.
     pub(super) fn take(&mut self, update: &Value, turn: &Turn) {
+        // Also what tells nothing new shows that it is alive.
+        turn.heard();
         match update["sessionUpdate"].as_str().unwrap_or_default() {
             "agent_message_chunk" => {
                 if let Some(text) = text_of(&update["content"]) {
@@ -105,17 +103,17 @@ impl Updates {
             }
             "agent_thought_chunk" => {
                 if let Some(content) = text_of(&update["content"]) {
-                    let size = content.len();
-                    self.tell(turn, TurnEvent::ResponseChunk { content, channel: Channel::Thought }, size);
+                    turn.tell(TurnEvent::ResponseChunk { content, channel: Channel::Thought });
                 }
             }
             "tool_call" | "tool_call_update" => {
                 self.tool_call(update, turn);
             }
             "plan" => {
-                let entries = update["entries"].clone();
-                let size = size_of(&entries);
-                self.tell(turn, TurnEvent::Plan { entries }, size);
+                let entries = update["entries"].as_array().into_iter().flatten();
+                turn.tell(TurnEvent::Plan {
+                    entries: entries.filter_map(plan_entry).take(MAX_PLAN).collect(),
+                });
             }
             "usage_update" => {
                 for (name, value) in ["used", "size", "cost"].map(|name| (name, &update[name])) {
@@ -139,9 +137,9 @@ impl Updates {
         let known = self.calls.entry(number).or_insert_with(|| Call { id, ..Call::default() });
         let before = known.clone();
         known.merge(said);
-        let json = (*known != before).then(|| known.to_json());
-        if let Some(json) = &json {
-            known.size = size_of(json);
+        let news = (*known != before).then(|| known.told());
+        if let Some(news) = &news {
+            known.size = size_of(news);
             self.held = (self.held + known.size).saturating_sub(before.size);
         }
         let call = known.clone();
@@ -150,8 +148,8 @@ impl Updates {
                 self.file(&path);
             }
         }
-        if let Some(json) = json {
-            self.tell(turn, TurnEvent::ToolCall { call: json }, call.size);
+        if let Some(news) = news {
+            turn.tell(TurnEvent::ToolCall { call: news });
         }
         while (self.calls.len() > MAX_CALLS || self.held > MAX_HELD)
             && let Some((_, oldest)) = self.calls.pop_first()
@@ -205,13 +203,6 @@ impl Updates {
         (!usage.is_empty()).then_some(Value::Object(usage))
     }
 
-    fn tell(&mut self, turn: &Turn, event: TurnEvent, size: usize) {
-        self.told += size + A_FRAME;
-        if self.told <= MAX_TOLD {
-            turn.tell(event);
-        }
-    }
-
     fn name_of(&self, path: &str) -> String {
         let path = path.strip_prefix("file://").unwrap_or(path);
         match Path::new(path).strip_prefix(&self.workdir) {
@@ -228,15 +219,14 @@ impl Call {
         self.kind = text("kind", MAX_WORD).or_else(|| self.kind.take());
         self.status = text("status", MAX_WORD).or_else(|| self.status.take());
         if let Some(locations) = said["locations"].as_array() {
-            let places = locations.iter().filter(|it| is_path(&it["path"])).take(MAX_PLACES);
-            self.locations = places.map(|it| with_line(&it["path"], &it["line"])).collect();
+            self.locations = locations.iter().filter_map(location).take(MAX_PLACES).collect();
             self.more[0] = locations.len() - self.locations.len();
         }
         if let Some(content) = said["content"].as_array() {
             let mut room = MAX_DIFFS;
             let all = content.iter().filter(|it| it["type"] == "diff");
-            let known = all.clone().filter(|it| is_path(&it["path"])).take(MAX_PLACES).map(diff);
-            let diffs: Vec<Value> = known
+            let known = all.clone().filter_map(diff).take(MAX_PLACES);
+            let diffs: Vec<FileDiff> = known
                 .map_while(|diff| {
                     room = room.checked_sub(size_of(&diff))?;
                     Some(diff)
@@ -259,9 +249,10 @@ impl Call {
     /// The places that it is about.
     pub(super) fn paths(&self) -> Vec<String> {
         let mut paths: Vec<String> = Vec::new();
-        for path in self.locations.iter().chain(&self.diffs).filter_map(|it| it["path"].as_str()) {
-            if !paths.iter().any(|known| known == path) {
-                paths.push(path.to_owned());
+        let of_diffs = self.diffs.iter().map(|diff| &diff.path);
+        for path in self.locations.iter().map(|location| &location.path).chain(of_diffs) {
+            if !paths.contains(path) {
+                paths.push(path.clone());
             }
         }
         paths
@@ -272,32 +263,38 @@ impl Call {
         self.status.as_deref() == Some("completed") && (changes || !self.diffs.is_empty())
     }
 
-    fn to_json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "title": self.title.as_deref().or(self.kind.as_deref()).unwrap_or("a tool"),
-            "kind": self.kind.as_deref().unwrap_or("other"),
-            "status": self.status.as_deref().unwrap_or("pending"),
-            "locations": self.locations,
-            "diffs": self.diffs,
-        })
+    fn told(&self) -> ToolCall {
+        ToolCall {
+            id: self.id.clone(),
+            title: self.title.as_deref().or(self.kind.as_deref()).unwrap_or("a tool").to_owned(),
+            kind: self.kind.as_deref().unwrap_or("other").to_owned(),
+            status: self.status.as_deref().unwrap_or("pending").to_owned(),
+            locations: self.locations.clone(),
+            diffs: self.diffs.clone(),
+        }
     }
 }
 
-fn is_path(path: &Value) -> bool {
-    path.as_str().is_some_and(|path| path.len() <= MAX_PATH)
+fn path_of(value: &Value) -> Option<String> {
+    value["path"].as_str().filter(|path| path.len() <= MAX_PATH).map(str::to_owned)
 }
 
-fn with_line(path: &Value, line: &Value) -> Value {
-    if line.is_number() { json!({"path": path, "line": line}) } else { json!({"path": path}) }
+fn location(value: &Value) -> Option<Location> {
+    Some(Location { path: path_of(value)?, line: value["line"].as_u64() })
 }
 
-fn diff(content: &Value) -> Value {
-    json!({
-        "path": content["path"],
-        "old_text": content["oldText"].as_str().map(|text| cut(text, MAX_DIFF)),
-        "new_text": cut(content["newText"].as_str().unwrap_or_default(), MAX_DIFF),
+fn diff(content: &Value) -> Option<FileDiff> {
+    Some(FileDiff {
+        path: path_of(content)?,
+        old_text: content["oldText"].as_str().map(|text| cut(text, MAX_DIFF)),
+        new_text: cut(content["newText"].as_str().unwrap_or_default(), MAX_DIFF),
     })
+}
+
+fn plan_entry(value: &Value) -> Option<PlanEntry> {
+    let word = |name: &str| value[name].as_str().map(|word| cut(word, MAX_WORD));
+    let content = cut(value["content"].as_str()?, MAX_TITLE);
+    Some(PlanEntry { content, priority: word("priority"), status: word("status") })
 }
 
 fn text_of(content: &Value) -> Option<String> {
@@ -309,8 +306,8 @@ fn text_of(content: &Value) -> Option<String> {
     text.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn size_of(value: &Value) -> usize {
-    value.to_string().len()
+fn size_of(value: &impl serde::Serialize) -> usize {
+    serde_json::to_string(value).expect("its keys are strings").len()
 }
 
 fn snake_case(name: &str) -> String {

@@ -21,8 +21,8 @@ fn query() -> impl Strategy<Value = TimelineQuery> {
     let stamp = || of((0_i64..4_000_000_000_000_000).prop_map(Stamp::from_micros));
     let times = (of(any::<u64>()), of(any::<String>()), stamp(), stamp());
     let filters = (of(select(Source::ALL)), of(select(Kind::ALL)), of(select(Status::ALL)));
-    (times, filters, of(any::<String>()), of(any::<usize>())).prop_map(
-        |((after_seq, before, since, until), (source, kind, status), q, limit)| TimelineQuery {
+    (times, filters, of(any::<String>()), of(any::<usize>()), any::<bool>()).prop_map(
+        |((after_seq, before, since, until), (source, kind, status), q, limit, steps)| TimelineQuery {
             after_seq,
             before,
             since,
@@ -32,6 +32,7 @@ fn query() -> impl Strategy<Value = TimelineQuery> {
             status,
             q,
             limit,
+            steps,
         },
     )
 }
@@ -47,7 +48,7 @@ proptest! {
 
     #[test]
     fn any_query_is_read_or_refused(
-        text in "((after_seq|before|since|until|source|kind|status|q|limit|x)=[!-~&&[^#]]{0,12}&?){0,4}",
+        text in "((after_seq|before|since|until|source|kind|status|q|limit|steps|x)=[!-~&&[^#]]{0,12}&?){0,4}",
     ) {
         if let Ok(uri) = format!("http://localhost/?{text}").parse::<Uri>() {
             let _ = Query::<TimelineQuery>::try_from_uri(&uri);

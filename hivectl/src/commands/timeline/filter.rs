@@ -50,7 +50,7 @@ impl Args {
     }
 
     /// What to ask a bot for. It takes one word of each kind: of several there is a query for each.
-    pub(super) fn queries(&self, limit: usize) -> Vec<TimelineQuery> {
+    pub(super) fn queries(&self, limit: usize, steps: bool) -> Vec<TimelineQuery> {
         fn each<T: Copy>(wanted: &[T]) -> Vec<Option<T>> {
             if wanted.is_empty() { vec![None] } else { wanted.iter().copied().map(Some).collect() }
         }
@@ -65,6 +65,7 @@ impl Args {
                         kind,
                         status,
                         q: self.grep.clone(),
+                        steps,
                         limit: Some(limit),
                         ..TimelineQuery::default()
                     });
@@ -146,13 +147,13 @@ pub(super) mod tests {
 
     #[test]
     fn of_several_words_each_is_asked_for() {
-        let queries = args(&["--status", "failed,timed_out", "--source", "file"]).queries(7);
+        let queries = args(&["--status", "failed,timed_out", "--source", "file"]).queries(7, false);
         let asked: Vec<_> = queries.iter().map(|query| (query.source, query.status, query.limit)).collect();
         assert_eq!(
             asked,
             [Status::Failed, Status::TimedOut].map(|status| (Some(Source::File), Some(status), Some(7)))
         );
-        assert_eq!(args(&[]).queries(1).len(), 1);
+        assert_eq!(args(&[]).queries(1, true).len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use hive_shared::work::Source;
 
 use super::roll::item_id;
 use crate::output::progress::Going;
+use crate::output::steps;
 use crate::output::text::duration;
 use crate::output::wrap::{cut, cut_front, width as width_of};
 
@@ -44,6 +45,10 @@ struct Said {
     /// How many bytes there were in all.
     length: u64,
     tail: String,
+    /// The last step, while nothing was said after it.
+    step: Option<String>,
+    /// The one that was seen last.
+    seen: Option<String>,
 }
 
 impl Board {
@@ -67,6 +72,9 @@ impl Board {
     pub(super) fn entry(&mut self, entry: &Entry) {
         let known = self.known(&entry.bot_id);
         if !entry.status.is_final() {
+            if let Some(step) = steps::last_words(&entry.steps) {
+                known.said.entry(entry.entry_id.clone()).or_default().step(step);
+            }
             return;
         }
         known.said.remove(&entry.entry_id);
@@ -85,6 +93,7 @@ impl Board {
             said.tail.clear();
         }
         said.length = offset + content.len() as u64;
+        said.step = None;
         said.tail.push_str(content);
         let excess = said.tail.len().saturating_sub(TAIL);
         said.tail.drain(..said.tail.ceil_char_boundary(excess));
@@ -127,7 +136,7 @@ impl Board {
                 let room =
                     width.map(|width| width.saturating_sub(SPINNER + width_of(&name) + width_of(&head) + 2));
                 let said =
-                    known.said.get(&entry).map(|said| last_words(&said.tail, room)).unwrap_or_default();
+                    known.said.get(&entry).map(|said| last_words(said.latest(), room)).unwrap_or_default();
                 line(current.id.as_str(), format!("{head}  {said}").trim_end().to_owned(), true);
             }
             if let Some(suspended) = &status.suspended
@@ -147,6 +156,20 @@ impl Board {
             }
         }
         lines
+    }
+}
+
+impl Said {
+    /// An entry came with this as its last step.
+    fn step(&mut self, step: String) {
+        if self.seen.as_ref() != Some(&step) {
+            self.step = Some(step.clone());
+            self.seen = Some(step);
+        }
+    }
+
+    fn latest(&self) -> &str {
+        self.step.as_deref().unwrap_or(&self.tail)
     }
 }
 
@@ -199,6 +222,14 @@ mod tests {
         assert!(lines[0].ends_with("as I can tell") && width_of(&lines[0]) <= 58, "{lines:?}");
         assert_eq!(lines[1..], ["TASK-1 Mend it  gave way after 1m01s, will resume", "waiting: P1:2"]);
         assert_eq!(texts(&board, 60, &[Source::Control]), ["waiting: P1:2"]);
+        // It takes a tool up, and speaks again.
+        let with_tool = r#"{"entry_id":"CHAT-2-reply","kind":"reply","source":"chat","status":"running",
+            "steps":[{"type":"tool_call","title":"Read a.rs","kind":"read"}]}"#;
+        board.entry(&entry(with_tool));
+        assert!(texts(&board, 60, &[])[0].ends_with("  → Read a.rs (read)"), "{:?}", texts(&board, 60, &[]));
+        board.chunk(&bot, "CHAT-2-reply", 36, " now");
+        board.entry(&entry(with_tool));
+        assert!(texts(&board, 60, &[])[0].ends_with("as I can tell now"));
         // The work started over.
         board.chunk(&bot, "CHAT-2-reply", 0, "No");
         assert!(texts(&board, 60, &[])[0].ends_with("5m00s  No"));

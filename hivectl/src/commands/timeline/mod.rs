@@ -49,7 +49,7 @@ pub struct Args {
     /// The newest so many entries [default: 50, or all with --since]
     #[arg(short = 'n', long, alias = "lines", value_name = "N")]
     pub number: Option<usize>,
-    /// The whole text of each entry below it
+    /// The whole text of each entry below it, and what the agent did on the way
     #[arg(long)]
     pub full: bool,
     /// Since then: a duration such as 1h, or a time such as 18:00, yesterday, 2026-11-22 or 2026-11-22T18:00:00Z
@@ -80,7 +80,8 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
     let bots = fleet.bots(&args.bots, out).await?;
     let all = args.since.is_some() || args.until.is_some();
     let count = args.number.unwrap_or(if all { usize::MAX } else { DEFAULT_COUNT });
-    let looks = join_all(bots.iter().map(|bot| past::look(bot, &args, count, fleet))).await;
+    let steps = args.full || out.format() != Format::Table;
+    let looks = join_all(bots.iter().map(|bot| past::look(bot, &args, count, steps, fleet))).await;
     let mut entries = Vec::new();
     let mut followers = Vec::new();
     let mut exits = Vec::new();

@@ -19,11 +19,17 @@ pub(super) struct Past {
     pub(super) notices: Vec<String>,
 }
 
-/// The newest `count` entries of a bot.
-pub(super) async fn look(bot: &BotId, args: &Args, count: usize, fleet: &Fleet) -> Result<Past, Failure> {
+/// The newest `count` entries of a bot, with their steps if they are wanted.
+pub(super) async fn look(
+    bot: &BotId,
+    args: &Args,
+    count: usize,
+    steps: bool,
+    fleet: &Fleet,
+) -> Result<Past, Failure> {
     match fleet.reach(bot).await? {
         Reach::Up(client) => {
-            let (entries, position) = newest(&client, args, count).await?;
+            let (entries, position) = newest(&client, args, count, steps).await?;
             let follower = args.follow.then(|| Follower::new(*client, Some(position)));
             Ok(Past { entries, follower, notices: Vec::new() })
         }
@@ -44,9 +50,14 @@ pub(super) async fn look(bot: &BotId, args: &Args, count: usize, fleet: &Fleet) 
 }
 
 /// The newest entries and the position of the first page: what has changed since is told to who follows from there.
-async fn newest(client: &Client, args: &Args, count: usize) -> Result<(Vec<Entry>, Position), Failure> {
+async fn newest(
+    client: &Client,
+    args: &Args,
+    count: usize,
+    steps: bool,
+) -> Result<(Vec<Entry>, Position), Failure> {
     let (mut entries, mut first) = (Vec::new(), None);
-    for query in args.queries(count.clamp(1, MAX_PAGE)) {
+    for query in args.queries(count.clamp(1, MAX_PAGE), steps) {
         let (pages, position) = pages(client, query, count).await?;
         entries.extend(pages);
         first.get_or_insert(position);

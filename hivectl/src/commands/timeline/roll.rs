@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use super::Args;
 use crate::output::escape::{Place, escape};
 use crate::output::ink::{Ink, Paint};
+use crate::output::steps;
 use crate::output::table::{Cell, Table};
 use crate::output::text::{
     count, day_line, day_of, first_line, seconds, short_time, status_cell, time_of_day,
@@ -255,6 +256,7 @@ fn whole_text(entry: &Entry, ink: Ink) -> String {
     if !entry.files_modified.is_empty() {
         named("files", &entry.files_modified.join(", "), Paint::Dim);
     }
+    lines.extend(steps::lines(&entry.steps, entry.steps_truncated).iter().map(|line| line.shown(ink.color)));
     lines.extend(escape(entry.content.trim_end(), Place::Block).lines().map(str::to_owned));
     if entry.content_truncated {
         let all = format!("… (cut; 'hivectl response {}' prints all of it)", item_id(entry));
@@ -350,6 +352,7 @@ pub(super) mod tests {
     fn the_whole_text_of_an_entry_follows_where_it_is_asked_for() {
         let long = entry(
             r#"{"timestamp":"2020-01-02T12:00:00Z","title":"Mend it","content":"first\n\u001bsecond\n","error":"exit status 3","files_modified":["a"],
+                "steps":[{"type":"tool_call","title":"Read a","kind":"read","status":"completed"}],
                 "content_truncated":true}"#,
         );
         let lines = shown(Look { full: true, ..look() }, &[long]);
@@ -358,6 +361,7 @@ pub(super) mod tests {
             [
                 "    error: exit status 3",
                 "    files: a",
+                "    → Read a (read): completed",
                 "    first",
                 "    \\x1bsecond",
                 "    … (cut; 'hivectl response TASK-1' prints all of it)"

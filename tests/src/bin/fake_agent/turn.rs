@@ -16,7 +16,7 @@ use crate::{Agent, complain, log};
 type Act = fn(&Turn, &Script);
 
 /// Each does what it says, in this order; other words are said back.
-const WORDS: [(&str, Act); 20] = [
+const WORDS: [(&str, Act); 23] = [
     ("count", Turn::count),
     ("tool", Turn::tool),
     ("hold", Turn::hold),
@@ -34,6 +34,7 @@ const WORDS: [(&str, Act); 20] = [
     ("flood", Turn::flood),
     ("think", Turn::think),
     ("edit", Turn::edit),
+    ("work", Turn::work),
     ("write-file", Turn::write_file),
     ("ask", Turn::ask_once),
     ("ask-twice", Turn::ask_twice),
@@ -41,6 +42,8 @@ const WORDS: [(&str, Act); 20] = [
     ("ask-nothing", Turn::ask_nothing),
     ("ask-much", Turn::ask_much),
     ("ask-many", Turn::ask_many),
+    ("ask-read", Turn::ask_read),
+    ("ask-deep", Turn::ask_deep),
 ];
 
 /// How a turn ends, by a word: with this stop reason.
@@ -228,6 +231,33 @@ impl Turn {
         self.say("edited\n");
     }
 
+    /// Thinks, has a plan and takes up a tool, which tells nothing new of itself until there is a file `go`.
+    fn work(&self, script: &Script) {
+        let plan = |status: &str| {
+            let entries = json!([{"content": "mend it", "priority": "high", "status": status}]);
+            self.update(&json!({"sessionUpdate": "plan", "entries": entries}));
+        };
+        let tool = |kind: &str, status: &str| {
+            self.update(&json!({
+                "sessionUpdate": kind, "toolCallId": "work-1", "title": "Mend the pump", "kind": "edit",
+                "status": status, "locations": [{"path": here("pump.txt"), "line": 7}],
+            }));
+        };
+        self.tell("agent_thought_chunk", "it ");
+        self.tell("agent_thought_chunk", "leaks");
+        plan("in_progress");
+        tool("tool_call", "in_progress");
+        while !Path::new("go").exists() && !self.is_over(script) {
+            thread::sleep(Duration::from_millis(10));
+            tool("tool_call_update", "in_progress");
+        }
+        if !self.is_over(script) {
+            tool("tool_call_update", "completed");
+            plan("completed");
+            self.say("mended\n");
+        }
+    }
+
     /// Has the client write a file inside the working directory, and one outside.
     fn write_file(&self, _: &Script) {
         for path in ["written.txt", "../outside.txt"] {
@@ -279,6 +309,24 @@ impl Turn {
         let outcomes = answers.iter().map(outcome);
         let denied = outcomes.filter(|outcome| outcome["optionId"] != "yes").count();
         self.say(&format!("{denied} denied\n"));
+    }
+
+    fn ask_read(&self, _: &Script) {
+        self.ask_to_read(&[json!({"path": here("pump.txt")})]);
+    }
+
+    /// Asks to read a thousand places that take long to find: by way of links to a path that goes to and fro.
+    fn ask_deep(&self, _: &Script) {
+        let _ = std::fs::create_dir("deep");
+        let _ = std::os::unix::fs::symlink("deep/../".repeat(500) + "deep/..", "link");
+        let place = |n: usize| json!({"path": format!("{}deep/{n}", "link/".repeat(38))});
+        self.ask_to_read(&(0..1_000).map(place).collect::<Vec<_>>());
+    }
+
+    fn ask_to_read(&self, places: &[Value]) {
+        let call = json!({"toolCallId": "ask-1", "title": "Read it", "kind": "read", "locations": places});
+        let options = json!([{"optionId": "yes", "name": "Allow", "kind": "allow_once"}]);
+        self.say_outcome(&self.permission_for(&call, &options).1);
     }
 
     fn say_outcome(&self, answer: &Receiver<Value>) {

@@ -1,0 +1,61 @@
+//! What running items have said and done so far: kept for the case that the daemon dies, and shown to followers.
+
+use std::time::{Duration, Instant};
+
+use hive_shared::work::Source;
+
+use super::Driver;
+use crate::coordinator::RunId;
+use crate::store::{Item, StoreError};
+
+/// How often that is.
+const KEEP_EVERY: Duration = Duration::from_millis(500);
+
+impl Driver {
+    /// Keeps what running items have said and done so far, so that a crash does not lose it and followers see it.
+    pub(super) fn keep_what_was_said(&mut self) -> Result<(), StoreError> {
+        // What is suspended was kept when it gave way.
+        if self.core.occupant(self.now()).is_none() {
+            self.keep_at = None;
+            return Ok(());
+        }
+        let now = Instant::now();
+        if *self.keep_at.get_or_insert(now + KEEP_EVERY) > now {
+            return Ok(());
+        }
+        self.keep_at = Some(now + KEEP_EVERY);
+        let heard_at = self.runs.values().map(|live| live.turn.heard_at()).max();
+        self.last_activity = self.last_activity.max(heard_at.unwrap_or(self.last_activity));
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        runs.into_iter().try_for_each(|run| {
+            self.keep_text_of(run)?;
+            self.show_steps_of(run)
+        })
+    }
+
+    /// Puts the steps of a run on the timeline, if there are others than those that it shows.
+    pub(super) fn show_steps_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        let Some(told) = live.turn.told_since(&mut live.steps_version) else { return Ok(()) };
+        let Some(item) = self.store.item(live.turn.id())?.filter(Item::is_under_way) else { return Ok(()) };
+        let entry = match item.source {
+            Source::Chat => self.reply_entry(&item, told),
+            Source::File | Source::Control => self.task_entry(&item, told),
+        };
+        self.store.put_entry(entry, false)
+    }
+
+    pub(super) fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+        // What ends at once is kept whole at its end.
+        if self.keep_at.is_none() {
+            return Ok(());
+        }
+        let Some(piece) = live.turn.read_on(&mut live.kept, usize::MAX) else { return Ok(()) };
+        let arrival = live.arrival;
+        if piece.offset == 0 {
+            self.store.forget_partial(arrival)?;
+        }
+        self.store.put_partial(arrival, piece.offset, piece.text)
+    }
+}
