@@ -174,7 +174,7 @@ pub async fn heard_by_a_crowd(followers: usize, chats: usize, events: usize) -> 
     }
     let peak_memory_mb = agent.peak_memory_mb();
     for follow in stalled {
-        catches_up(&agent, follow, events).await;
+        Box::pin(catches_up(&agent, follow, events)).await;
     }
     for (n, chat) in deaf {
         hears(chat, n).await;
@@ -219,13 +219,12 @@ async fn follows(mut follow: Follow, events: usize) {
 async fn catches_up(agent: &Agent, mut follow: Follow, events: usize) {
     let mut known = Known::from(&follow);
     while known.done.len() < events {
-        match follow.next().await {
-            Some(frame) => known.take(&frame["entry"]),
-            None => {
-                follow = agent.follow(&format!("after_seq={}", known.seq)).await;
-                for entry in follow.snapshot["entries"].as_array().expect("a list") {
-                    known.take(entry);
-                }
+        if let Some(frame) = follow.next().await {
+            known.take(&frame["entry"]);
+        } else {
+            follow = agent.follow(&format!("after_seq={}", known.seq)).await;
+            for entry in follow.snapshot["entries"].as_array().expect("a list") {
+                known.take(entry);
             }
         }
     }
