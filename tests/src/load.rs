@@ -174,7 +174,7 @@ pub async fn heard_by_a_crowd(followers: usize, chats: usize, events: usize) -> 
     }
     let peak_memory_mb = agent.peak_memory_mb();
     for follow in stalled {
-        follows(follow, events).await;
+        Box::pin(catches_up(&agent, follow, events)).await;
     }
     for (n, chat) in deaf {
         hears(chat, n).await;
@@ -182,20 +182,50 @@ pub async fn heard_by_a_crowd(followers: usize, chats: usize, events: usize) -> 
     Heard { took, peak_memory_mb }
 }
 
-/// Reads on until all tasks are known to be completed. Nothing is told twice.
-async fn follows(mut follow: Follow, events: usize) {
-    let mut seq = follow.snapshot["last_seq"].as_u64().expect("a number");
-    let mut done = BTreeSet::new();
-    while done.len() < events {
-        let frame = follow.next().await.expect("the socket is open");
-        let entry = &frame["entry"];
+/// What a follower knows. Nothing is told twice.
+struct Known {
+    seq: u64,
+    done: BTreeSet<String>,
+}
+
+impl Known {
+    fn from(follow: &Follow) -> Self {
+        let seq = follow.snapshot["last_seq"].as_u64().expect("a number");
+        Self { seq, done: BTreeSet::new() }
+    }
+
+    fn take(&mut self, entry: &Value) {
         if let Some(next) = entry["seq"].as_u64() {
-            assert!(next > seq, "told after {seq}: {frame}");
-            seq = next;
+            assert!(next > self.seq, "told after {}: {entry}", self.seq);
+            self.seq = next;
         }
         if entry["kind"] == "task" && entry["status"] == "completed" {
             assert_eq!(entry["content"].as_str().map(str::len), Some(1_800));
-            assert!(done.insert(text(&entry["entry_id"])), "told twice: {frame}");
+            assert!(self.done.insert(text(&entry["entry_id"])), "told twice: {entry}");
+        }
+    }
+}
+
+/// Reads on until all tasks are known to be completed.
+async fn follows(mut follow: Follow, events: usize) {
+    let mut known = Known::from(&follow);
+    while known.done.len() < events {
+        let frame = follow.next().await.expect("the socket is open");
+        known.take(&frame["entry"]);
+    }
+}
+
+/// The same for one that did not read for so long that the bot may have closed its connection: it comes back.
+async fn catches_up(agent: &Agent, mut follow: Follow, events: usize) {
+    let mut known = Known::from(&follow);
+    while known.done.len() < events {
+        if let Some(frame) = follow.next().await {
+            known.take(&frame["entry"]);
+        } else {
+            follow = agent.follow(&format!("after_seq={}", known.seq)).await;
+            for entry in follow.snapshot["entries"].as_array().expect("a list") {
+                known.take(entry);
+            }
         }
     }
 }

@@ -21,8 +21,9 @@ use crate::turn::{Position, Turn};
 
 /// How many entries a follower that is new is shown.
 const FIRST_LOOK: usize = 100;
-/// How many changes are read at a time for a follower that lags.
-const CHANGES_AT_A_TIME: usize = 500;
+/// How many changes are read at a time for a follower that lags. One that does not read holds them in memory, and each
+/// may be as large as an entry gets.
+const CHANGES_AT_A_TIME: usize = 20;
 /// A follower has nothing to say that would need more.
 const MAX_FRAME: usize = 4 * 1024;
 /// WebSocket close code: the server is going away.

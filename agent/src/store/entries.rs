@@ -169,8 +169,8 @@ pub(super) struct Select {
 
 /// How to find the entries of a page, the newest first, or in seq order. Nothing if there can be none.
 ///
-/// What is read does not depend on how long the timeline is, but for words that are asked for together with something
-/// else: all entries that hold the words are looked at until enough of them fit.
+/// What is read does not depend on how long the timeline is, but for a common word that is asked for together with
+/// something rare: what holds the word is looked at until enough of it fits.
 pub(super) fn select(
     db: &Connection,
     query: &TimelineQuery,
