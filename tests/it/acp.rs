@@ -40,6 +40,21 @@ async fn a_task_and_a_chat_have_sessions_of_their_own_in_one_process() {
     assert_eq!(prompts[1], prompts[2], "a conversation goes on in its session");
 }
 
+/// Gemini CLI is one.
+#[tokio::test]
+async fn an_agent_that_forgets_what_was_cancelled_is_told_its_task_again() {
+    let hive = Hive::acp(&["--forgets"], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("COUNT-1.md", "count");
+    agent.api().until_task("COUNT-1", "it counts", |_| times(&hive, "session/prompt") == 1).await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "hello").await;
+    assert_eq!(chat.turn("CHAT-1").await.text(), "you said: hello");
+    let response = hive.answer("COUNT-1").await;
+    assert_eq!(response.text, counted());
+    assert_eq!((response.header.preemptions, times(&hive, "session/new")), (1, 2));
+}
+
 #[tokio::test]
 async fn a_task_gives_way_and_goes_on_in_its_session_as_one_response() {
     let hive = Hive::acp(&[], "");

@@ -29,7 +29,7 @@ async fn what_a_task_does_is_seen_while_it_runs_and_after_it() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     let mut follow = agent.follow("after_seq=0").await;
-    hive.drop_task("WORK-1.md", "work");
+    hive.drop_task("WORK-1.md", "use-tools");
     let is_at_work = |frame: &Value| frame["type"] == "entry_updated" && words(&frame["entry"]) == AT_WORK;
     let live = follow.next_that(is_at_work).await;
     assert_eq!((&live["entry"]["entry_id"], &live["entry"]["status"]), (&json!("WORK-1"), &json!("running")));
@@ -65,7 +65,7 @@ async fn the_steps_of_a_task_that_gave_way_go_on() {
     let hive = Hive::acp(&[], "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
-    hive.drop_task("WORK-1.md", "work");
+    hive.drop_task("WORK-1.md", "use-tools");
     api.until_task("WORK-1", "is at work", |task| words(task) == AT_WORK).await;
     let mut chat = agent.chat().await;
     chat.prompt("CHAT-1", "hello").await;
@@ -84,7 +84,7 @@ async fn a_task_whose_tool_takes_long_shows_that_it_lives() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     let mut follow = agent.follow("after_seq=0").await;
-    hive.drop_task("WORK-1.md", "work");
+    hive.drop_task("WORK-1.md", "use-tools");
     follow.next_that(|frame| words(&frame["entry"]) == AT_WORK).await;
     let seq = api.get("timeline?limit=1").await.ok()["last_seq"].clone();
     let mut last = api.status().await["last_activity"].clone();
@@ -105,7 +105,7 @@ async fn what_a_chat_turn_had_done_survives_a_kill() {
     let mut first = Agent::start(&hive).await;
     let mut follow = first.follow("after_seq=0").await;
     let mut chat = first.chat().await;
-    chat.prompt("CHAT-1", "work").await;
+    chat.prompt("CHAT-1", "use-tools").await;
     follow.next_that(|frame| words(&frame["entry"]) == AT_WORK).await;
     first.kill9();
     let second = Agent::start(&hive).await;
@@ -118,7 +118,7 @@ async fn a_task_that_starts_again_after_a_kill_has_the_steps_of_its_last_attempt
     let hive = Hive::acp(&[], "");
     let mut first = Agent::start(&hive).await;
     let mut follow = first.follow("after_seq=0").await;
-    hive.drop_task("WORK-1.md", "work");
+    hive.drop_task("WORK-1.md", "use-tools");
     follow.next_that(|frame| words(&frame["entry"]) == AT_WORK).await;
     first.api().post("pause", json!({})).await.ok();
     first.kill9();

@@ -32,13 +32,9 @@ const CAUGHT_UP: usize = 10_000;
 pub(super) enum Settled {
     Over(Result<(), Failure>),
     /// It was cut short, and the run is to wait.
-    GaveWay {
-        heard: bool,
-    },
+    GaveWay,
     /// It was cut short, and the run was resumed meanwhile.
-    GoesOn {
-        heard: bool,
-    },
+    GoesOn,
 }
 
 /// A prompt under way.
@@ -48,8 +44,6 @@ pub(super) struct Prompt<'a> {
     events: Events,
     stance: Stance,
     asked: HashMap<u64, Open>,
-    /// Whether the agent has said or done anything.
-    heard: bool,
     /// Whether a question was answered with no.
     was_denied: bool,
 }
@@ -78,7 +72,7 @@ impl<'a> Prompt<'a> {
     pub(super) fn new(run: &'a mut RunOfAgent, opened: &'a Opened) -> Self {
         let events = opened.agent.listen(&opened.id);
         let stance = Stance::Running;
-        Self { run, opened, events, stance, asked: HashMap::new(), heard: false, was_denied: false }
+        Self { run, opened, events, stance, asked: HashMap::new(), was_denied: false }
     }
 
     pub(super) async fn run(mut self, words: String) -> Settled {
@@ -157,9 +151,6 @@ impl<'a> Prompt<'a> {
     fn happened(&mut self, event: Event) -> Option<Result<Value, Error>> {
         match event {
             Event::Update(update) => {
-                self.heard |= update["sessionUpdate"]
-                    .as_str()
-                    .is_some_and(|kind| kind.starts_with("agent_") || kind.starts_with("tool_call"));
                 self.run.updates.take(&update, &self.run.turn);
             }
             Event::Asked(request, responder) => self.ask(&request, responder),
@@ -219,7 +210,6 @@ impl<'a> Prompt<'a> {
 
     fn ask(&mut self, request: &Value, responder: v1::Responder) {
         let call = self.run.updates.tool_call(&request["toolCall"], &self.run.turn);
-        self.heard = true;
         if self.stance != Stance::Running {
             let _ = responder.respond(cancelled());
             return;
@@ -279,21 +269,16 @@ impl<'a> Prompt<'a> {
         match self.stance {
             Stance::Running => Settled::Over(self.verdict(answer).await),
             // Whatever it answers to a cancel: some say that they were at their end.
-            Stance::Suspending { goes_on, .. } => self.rest(goes_on),
+            Stance::Suspending { goes_on, .. } => rest(goes_on),
             Stance::Ending => Settled::Over(Err(Failure::cancelled())),
         }
-    }
-
-    fn rest(&self, goes_on: bool) -> Settled {
-        let heard = self.heard;
-        if goes_on { Settled::GoesOn { heard } } else { Settled::GaveWay { heard } }
     }
 
     /// The agent has died.
     fn lost(&self, failure: Failure) -> Settled {
         match self.stance {
             Stance::Running => Settled::Over(Err(failure)),
-            Stance::Suspending { goes_on, .. } => self.rest(goes_on),
+            Stance::Suspending { goes_on, .. } => rest(goes_on),
             Stance::Ending => Settled::Over(Err(Failure::cancelled())),
         }
     }
@@ -330,4 +315,8 @@ impl<'a> Prompt<'a> {
             )),
         }
     }
+}
+
+fn rest(goes_on: bool) -> Settled {
+    if goes_on { Settled::GoesOn } else { Settled::GaveWay }
 }

@@ -21,7 +21,7 @@ const GO_ON: &str = "A person interrupted you in the middle of the task. Go on w
 const GO_ON_LATER: &str = "Your work on the task was cut short in the middle. Go on with it now where you left off: \
                            look at what is done already, and do the rest.";
 
-/// Before the task, where the agent may not have heard it.
+/// Before the task. Some agents strike a turn that was cancelled from their memory, with what they were asked in it.
 const THE_TASK_IS: &str = "The task is:";
 
 /// Drives the agent through one run.
@@ -82,10 +82,7 @@ enum Stage {
     /// An earlier life of the bot has told it.
     CutShort,
     /// It was told, and gave way.
-    Interrupted {
-        /// Whether it has answered anything.
-        heard: bool,
-    },
+    Interrupted,
 }
 
 impl RunOfAgent {
@@ -95,19 +92,19 @@ impl RunOfAgent {
             let words = self.words(&opened.how);
             match Prompt::new(self, &opened).run(words).await {
                 Settled::Over(result) => return result,
-                Settled::GaveWay { heard } => {
-                    self.gave_way(heard);
+                Settled::GaveWay => {
+                    self.gave_way();
                     self.reporter.suspended();
                     self.until_resumed().await?;
                 }
-                Settled::GoesOn { heard } => self.gave_way(heard),
+                Settled::GoesOn => self.gave_way(),
             }
         }
     }
 
-    fn gave_way(&mut self, heard: bool) {
+    fn gave_way(&mut self) {
         match self.keeper.config.on_preempt {
-            OnPreempt::Suspend => self.stage = Stage::Interrupted { heard },
+            OnPreempt::Suspend => self.stage = Stage::Interrupted,
             OnPreempt::Restart => {
                 self.turn.start_over();
                 self.stage = Stage::Fresh;
@@ -188,15 +185,12 @@ impl RunOfAgent {
                 task.clone()
             }
             (Stage::Fresh, _) => task.clone(),
-            (Stage::CutShort | Stage::Interrupted { .. }, How::New { .. }) => {
+            (Stage::CutShort | Stage::Interrupted, How::New { .. }) => {
                 self.turn.start_over();
                 task.clone()
             }
-            (Stage::CutShort, How::Loaded { knows: true }) => GO_ON_LATER.to_owned(),
-            (Stage::CutShort, How::Loaded { knows: false } | How::Kept) => with_task(GO_ON_LATER),
-            (Stage::Interrupted { heard: true }, How::Kept)
-            | (Stage::Interrupted { .. }, How::Loaded { knows: true }) => GO_ON.to_owned(),
-            (Stage::Interrupted { .. }, How::Kept | How::Loaded { .. }) => with_task(GO_ON),
+            (Stage::CutShort, How::Kept | How::Loaded) => with_task(GO_ON_LATER),
+            (Stage::Interrupted, How::Kept | How::Loaded) => with_task(GO_ON),
         }
     }
 }

@@ -39,10 +39,7 @@ pub(super) enum How {
     /// It was open already.
     Kept,
     /// It was loaded.
-    Loaded {
-        /// Whether the agent has shown that it knows what it was told in it.
-        knows: bool,
-    },
+    Loaded,
     /// It is new.
     New {
         /// Why an earlier one could not be had, if there was one.
@@ -117,8 +114,8 @@ async fn load_or_create(
             let params = json!({"sessionId": id, "cwd": workdir, "mcpServers": []});
             match agent.ask("session/load", params).await {
                 Ok(answer) => {
-                    let knows = let_pass(&mut replay).await;
-                    return Ok((id, How::Loaded { knows }, answer));
+                    let_pass(&mut replay).await;
+                    return Ok((id, How::Loaded, answer));
                 }
                 Err(failure) if !agent.is_alive() || failure.code == code::LOGIN_REQUIRED => {
                     return Err(failure);
@@ -137,41 +134,36 @@ async fn load_or_create(
     Ok((id.to_owned(), How::New { lost }, answer))
 }
 
-/// Lets a replay pass, and says whether what the agent was told was part of it. Some agents replay before they answer,
-/// and some after.
-async fn let_pass(replay: &mut Events) -> bool {
-    let mut knows = false;
-    let mut has_begun = false;
-    let mut note = |event: Event| {
-        if let Event::Update(update) = event {
-            let kind = update["sessionUpdate"].as_str().unwrap_or_default();
-            knows |= kind == "user_message_chunk";
-            has_begun |= matches!(
-                kind,
-                "user_message_chunk"
-                    | "agent_message_chunk"
-                    | "agent_thought_chunk"
-                    | "tool_call"
-                    | "tool_call_update"
-            );
-        }
-        has_begun
-    };
+/// Lets a replay pass. Some agents replay before they answer, and some after.
+async fn let_pass(replay: &mut Events) {
     let mut came_before = false;
     while let Some(event) = replay.waiting() {
-        came_before = note(event);
+        came_before |= is_history(&event);
     }
     if came_before {
-        return knows;
+        return;
     }
     let end = Instant::now() + REPLAY_LIMIT;
     let mut pause = REPLAY_BEGINS;
     while let Ok(event) = timeout_at((Instant::now() + pause).min(end), replay.next()).await {
-        if note(event) {
+        if is_history(&event) {
             pause = REPLAY_PAUSE;
         }
     }
-    knows
+}
+
+fn is_history(event: &Event) -> bool {
+    let Event::Update(update) = event else { return false };
+    matches!(
+        update["sessionUpdate"].as_str(),
+        Some(
+            "user_message_chunk"
+                | "agent_message_chunk"
+                | "agent_thought_chunk"
+                | "tool_call"
+                | "tool_call_update"
+        )
+    )
 }
 
 /// Sets the mode of a session that was opened with `answer`.

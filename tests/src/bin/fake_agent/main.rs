@@ -6,7 +6,8 @@
 //! - `--no-load` cannot load sessions, `--load-fails` cannot load the one it is asked for, `--late-replay` answers
 //!   `session/load` before it replays;
 //! - `--slow-new` opens a session only once there is a file `go`, `--login` wants a login for it;
-//! - `--modes` has modes, `--lingers` stays when its input has ended.
+//! - `--modes` has modes, `--lingers` stays when its input has ended, `--forgets` strikes what was cancelled from its
+//!   memory.
 //!
 //! What it was asked stands in `agent.log` in its working directory, a line each; what its sessions remember in
 //! `session-ID.json`.
@@ -64,7 +65,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    fn has(&self, flag: &str) -> bool {
+    pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|it| it == flag)
     }
 

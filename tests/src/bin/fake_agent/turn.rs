@@ -34,7 +34,7 @@ const WORDS: [(&str, Act); 23] = [
     ("flood", Turn::flood),
     ("think", Turn::think),
     ("edit", Turn::edit),
-    ("work", Turn::work),
+    ("use-tools", Turn::use_tools),
     ("write-file", Turn::write_file),
     ("ask", Turn::ask_once),
     ("ask-twice", Turn::ask_twice),
@@ -103,9 +103,10 @@ impl Turn {
 
     pub(crate) fn play(&self, id: &Value, words: &str) {
         let memory = Memory::of(&self.session);
-        let goes_on =
-            words.contains("Go on with it now where you left off") && !words.contains("The task is:");
-        let script = Script(if goes_on { memory.text("heard") } else { words.to_owned() });
+        let task = words.split_once("The task is:\n\n").map(|(_, task)| task);
+        // It knows the task by what it was told first; one that has forgotten, by what it is told again.
+        let remembered = task.map(|_| memory.text("heard")).filter(|heard| !heard.is_empty());
+        let script = Script(remembered.unwrap_or_else(|| task.unwrap_or(words).to_owned()));
         memory.put("heard", script.0.as_str());
         for (_, act) in WORDS.iter().filter(|(word, _)| script.has(word)) {
             act(self, &script);
@@ -117,6 +118,9 @@ impl Turn {
 
         self.agent.ended(&self.session);
         let was_cancelled = self.cancels.load(Ordering::Relaxed) > 0 && !script.has("polite");
+        if was_cancelled && self.agent.has("--forgets") {
+            memory.put("heard", "");
+        }
         let gave_up = script.has("gives-up");
         if script.has("fail") {
             self.agent.refuse(id, -32603, "Internal error", "the model is down");
@@ -232,7 +236,7 @@ impl Turn {
     }
 
     /// Thinks, has a plan and takes up a tool, which tells nothing new of itself until there is a file `go`.
-    fn work(&self, script: &Script) {
+    fn use_tools(&self, script: &Script) {
         let plan = |status: &str| {
             let entries = json!([{"content": "mend it", "priority": "high", "status": status}]);
             self.update(&json!({"sessionUpdate": "plan", "entries": entries}));
