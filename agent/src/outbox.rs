@@ -31,6 +31,9 @@ const SYNC_BATCH: usize = 512;
 const SYNC_DELAY: Duration = Duration::from_millis(200);
 /// Between two tries when the disk does not take something.
 const RETRY: Duration = Duration::from_millis(500);
+/// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
+/// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
+const LARGE_LOG: u64 = 4 << 20;
 /// Up to so many files are synced one by one; more, with all of their file system.
 const FEW_FILES: usize = 4;
 
@@ -288,8 +291,12 @@ impl Worker {
         Some(())
     }
 
-    /// Moves what the write-ahead log holds into the database, as far as no reader needs it there.
+    /// Moves what a large write-ahead log holds into the database, as far as no reader needs it there.
     fn checkpoint(&self) {
+        let is_small = self.log.metadata().is_ok_and(|log| log.len() <= LARGE_LOG);
+        if is_small {
+            return;
+        }
         if let Err(error) = self.database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::warn!(error = %error, "the database could not be checkpointed");
         }

@@ -120,6 +120,8 @@ impl Store {
         // The outbox syncs and checkpoints.
         db.pragma_update(None, "synchronous", "NORMAL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // A log that begins anew is cut, so that its size says how much there is to move.
+        db.pragma_update(None, "journal_size_limit", 0)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
         let steps = [
