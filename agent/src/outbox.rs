@@ -3,9 +3,11 @@
 //! It is a thread of its own, so that the next turn starts while the last one is being synced. Whatever it does can
 //! be done again: a crash at any point leaves an unsettled item, for which the next life does all of it anew.
 
+mod moving;
+
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -21,7 +23,8 @@ use crate::aside;
 use crate::failpoint;
 use crate::hub::Hub;
 use crate::turn::Turn;
-use crate::untrusted::fitting_name;
+
+pub use moving::{move_into, reject};
 
 /// How many commits may wait to be durable before the driver has to wait too.
 const UNSYNCED_COMMITS: usize = 256;
@@ -326,31 +329,6 @@ impl Worker {
     }
 }
 
-/// Moves a file into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing if
-/// the file is gone.
-pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
-    let Some(name) = from.file_name().and_then(|name| name.to_str()) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a task file has a name in UTF-8"));
-    };
-    let (stem, ending) =
-        name.rsplit_once('.').map_or((name, String::new()), |(stem, ending)| (stem, format!(".{ending}")));
-    let mut candidate = name.to_owned();
-    let mut number = 2_u64;
-    loop {
-        match rename_noreplace(from, &directory.join(&candidate)) {
-            Ok(()) => return Ok(Some(candidate)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                candidate = fitting_name(stem, &format!(".{number}{ending}"));
-                number += 1;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => return Ok(None),
-            // The archive may have been tidied away.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::create_dir_all(directory)?,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 /// What became of a file that is to be archived.
 enum Moved {
     /// It is in the archive under this name, or was gone.
@@ -379,18 +357,6 @@ fn is_about_the_file(error: &io::Error) -> bool {
     )
 }
 
-fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // Some file systems cannot do both in one step.
-        Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
-            std::fs::hard_link(from, to)?;
-            std::fs::remove_file(from)
-        }
-        other => Ok(other?),
-    }
-}
-
 /// Whether a document in the way is a response that is whole and not this bot's.
 fn is_of_another(document: &[u8], bot: &BotId) -> bool {
     match std::str::from_utf8(document)
@@ -409,32 +375,9 @@ fn set_readable(file: &File) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
-/// Where a task file that is no task goes, with the reason beside it. Returns its new name.
-pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<Option<String>> {
-    let rejected: PathBuf = hive.rejected(bot);
-    let moved = move_into(&hive.tasks(bot).join(name), &rejected)?;
-    if let Some(moved) = &moved {
-        std::fs::write(rejected.join(fitting_name(moved, ".reason.txt")), format!("{reason}\n"))?;
-    }
-    Ok(moved)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moving_never_overwrites_and_makes_the_directory() {
-        let dir = tempfile::tempdir().unwrap();
-        let archive = dir.path().join("archive");
-        let from = dir.path().join("a.b.md");
-        for (content, name) in [("1", "a.b.md"), ("2", "a.b.2.md"), ("3", "a.b.3.md")] {
-            std::fs::write(&from, content).unwrap();
-            assert_eq!(move_into(&from, &archive).unwrap().as_deref(), Some(name));
-            assert_eq!(std::fs::read_to_string(archive.join(name)).unwrap(), content);
-        }
-        assert_eq!(move_into(&from, &archive).unwrap(), None);
-    }
 
     #[test]
     fn only_a_whole_response_of_another_bot_keeps_its_name() {

@@ -5,6 +5,7 @@
 //! process and not that of the machine. What must survive that is synced by the outbox, many commits at a time.
 
 mod entries;
+mod error;
 mod item;
 mod reader;
 
@@ -12,64 +13,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hive_shared::api::{Counts, Entry};
-use hive_shared::ids::{IdError, ItemId};
+use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
-use hive_shared::work::{Source, Status, UnknownWord};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use hive_shared::work::{Source, Status};
+use rusqlite::{Connection, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 pub use entries::{Change, Page};
+pub use error::StoreError;
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
 
 /// Between two tries of a write that the disk has no room for.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// What can go wrong with the database.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// SQLite says so.
-    #[error("the database cannot do that")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The database is of a later version of hive-agent, or a migration failed.
-    #[error("the database cannot be brought to this version's form")]
-    Migration(#[from] rusqlite_migration::Error),
-    /// A stored JSON value cannot be read.
-    #[error("a stored value cannot be read")]
-    Json(#[from] serde_json::Error),
-    /// A stored id is none.
-    #[error("a stored id cannot be read")]
-    Id(#[from] IdError),
-    /// A stored word is none.
-    #[error("a stored word cannot be read")]
-    Word(#[from] UnknownWord),
-    /// A cursor that we did not give.
-    #[error("'{0}' is no cursor of this timeline")]
-    Cursor(String),
-    /// A write was given up, because the bot is to stop and the disk does not take it.
-    #[error("the disk does not take what is to be written")]
-    GivenUp(#[source] rusqlite::Error),
-}
-
-impl StoreError {
-    /// Whether the same write may succeed later, when there is room again or the disk can be written.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
-                failure.code,
-                ErrorCode::DiskFull
-                    | ErrorCode::SystemIoFailure
-                    | ErrorCode::ReadOnly
-                    | ErrorCode::CannotOpen
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseLocked
-                    | ErrorCode::OutOfMemory
-                    | ErrorCode::PermissionDenied
-            ),
-            _ => false,
-        }
-    }
-}
 
 /// One change of the database. Kept until its transaction is committed, so that it can be made again.
 #[derive(Debug, Clone)]
