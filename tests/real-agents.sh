@@ -125,23 +125,25 @@ record() {
     keys() { tmux -L record send-keys -t person "$@"; }
     typed() { keys "$1" Enter; sleep 0.5; n=$((n + 1)); until_true '[ "$(screen | grep -c "^[$] *")" -gt '$n' ]'; }
     shows() { until_true "screen | grep -q -e '$1'"; sleep 0.3; }
-    rm -f "$work"/{notes,extra}.md
+    mount -t tmpfs tmpfs /srv; mkdir "$work"; git -C "$work" init -q
     tmux -L record new-session -d -s person -x 104 -y 200 \
         "cd '$work'; env HIVE_DIR='$HIVE_DIR' PATH='$PATH' HIVECTL_HISTORY= LANG=C.UTF-8 USER=dana NO_COLOR=1 PS1='$ ' bash --norc"
     shows '^[$]'
     typed "hivectl up BOT-002"
-    said "[[say:warm]]" >/dev/null
     typed "hivectl submit BOT-002 'Rename the parser everywhere. [[slow:60]]' --id RENAME-1"
-    sleep 3
+    sleep 5
     typed "hivectl ask BOT-002 'Is main safe to deploy? [[say:Yes. The rename is on a branch.]]'"
     typed "hivectl wait RENAME-1"
     keys "hivectl chat BOT-002" Enter; shows "Enter says it"
-    keys "Write the notes. [[write:$work/notes.md]]" Enter; shows "y/n"
-    keys y Enter; shows "tool finished"
+    keys "Write the notes. [[write:$work/notes.md]]" Enter; shows "at once"
+    keys M-y; shows "tool finished"
     sleep 0.5; n=$((n + 1)); keys C-d; shows "^[$] $"
-    typed "hivectl submit BOT-002 'Write more. [[write:$work/extra.md]]' --id EXTRA-1; sleep 3; hivectl approvals"
+    typed "hivectl submit BOT-002 'Write more. [[write:$work/extra.md]]' --id EXTRA-1"
+    sleep 3
+    typed "hivectl approvals"
     typed "hivectl wait EXTRA-1; ls *.md"
-    typed "hivectl submit BOT-002 'Rename it back. [[slow:60]]' --id RENAME-2; sleep 3"
+    typed "hivectl submit BOT-002 'Rename it back. [[slow:60]]' --id RENAME-2"
+    sleep 3
     typed "pkill -9 hive-agent; hivectl up BOT-002; hivectl wait RENAME-2"
     typed "hivectl timeline BOT-002"
     screen
@@ -167,11 +169,13 @@ for name in "${@:-opencode qwen claudeacp}"; do for name in $name; do
     work=$(python3 "$KIT/agents.py" "$name" | python3 -c '
 import json, sys
 c = json.load(sys.stdin)
+if sys.argv[2] == "--play-record":
+    c["workdir"] = "/srv/app"
 adapter = {"claudeacp": "claude"}.get(sys.argv[1], sys.argv[1])
 print(f"[defaults]\nadapter = \"{adapter}\"\nchat_linger = 0.3\napproval_timeout = 8\ncommand = " + json.dumps(c["command"]) + "\nworkdir = " + json.dumps(c["workdir"]), file=sys.stderr)
 print("[defaults.env]\n" + "".join(k + " = " + json.dumps(v) + "\n" for k, v in c["env"].items()), file=sys.stderr)
 print("[bots.BOT-002]\n[bots.BOT-003]\napproval = \"allow\"", file=sys.stderr)
-print(c["workdir"])' "$name" 2>"$HIVE/.deia/hive.toml")
+print(c["workdir"])' "$name" $scene 2>"$HIVE/.deia/hive.toml")
     if timeout 400 "$KIT/sandbox.sh" env "HIVE_DIR=$HIVE" "BIN=$BIN" "WORK=$work" "ASK=$([ "$name" = codex ] && echo '?ask')" "$here/real-agents.sh" $scene; then rm -rf "$HIVE"; else rc=1; echo "see $HIVE"; fi
 done; done
 exit $rc

@@ -1,5 +1,7 @@
 //! A chat turn as it is spoken: the answer to stdout, all that happens around it to stderr.
 
+use std::collections::HashMap;
+
 use hive_shared::chat::{AcceptedState, Channel, TurnEvent, TurnFrame, WaitReason, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::step::{PlanEntry, ToolCall};
@@ -18,6 +20,7 @@ pub struct Answer {
     /// Whose text came last: a turn may begin to speak before the end of the one before it is told.
     speaks: Option<ItemId>,
     said: Said,
+    tools: ToolLines,
 }
 
 impl Answer {
@@ -50,7 +53,7 @@ impl Answer {
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => {
                 out.detail(&format!("thought: {content}"));
             }
-            TurnEvent::ToolCall { call } => tool_line(call).into_iter().for_each(|line| out.detail(&line)),
+            TurnEvent::ToolCall { call } => self.tools.line(call).iter().for_each(|line| out.detail(line)),
             TurnEvent::Plan { entries } => plan_lines(entries).iter().for_each(|line| out.detail(line)),
             TurnEvent::ApprovalRequest { approval_id, title, options, .. } => {
                 let options: Vec<_> = options.iter().map(|o| format!("{} ({})", o.id, o.name)).collect();
@@ -66,6 +69,7 @@ impl Answer {
                 if self.speaks.as_ref() == Some(id) {
                     self.end(out);
                 }
+                self.tools = ToolLines::default();
                 if *status != Status::Completed {
                     // That what was cancelled was cancelled is no news.
                     let error = error.as_ref().filter(|_| error_code.as_deref() != Some(status.as_str()));
@@ -112,8 +116,21 @@ pub fn wait_reason(reason: WaitReason) -> &'static str {
     }
 }
 
+/// The tool calls of a turn as they were told last, by their ids.
+#[derive(Debug, Default)]
+pub struct ToolLines(HashMap<String, String>);
+
+impl ToolLines {
+    /// A call in a line; nothing if that says no more than what was told of it last.
+    pub fn line(&mut self, call: &ToolCall) -> Option<String> {
+        let line = tool_line(call)?;
+        let before = self.0.insert(call.id.clone(), line.clone());
+        (before.as_ref() != Some(&line)).then_some(line)
+    }
+}
+
 /// A tool call in a line, which says of its status only that it failed: the line is one of many about the call.
-pub fn tool_line(call: &ToolCall) -> Option<String> {
+fn tool_line(call: &ToolCall) -> Option<String> {
     let failed = if call.status == "failed" { ": failed" } else { "" };
     let line = || escape(&format!("{}{failed}", steps::titled(call)), Place::Line);
     (!call.title.is_empty()).then(line)
@@ -174,6 +191,9 @@ mod tests {
         let call: ToolCall = serde_json::from_str(call).unwrap();
         assert_eq!(tool_line(&call).as_deref(), Some("→ Read\\x1b a.rs (read): failed"));
         assert_eq!(tool_line(&ToolCall::default()), None);
+        let mut lines = ToolLines::default();
+        let told = [&call, &call, &ToolCall { id: "2".into(), ..call.clone() }].map(|call| lines.line(call));
+        assert_eq!(told.map(|line| line.is_some()), [true, false, true], "the same twice is told once");
         let plan = r#"[{"content": "look\u001b", "status": "completed"}, {"content": "mend"}]"#;
         let plan: Vec<PlanEntry> = serde_json::from_str(plan).unwrap();
         assert_eq!(plan_lines(&plan), ["plan:", "  ✓ look\\x1b", "  · mend"]);

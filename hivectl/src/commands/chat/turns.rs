@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::endings::ended;
 use super::look::Look;
 use super::requests::{Request, Requests};
-use crate::output::answer::{plan_lines, tool_line};
+use crate::output::answer::plan_lines;
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::markdown::Markdown;
@@ -205,8 +205,9 @@ impl Turns {
             }
             TurnEvent::ResponseChunk { content, channel: Channel::Thought } => self.think(&content),
             TurnEvent::ToolCall { call } => {
+                let line = self.open.front_mut().and_then(|turn| turn.tools.line(&call));
                 let mut lines = self.end_of_speech();
-                lines.extend(tool_line(&call).iter().flat_map(|line| self.look.laid_out(line, Ink::dim)));
+                lines.extend(line.iter().flat_map(|line| self.look.laid_out(line, Ink::dim)));
                 lines
             }
             TurnEvent::Plan { entries } => {

@@ -8,7 +8,7 @@ use hive_shared::time::show_duration;
 use tokio::time::Instant;
 
 use crate::commands::chat::look::Look;
-use crate::output::answer::wait_reason;
+use crate::output::answer::{ToolLines, wait_reason};
 use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 use crate::output::wrap::words;
@@ -25,6 +25,7 @@ pub(super) struct Turn {
     pub(super) cancelling: bool,
     /// What it said while another had the word.
     pub(super) held: Vec<TurnEvent>,
+    pub(super) tools: ToolLines,
 }
 
 /// Where it is.
@@ -41,7 +42,15 @@ pub(super) enum State {
 impl Turn {
     /// One that begins.
     pub(super) fn asked(id: ItemId, text: String) -> Self {
-        Self { id, text, asked: Instant::now(), state: State::Sent, cancelling: false, held: Vec::new() }
+        Self {
+            id,
+            text,
+            asked: Instant::now(),
+            state: State::Sent,
+            cancelling: false,
+            held: Vec::new(),
+            tools: ToolLines::default(),
+        }
     }
 
     /// The bot has it.
