@@ -190,19 +190,25 @@ impl Agent {
         self.open().iter().any(|open| open == session)
     }
 
-    /// The session is in use. Those that were not for longest are closed where there are many: an agent may keep a
-    /// process for each.
+    /// The session is in use.
     pub(super) fn uses(&self, session: &str) {
         self.is_in_use.store(true, Ordering::Relaxed);
-        let surplus = {
-            let mut open = self.open();
-            open.retain(|known| known != session);
-            open.push(session.to_owned());
-            if open.len() > MAX_OPEN && self.loads_sessions { Some(open.remove(0)) } else { None }
-        };
-        if let Some(surplus) = surplus {
-            self.close(&surplus);
+        let mut open = self.open();
+        open.retain(|known| known != session);
+        open.push(session.to_owned());
+    }
+
+    /// Closes the sessions that were not in use for longest, where there are many: an agent may keep a process for each,
+    /// and be busy with ending it. That is for when nobody waits.
+    pub(super) fn close_surplus(&self) {
+        if !self.loads_sessions {
+            return;
         }
+        let surplus: Vec<String> = {
+            let open = self.open();
+            open[..open.len().saturating_sub(MAX_OPEN)].to_vec()
+        };
+        surplus.iter().for_each(|session| self.close(session));
     }
 
     /// The session is not needed any more, or not for now.

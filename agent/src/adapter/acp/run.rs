@@ -53,6 +53,9 @@ pub(super) async fn run(
     if is_tasks {
         run.close_session();
     }
+    if let Some(agent) = &run.agent {
+        agent.close_surplus();
+    }
     let (files_modified, usage) = (run.updates.files(), run.updates.usage());
     run.reporter.ended_with(Outcome { result, files_modified, usage });
 }
