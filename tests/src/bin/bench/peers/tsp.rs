@@ -1,5 +1,6 @@
 //! task-spooler, which keeps nothing on disk.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,12 +13,14 @@ use crate::report::Figure;
 
 pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let dir = tempfile::Builder::new().prefix("hive-bench-").tempdir_in(&bench.dir)?;
-    figures(&Spooler { dir }, bench).await
+    figures(&Spooler { dir, ended: Cell::new(0) }, bench).await
 }
 
 /// A server of our own, which the first command starts. Ended when dropped.
 struct Spooler {
     dir: TempDir,
+    /// How many servers were before this one. Each has an address of its own, for one that ends takes its own away late.
+    ended: Cell<u32>,
 }
 
 impl Spooler {
@@ -25,7 +28,7 @@ impl Spooler {
         let mut command = Command::new("tsp");
         command
             .args(arguments)
-            .env("TS_SOCKET", self.dir.path().join("socket"))
+            .env("TS_SOCKET", self.dir.path().join(format!("socket-{}", self.ended.get())))
             .env("TMPDIR", self.dir.path())
             .stdin(Stdio::null());
         command
@@ -55,7 +58,9 @@ impl Queue for Spooler {
     }
 
     fn forget(&self) -> anyhow::Result<()> {
-        walls(1, || self.tsp(&["-K"])).map(drop)
+        walls(1, || self.tsp(&["-K"]))?;
+        self.ended.set(self.ended.get() + 1);
+        Ok(())
     }
 }
 
