@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
-use hive_shared::api::MAX_CONTENT;
+use hive_shared::api::{Entry, MAX_CONTENT};
 use hive_shared::chat::{Channel, ServerFrame, TurnEvent, TurnFrame, notice};
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
@@ -48,6 +48,13 @@ pub struct Told {
     pub content_truncated: bool,
     /// What was done.
     pub steps: Steps,
+}
+
+impl From<Entry> for Told {
+    fn from(entry: Entry) -> Self {
+        let Entry { content, content_truncated, steps, steps_truncated, .. } = entry;
+        Self { content, content_truncated, steps: Steps { list: steps, truncated: steps_truncated } }
+    }
 }
 
 /// The output of one file task or chat turn while it lives.
@@ -318,17 +325,19 @@ impl Turn {
         Some(Piece { offset, text: text[offset..end].to_owned() })
     }
 
-    /// Up to `limit` frames after frame number `after`: none if there are no more, and fewer if they are long. What is
+    /// Up to `limit` frames after frame number `after`, with their numbers: none if there are no more, and fewer if they are long. What is
     /// given does not change any more.
-    pub fn frames_after(&self, after: u64, limit: usize) -> Vec<Utf8Bytes> {
+    pub fn frames_after(&self, after: u64, limit: usize) -> Vec<(u64, Utf8Bytes)> {
         let taken = {
             let mut inner = self.lock();
             let Inner { frames, said, .. } = &mut *inner;
             frames.take(after, limit, said)
         };
         let frames = taken.into_iter().map(|(n, held)| match held {
-            Held::Chunk(channel, content) => self.render(n, TurnEvent::ResponseChunk { content, channel }),
-            Held::Event(frame) => frame,
+            Held::Chunk(channel, content) => {
+                (n, self.render(n, TurnEvent::ResponseChunk { content, channel }))
+            }
+            Held::Event(frame) => (n, frame),
         });
         frames.collect()
     }

@@ -79,6 +79,21 @@ async fn the_steps_of_a_task_that_gave_way_go_on() {
 }
 
 #[tokio::test]
+async fn an_entry_that_changes_beside_its_work_keeps_its_steps() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    let mut follow = agent.follow("after_seq=0").await;
+    hive.drop_task("WORK-1.md", "use-tools");
+    follow.next_that(|frame| words(&frame["entry"]) == AT_WORK).await;
+    // Agents tick off their own task files.
+    let tasks = hive.paths().tasks(hive.bot());
+    std::fs::rename(tasks.join("WORK-1.md"), tasks.join("WORK-1-DONE.md")).expect("it is there");
+    let warned = follow.next_that(|frame| frame["entry"]["warnings"].is_array()).await;
+    assert_eq!(words(&warned["entry"]), AT_WORK, "{warned}");
+    assert_eq!(words(&agent.api().task("WORK-1").await), AT_WORK);
+}
+
+#[tokio::test]
 async fn a_task_whose_tool_takes_long_shows_that_it_lives() {
     let hive = Hive::acp(&[], "");
     let agent = Agent::start(&hive).await;

@@ -348,7 +348,7 @@ impl Driver {
                 edited.preemptions = item.preemptions;
                 edited.fingerprint = item.fingerprint;
                 self.store.put_item(&mut edited)?;
-                self.store.put_entry(self.task_entry(&edited, Told::default()), true)?;
+                self.store.put_entry(self.task_entry(&edited, self.told_so_far(&edited.id)?), true)?;
                 tracing::info!(task = %edited.id, "its file was edited and read again");
                 let spec = self.spec_of(&edited)?;
                 self.feed(Event::TaskEdited(spec)).map(|_| ())
@@ -415,7 +415,7 @@ impl Driver {
             item.detail.warnings.push(warning.to_owned());
         }
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, Told::default()), false)
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(&item.id)?), false)
     }
 
     fn reject(&mut self, name: &str, reason: &NotATask) -> Result<(), StoreError> {

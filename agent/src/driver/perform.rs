@@ -173,7 +173,7 @@ impl Driver {
         item.preemptions = preemptions;
         item.used = used;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)), false)?;
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)?), false)?;
         let Some(chat) = to_chat else {
             return self.control_entry("task suspended", "for a pause", Some(id));
         };
@@ -191,11 +191,13 @@ impl Driver {
         item.used = std::time::Duration::ZERO;
         self.store.forget_partial(item.arrival)?;
         self.store.put_item(&mut item)?;
+        // Until it starts anew, it shows what it had come to.
+        let told = self.told_so_far(id)?;
         if let Some(turn) = self.hub.turn(id) {
             turn.close();
             self.hub.end_turn(id, false);
         }
-        self.store.put_entry(self.task_entry(&item, Told::default()), false)
+        self.store.put_entry(self.task_entry(&item, told), false)
     }
 
     fn block(&mut self, id: &ItemId, reason: Option<String>) -> Result<(), StoreError> {
@@ -207,19 +209,22 @@ impl Driver {
         item.status = status;
         item.detail.blocked_reason = reason;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, Told::default()), false)
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)?), false)
     }
 
     fn set_status(&mut self, id: &ItemId, status: Status) -> Result<(), StoreError> {
         let Some(mut item) = self.store.item(id)? else { return Ok(()) };
         item.status = status;
         self.store.put_item(&mut item)?;
-        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)), false)
+        self.store.put_entry(self.task_entry(&item, self.told_so_far(id)?), false)
     }
 
-    /// What the entry of a live item tells by now.
-    fn told_so_far(&self, id: &ItemId) -> Told {
-        self.hub.turn(id).map(|turn| turn.told()).unwrap_or_default()
+    /// What the entry of a task tells by now: of one that has no turn, what it told last.
+    pub(super) fn told_so_far(&self, id: &ItemId) -> Result<Told, StoreError> {
+        match self.hub.turn(id) {
+            Some(turn) => Ok(turn.told()),
+            None => Ok(self.store.entry(id.as_str())?.map(Told::from).unwrap_or_default()),
+        }
     }
 
     fn notify(&mut self, chat: &ItemId, code: &str, message: String) {

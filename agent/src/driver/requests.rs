@@ -17,7 +17,6 @@ use crate::inbox::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
-use crate::turn::Told;
 use crate::untrusted;
 
 /// What a time limit has to be.
@@ -235,7 +234,7 @@ impl Driver {
         if let Some(mut item) = self.store.item(id)? {
             item.priority = priority;
             self.store.put_item(&mut item)?;
-            self.store.put_entry(self.task_entry(&item, Told::default()), false)?;
+            self.store.put_entry(self.task_entry(&item, self.told_so_far(id)?), false)?;
         }
         Ok(Ok(()))
     }

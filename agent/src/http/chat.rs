@@ -86,8 +86,11 @@ impl Client {
         });
         self.send(&hello).await?;
         loop {
-            while self.send_what_is_new().await? {}
+            let more = self.send_what_is_new().await?;
             let changed = async {
+                if more {
+                    return;
+                }
                 if self.turns.is_empty() {
                     pending::<()>().await;
                 }
@@ -95,6 +98,8 @@ impl Client {
                 drop(select_all(waits).await);
             };
             tokio::select! {
+                // Who speaks is heard, however much there is to send.
+                biased;
                 heard = self.peer.hear() => match heard? {
                     Heard::Text(text) => self.take(&text).await?,
                     Heard::Binary => self.refuse(None, code::BAD_REQUEST, "frames are JSON text, not binary").await?,
@@ -112,9 +117,9 @@ impl Client {
             listened.changes.mark_unchanged();
             let frames = listened.turn.frames_after(listened.sent, FRAMES_AT_A_TIME);
             more |= !frames.is_empty();
-            for frame in frames {
+            for (n, frame) in frames {
                 self.peer.send(frame).await?;
-                listened.sent += 1;
+                listened.sent = n;
             }
         }
         self.turns.retain(|listened| !listened.turn.is_told(listened.sent));

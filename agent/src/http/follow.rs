@@ -8,7 +8,7 @@ use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::future::{pending, select_all};
-use hive_shared::api::{FollowFrame, MAX_CONTENT, MAX_PAGE, TimelineQuery};
+use hive_shared::api::{FollowFrame, MAX_CONTENT, TimelineQuery};
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -110,7 +110,8 @@ impl Follower {
     async fn begin(&mut self, since: Since) -> Result<(), Gone> {
         let same_epoch = since.epoch.is_none_or(|epoch| epoch == self.shared.epoch);
         let after_seq = since.after_seq.filter(|_| same_epoch);
-        let limit = if after_seq.is_some() { MAX_PAGE } else { FIRST_LOOK };
+        // What more has changed follows.
+        let limit = if after_seq.is_some() { CHANGES_AT_A_TIME } else { FIRST_LOOK };
         let query = TimelineQuery { after_seq, limit: Some(limit), steps: true, ..TimelineQuery::default() };
         let snapshot = self.shared.read(move |reader| reader.snapshot(&query)).await.map_err(|_| Gone)?;
         self.shared.shown(snapshot.last_seq).await;

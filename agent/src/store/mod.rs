@@ -26,6 +26,8 @@ pub use reader::{Reader, Snapshot};
 
 /// Between two tries of a write that the disk has no room for.
 const RETRY: Duration = Duration::from_millis(500);
+/// The pages of the write-ahead log at which SQLite moves them into the database, in the middle of a commit.
+const MOST_LOG_PAGES: u32 = 8192;
 
 /// One change of the database. Kept until its transaction is committed, so that it can be made again.
 #[derive(Debug, Clone)]
@@ -75,7 +77,8 @@ impl Store {
         db.pragma_update(None, "journal_mode", "WAL")?;
         // The outbox syncs and checkpoints.
         db.pragma_update(None, "synchronous", "NORMAL")?;
-        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // What writes on and on without an end of anything has this bound, of 4 KiB each.
+        db.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         // A log that begins anew is cut, so that its size says how much there is to move.
         db.pragma_update(None, "journal_size_limit", 0)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;

@@ -69,6 +69,9 @@ impl Recorder {
 
     /// The agent thinks.
     pub(super) fn thought(&mut self, more: &str) {
+        let begins = more.ceil_char_boundary(more.len().saturating_sub(MAX_STEP / 2));
+        self.truncated |= begins > 0;
+        let more = &more[begins..];
         // Without the quotes.
         let size = json_size(&more) - 2;
         match self.steps.back_mut() {
@@ -76,7 +79,7 @@ impl Recorder {
                 content.push_str(more);
                 *so_far += size;
                 self.bytes += size;
-                if *so_far > MAX_STEP {
+                while *so_far > MAX_STEP {
                     // Half of it at a time, so that a long thought is not moved with each of its letters.
                     let dropped = content.ceil_char_boundary(content.len() / 2);
                     content.drain(..dropped);
@@ -87,9 +90,7 @@ impl Recorder {
                 }
             }
             Some(_) | None => {
-                let begins = more.ceil_char_boundary(more.len().saturating_sub(MAX_STEP / 2));
-                self.truncated |= begins > 0;
-                self.push(Step::Thought { content: more[begins..].to_owned() });
+                self.push(Step::Thought { content: more.to_owned() });
                 self.is_thinking = true;
             }
         }
@@ -267,7 +268,11 @@ mod tests {
             recorder.thought("\u{1}ä");
         }
         check(&recorder);
-        recorder.thought(&long);
+        for _ in 0..2 {
+            recorder.thought(&long);
+            check(&recorder);
+            assert!(matches!(recorder.steps().list.last(), Some(Step::Thought { .. })));
+        }
         recorder.plan(&plan(&vec![long.as_str(); 100]));
         check(&recorder);
         assert!(recorder.size() <= MAX_STEPS_BYTES);

@@ -2,6 +2,10 @@ use hive_shared::step::ToolCall;
 
 use super::*;
 
+fn frames_of(turn: &Turn, after: u64, limit: usize) -> Vec<Utf8Bytes> {
+    turn.frames_after(after, limit).into_iter().map(|(_, frame)| frame).collect()
+}
+
 fn chat(max_output: usize) -> Arc<Turn> {
     Turn::of_chat(ItemId::parse("CHAT-1").unwrap(), max_output)
 }
@@ -12,16 +16,16 @@ fn frames_are_numbered_without_a_gap_and_read_on() {
     turn.tell(TurnEvent::ResponseStart);
     turn.say("a");
     turn.say("");
-    assert_eq!(turn.frames_after(1, 10).len(), 1);
+    assert_eq!(frames_of(&turn, 1, 10).len(), 1);
     turn.say("b");
-    let frames = turn.frames_after(1, 10);
+    let frames = frames_of(&turn, 1, 10);
     assert_eq!(frames.len(), 2);
     assert_eq!(
         frames[1].as_str(),
         r#"{"id":"CHAT-1","n":3,"type":"response_chunk","content":"b","channel":"text"}"#
     );
-    assert!(turn.frames_after(3, 10).is_empty());
-    assert!(turn.frames_after(u64::MAX, 10).is_empty());
+    assert!(frames_of(&turn, 3, 10).is_empty());
+    assert!(frames_of(&turn, u64::MAX, 10).is_empty());
 }
 
 #[test]
@@ -31,7 +35,7 @@ fn output_beyond_the_bound_is_cut_once_at_a_character() {
     turn.say("äc");
     turn.say("x");
     assert_eq!(turn.text(), ("aäb".to_owned(), true));
-    let notices = turn.frames_after(0, 10).iter().filter(|f| f.contains("truncated")).count();
+    let notices = frames_of(&turn, 0, 10).iter().filter(|f| f.contains("truncated")).count();
     assert_eq!(notices, 1);
 }
 
@@ -69,7 +73,7 @@ fn frames_show_what_was_said_before_the_work_started_over() {
     turn.say("first");
     turn.start_over();
     turn.say("second");
-    let frames = turn.frames_after(0, 10);
+    let frames = frames_of(&turn, 0, 10);
     assert!(frames.len() == 1 && frames[0].contains("firstsecond"), "{frames:?}");
     assert_eq!(turn.text().0, "second");
 }
@@ -93,6 +97,6 @@ fn a_reader_notices_that_the_work_started_over() {
 #[test]
 fn a_replay_goes_on_counting() {
     let turn = Turn::replay(ItemId::parse("CHAT-1").unwrap(), 7, [TurnEvent::ResponseStart]);
-    assert!(turn.frames_after(7, 10)[0].contains(r#""n":8"#));
-    assert!(turn.frames_after(8, 10).is_empty());
+    assert!(frames_of(&turn, 7, 10)[0].contains(r#""n":8"#));
+    assert!(frames_of(&turn, 8, 10).is_empty());
 }

@@ -179,7 +179,12 @@ impl Counter<'_> {
                     let task = files.submit(request)?;
                     if !task.status.is_final() {
                         let bot = self.bot;
-                        out.notice(&format!("{bot} is stopping; {} waits for its next start", task.task_id));
+                        let id = &task.task_id;
+                        out.notice(&if error.is_down() {
+                            format!("{bot} does not answer; {id} is in its queue")
+                        } else {
+                            format!("{bot} is stopping; {id} waits for its next start")
+                        });
                     }
                     self.reach = Reach::Down(files);
                     Ok(task)

@@ -12,6 +12,9 @@ use super::escape::{Place, escape};
 use super::said::{More, Said};
 use super::steps;
 
+/// How many tool calls of a turn are remembered.
+const MOST_TOOLS: usize = 1_000;
+
 /// How the answer stands on the screen.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -124,6 +127,9 @@ impl ToolLines {
     /// A call in a line; nothing if that says no more than what was told of it last.
     pub fn line(&mut self, call: &ToolCall) -> Option<String> {
         let line = tool_line(call)?;
+        if self.0.len() >= MOST_TOOLS {
+            self.0.clear();
+        }
         let before = self.0.insert(call.id.clone(), line.clone());
         (before.as_ref() != Some(&line)).then_some(line)
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::api::{MAX_CONTENT, MAX_PAGE};
+use crate::api::{MAX_CONTENT, MAX_PAGE, MAX_STEPS_BYTES};
 use crate::diff;
 
 /// What a bot says of its health, and why it refuses something.
@@ -32,8 +32,8 @@ pub(super) const HEALTH_CALL: Duration = Duration::from_secs(10);
 /// How long a response may take, which may be large and come from afar.
 pub(super) const RESPONSE_CALL: Duration = Duration::from_mins(15);
 
-/// A page of so many entries or tasks. JSON may escape each byte of a content to six; the rest has as much room as a
-/// content has unescaped.
+/// A page of so many entries or tasks. JSON may escape each byte of a content to six; steps are bounded as JSON; the rest
+/// has as much room as a content has unescaped.
 pub(super) const fn page(items: usize) -> usize {
-    ONE + items * 7 * MAX_CONTENT
+    ONE + items * (7 * MAX_CONTENT + MAX_STEPS_BYTES)
 }

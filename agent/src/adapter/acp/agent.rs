@@ -208,7 +208,9 @@ impl Agent {
             let open = self.open();
             open[..open.len().saturating_sub(MAX_OPEN)].to_vec()
         };
-        surplus.iter().for_each(|session| self.close(session));
+        for session in &surplus {
+            self.close(session);
+        }
     }
 
     /// The session is not needed any more, or not for now.

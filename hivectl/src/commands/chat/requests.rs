@@ -76,8 +76,8 @@ impl Requests {
     pub(super) fn answered_by_key(&self, key: char) -> Option<Answered> {
         let request = self.oldest()?;
         match key {
-            'y' | 'Y' => request.answer(true, None).ok(),
-            'n' | 'N' => request.answer(false, None).ok(),
+            'y' | 'Y' => request.passing(true),
+            'n' | 'N' => request.passing(false),
             digit => {
                 let option =
                     request.options.get(usize::try_from(digit.to_digit(10)?).ok()?.checked_sub(1)?)?;
@@ -114,6 +114,11 @@ impl Request {
                 None => format!("{} has no such option; its options are {}", self.id, ids.join(", ")),
             }
         })
+    }
+
+    /// The answer that does not last; nothing if there is none, for what lasts is not said by one key.
+    fn passing(&self, allow: bool) -> Option<Answered> {
+        self.answer(allow, None).ok().filter(|answered| !answered.option.kind.ends_with("_always"))
     }
 
     fn answered(&self, option: &ApprovalOption) -> Answered {
@@ -166,7 +171,13 @@ impl Request {
             .collect();
         let or = if letters.is_empty() { String::new() } else { format!(" or {}", letters.join("/")) };
         let title = escape(&self.title, Place::Line);
-        format!("1-{}{or} and Enter, or Alt-Y/N at once, answers: {title}", self.options.len())
+        let keys = match (self.passing(true), self.passing(false)) {
+            (Some(_), Some(_)) => ", or Alt-Y/N at once,",
+            (Some(_), None) => ", or Alt-Y at once,",
+            (None, Some(_)) => ", or Alt-N at once,",
+            (None, None) => "",
+        };
+        format!("1-{}{or} and Enter{keys} answers: {title}", self.options.len())
     }
 }
 
@@ -220,6 +231,14 @@ mod tests {
         );
         assert_eq!(['0', '4', 'a', 'x'].map(answer), [const { None }; 4]);
         assert_eq!(Requests::default().answered_by_key('y'), None);
+        let mut lasting = requests.oldest().unwrap().clone();
+        lasting.options.remove(0);
+        assert_eq!(
+            lasting.invitation(),
+            "1-2 or a/r and Enter, or Alt-N at once, answers: edit\\x1b[2J main.rs"
+        );
+        let lasting = Requests(vec![lasting]);
+        assert_eq!(lasting.answered_by_key('y'), None, "what lasts is not said by a letter with Alt");
     }
 
     #[test]

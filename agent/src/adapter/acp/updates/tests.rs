@@ -9,7 +9,7 @@ fn told(updates: &[Value]) -> (Updates, Vec<Value>, String) {
         all.take(update, &turn);
     }
     let frames = turn.frames_after(0, 100);
-    let frames = frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
+    let frames = frames.iter().map(|(_, frame)| serde_json::from_str(frame).unwrap()).collect();
     (all, frames, turn.text().0)
 }
 

@@ -162,7 +162,7 @@ fn a_request_is_open_until_its_turn_is_over() {
     assert_eq!(lines[1], "  1  Allow");
     assert_eq!(
         turns.status(Instant::now()).unwrap(),
-        "1-1 or a and Enter, or Alt-Y/N at once, answers: edit a.rs"
+        "1-1 or a and Enter, or Alt-Y at once, answers: edit a.rs"
     );
     over(&mut turns, "A", "completed", "null");
     assert_eq!(turns.requests.oldest(), None);
