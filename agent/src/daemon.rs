@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
@@ -38,14 +38,19 @@ use crate::http::{self, Door, Service};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
+use crate::ledger;
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
-use crate::store::{KeepTrying, Store, StoreError};
+use crate::salvage;
+use crate::store::StoreError;
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The open files that the daemon would like to be allowed.
 const MANY_FILES: u64 = 16_384;
+/// How often a damaged database is set aside before that is given up.
+const MOST_DAMAGES: usize = 3;
+
 /// Runs the program. Errors are printed here, once, with all that led to them.
 pub fn main(args: &Args) -> ExitCode {
     match run(args) {
@@ -92,7 +97,17 @@ fn run(args: &Args) -> anyhow::Result<()> {
     if !settings.listen.ip().is_loopback() {
         tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
     }
-    Bot { hive, id: bot, settings, policy, known_bots: all_settings.bots() }.live()
+    let bot = Bot { hive, id: bot, settings, policy, known_bots: all_settings.bots() };
+    let mut damage = None;
+    for _ in 0..MOST_DAMAGES {
+        match bot.live(damage.take()) {
+            Err(error) if ledger::is_damage(&error) => {
+                damage = Some(salvage::set_aside(&bot.hive, &bot.id, &error)?)
+            }
+            ended => return ended,
+        }
+    }
+    bail!("the database was damaged {MOST_DAMAGES} times: is the disk sound?")
 }
 
 fn verbosity(args: &Args) -> Verbosity {
@@ -180,7 +195,8 @@ struct Bot {
 }
 
 impl Bot {
-    fn live(self) -> anyhow::Result<()> {
+    /// One life: until the bot stops, or cannot go on. `damage` says what became of the ledger of the last one.
+    fn live(&self, damage: Option<String>) -> anyhow::Result<()> {
         let begun = SystemTime::now();
         allow_many_files();
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
@@ -198,7 +214,7 @@ impl Bot {
         let stopping = Arc::new(AtomicBool::new(false));
         let database = self.hive.database(&self.id);
         let disk = DiskState::default();
-        let store = open_store(&database, &stopping, &disk)?;
+        let store = ledger::open(&database, self.hive.stop_file(&self.id), &stopping, &disk)?;
         let epoch = store.epoch().to_owned();
         let log = store.log_path();
         let hub = Hub::new(store.seq(), disk);
@@ -214,10 +230,11 @@ impl Bot {
                 let _ = notes.send(Message::Outbox(note));
             },
         )?;
-        let adapter = self.adapter(&workdir, &epoch)?;
+        let mark = process::Mark::of(&self.hive, &self.id).context("the hive cannot be looked at")?;
+        let adapter = self.adapter(&workdir, &mark)?;
         let adapter_name = adapter.name();
         let (driver, known) = Driver::begin(Parts {
-            identity: self.identity(workdir),
+            identity: self.identity(workdir, mark),
             settings: self.settings.clone(),
             store,
             hub: Arc::clone(&hub),
@@ -226,6 +243,7 @@ impl Bot {
             policy: self.policy.clone(),
             runtime: runtime.handle().clone(),
             mail: mail.clone(),
+            damage,
         })?;
         let inbox = self.start_inbox(known, mail.clone())?;
 
@@ -275,7 +293,7 @@ impl Bot {
         Ok(())
     }
 
-    fn adapter(&self, workdir: &Path, epoch: &str) -> anyhow::Result<Adapter> {
+    fn adapter(&self, workdir: &Path, mark: &process::Mark) -> anyhow::Result<Adapter> {
         let settings = &self.settings;
         let on_preempt = match settings.on_preempt {
             OnPreempt::Suspend => exec::OnPreempt::Suspend,
@@ -305,7 +323,7 @@ impl Bot {
                     env: settings.env.clone(),
                     bot: self.id.clone(),
                     workdir: workdir.to_owned(),
-                    mark: acp::mark(epoch),
+                    mark: mark.run_id(acp::RUN_NAME),
                     mode: settings.acp_mode.clone().map(|id| acp::Mode { id, is_wanted: !is_presets }),
                     on_preempt,
                     warm: settings.warm,
@@ -318,13 +336,14 @@ impl Bot {
         })
     }
 
-    fn identity(&self, workdir: std::path::PathBuf) -> Identity {
+    fn identity(&self, workdir: std::path::PathBuf, mark: process::Mark) -> Identity {
         Identity {
             hive: self.hive.clone(),
             bot: self.id.clone(),
             bots: self.bots(),
             zone: TimeZone::system(),
             workdir,
+            mark,
         }
     }
 
@@ -405,30 +424,6 @@ impl Bot {
             let _ = mail.send(Message::Terminate);
         });
     }
-}
-
-/// Opens the ledger; writes that the disk does not take are tried again until the bot is to stop.
-fn open_store(database: &Path, stopping: &Arc<AtomicBool>, disk: &DiskState) -> anyhow::Result<Store> {
-    let (stopping, disk) = (Arc::clone(stopping), Arc::clone(disk));
-    let mut in_trouble = false;
-    let trouble = move |error: Option<&StoreError>| {
-        match error {
-            Some(error) if !in_trouble => {
-                let source = std::error::Error::source(error);
-                tracing::error!(error = %error, source = ?source, "the database cannot be written; waiting");
-            }
-            None if in_trouble => tracing::info!("the database can be written again"),
-            Some(_) | None => {}
-        }
-        in_trouble = error.is_some();
-        let reason = error.map(|error| {
-            std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
-        });
-        *disk.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-        if stopping.load(Ordering::Relaxed) { KeepTrying::No } else { KeepTrying::Yes }
-    };
-    let store = Store::open(database, Box::new(trouble));
-    store.with_context(|| format!("the database {} cannot be opened", database.display()))
 }
 
 /// Runs the driver on a thread of its own, to its end.

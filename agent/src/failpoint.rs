@@ -1,15 +1,20 @@
-//! Places where a test has the daemon die as `kill -9` kills it: between the steps of SPEC 12.
+//! Places where a test has the daemon die as `kill -9` kills it, between the steps of SPEC 12, or has the disk fail.
 //!
 //! `HIVE_DIE_AT` names them. Of several, as in `started>committed`, each counts once the one before it was passed; at
-//! the last one the daemon kills itself. Only builds with debug assertions have them: elsewhere a passage is nothing.
+//! the last one the daemon kills itself. `HIVE_FAIL_AT` names a place and how often it fails with an error of the disk
+//! before it goes well, as in `log sync=3`. Only builds with debug assertions have them: elsewhere a passage is nothing.
 
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// Names the place where the disk fails, and how often.
+const FAIL: &str = "HIVE_FAIL_AT";
 /// Names the places to pass, the last of which is the one to die at.
-const VARIABLE: &str = "HIVE_DIE_AT";
+const DIE: &str = "HIVE_DIE_AT";
 
 /// The daemon is at this place.
 pub(crate) fn pass(place: &str) {
@@ -19,9 +24,40 @@ pub(crate) fn pass(place: &str) {
     }
 }
 
+/// An error of the disk, if it is to fail at this place.
+pub(crate) fn error(place: &str) -> io::Result<()> {
+    static FAILURES: OnceLock<Failures> = OnceLock::new();
+    let failures = || FAILURES.get_or_init(|| Failures::of(&std::env::var(FAIL).unwrap_or_default()));
+    if cfg!(debug_assertions) && failures().takes_one(place) {
+        return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+    }
+    Ok(())
+}
+
+/// A place, and how often it is still to fail.
+struct Failures {
+    place: String,
+    left: AtomicU32,
+}
+
+impl Failures {
+    fn of(text: &str) -> Self {
+        let (place, times) = text.split_once('=').unwrap_or_default();
+        Self { place: place.to_owned(), left: AtomicU32::new(times.parse().unwrap_or(0)) }
+    }
+
+    fn takes_one(&self, place: &str) -> bool {
+        place == self.place
+            && self
+                .left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+    }
+}
+
 fn plan() -> &'static Plan {
     static PLAN: OnceLock<Plan> = OnceLock::new();
-    PLAN.get_or_init(|| Plan::of(&std::env::var(VARIABLE).unwrap_or_default()))
+    PLAN.get_or_init(|| Plan::of(&std::env::var(DIE).unwrap_or_default()))
 }
 
 /// The places that are still to be passed, the next one last.
@@ -49,6 +85,14 @@ mod tests {
         let plan = Plan::of("a>b>b");
         let passed = ["b", "a", "a", "b", "c", "b", "b"].map(|place| plan.is_over_at(place));
         assert_eq!(passed, [false, false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_place_fails_as_often_as_it_is_to() {
+        let failures = Failures::of("log sync=2");
+        let taken = ["other", "log sync", "log sync", "log sync"].map(|place| failures.takes_one(place));
+        assert_eq!(taken, [false, true, true, false]);
+        assert!(!Failures::of("").takes_one(""));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! It is a thread of its own, so that the next turn starts while the last one is being synced. Whatever it does can
 //! be done again: a crash at any point leaves an unsettled item, for which the next life does all of it anew.
 
+mod database;
 mod moving;
+mod publish;
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +19,14 @@ use std::time::{Duration, Instant};
 use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
-use hive_shared::response;
 
-use crate::aside;
 use crate::failpoint;
 use crate::hub::Hub;
 use crate::turn::Turn;
 
+use database::Database;
 pub use moving::{move_into, reject};
+pub(crate) use publish::publish;
 
 /// How many commits may wait to be durable before the driver has to wait too.
 const UNSYNCED_COMMITS: usize = 256;
@@ -34,9 +36,6 @@ const SYNC_BATCH: usize = 512;
 const SYNC_DELAY: Duration = Duration::from_millis(200);
 /// Between two tries when the disk does not take something.
 const RETRY: Duration = Duration::from_millis(500);
-/// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
-/// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
-const LARGE_LOG: u64 = 4 << 20;
 /// Up to so many files are synced one by one; more, with all of their file system.
 const FEW_FILES: usize = 4;
 
@@ -80,6 +79,8 @@ pub enum Note {
     Settled(Vec<Settled>),
     /// The disk does not take something; nothing once it does again.
     Trouble(Option<String>),
+    /// The ledger's file was removed, or another put in its place: what is committed goes nowhere.
+    LedgerGone,
 }
 
 /// The driver's end of the outbox.
@@ -103,8 +104,7 @@ impl Outbox {
         let (sender, batches) = sync_channel(UNSYNCED_COMMITS);
         let give_up = Arc::new(AtomicBool::new(false));
         let worker = Worker {
-            log: File::open(log)?,
-            database: rusqlite::Connection::open(database).map_err(io::Error::other)?,
+            database: Database::open(database, log)?,
             hive,
             bot,
             hub,
@@ -127,7 +127,13 @@ impl Outbox {
     }
 
     /// Finishes what was handed over, and ends. If the disk does not take it, it is left to the next life.
-    pub fn close(mut self) {
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
         self.batches.take();
         self.give_up.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -137,8 +143,7 @@ impl Outbox {
 }
 
 struct Worker {
-    log: File,
-    database: rusqlite::Connection,
+    database: Database,
     hive: Hive,
     bot: BotId,
     hub: Arc<Hub>,
@@ -181,14 +186,18 @@ impl Worker {
             }
             if self.checkpoint_at.is_some_and(|at| at <= Instant::now()) {
                 self.checkpoint_at = None;
-                self.checkpoint();
+                self.database.checkpoint();
             }
         }
     }
 
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
-        self.until_taken(|worker| worker.log.sync_data())?;
+        if !self.database.is_there() {
+            (self.tell)(Note::LedgerGone);
+            return None;
+        }
+        self.until_taken(|worker| worker.database.sync())?;
         failpoint::pass("end synced");
         for batch in group {
             let mut complete = Vec::new();
@@ -196,7 +205,9 @@ impl Worker {
                 let mut settled =
                     Settled { arrival: job.arrival, id: job.id, archived: None, response_file: None };
                 if let Some((name, document)) = &job.response {
-                    let published = self.until_taken(|worker| worker.publish(&settled.id, name, document))?;
+                    let published = self.until_taken(|worker| {
+                        publish(&worker.hive, &worker.bot, &settled.id, name, document)
+                    })?;
                     settled.response_file = (&published != name).then_some(published);
                     failpoint::pass("response published");
                 }
@@ -225,40 +236,6 @@ impl Worker {
         }
         self.checkpoint_at.get_or_insert_with(|| Instant::now() + Duration::from_secs(2));
         Some(())
-    }
-
-    /// (d): gives the response its name. Never replaces another's; what is there of an earlier try of ours, torn or
-    /// whole, is ours to replace.
-    fn publish(&self, id: &ItemId, name: &str, document: &str) -> io::Result<String> {
-        let directory = self.hive.responses();
-        // It may have been tidied away.
-        std::fs::create_dir_all(&directory)?;
-        let beside = Hive::response_name_beside_another(id, &self.bot);
-        for name in [name, &beside] {
-            let path = directory.join(name);
-            let mut file = aside::file_in(&directory, &self.bot)?;
-            file.write_all(document.as_bytes())?;
-            set_readable(file.as_file())?;
-            failpoint::pass("response written");
-            match file.persist_noclobber(&path) {
-                Ok(_) => return Ok(name.to_owned()),
-                Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
-                    let there = std::fs::read(&path)?;
-                    if there == document.as_bytes() {
-                        return Ok(name.to_owned());
-                    }
-                    if !is_of_another(&there, &self.bot) {
-                        refused.file.persist(&path).map_err(|e| e.error)?;
-                        return Ok(name.to_owned());
-                    }
-                }
-                Err(refused) => return Err(refused.error),
-            }
-        }
-        Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            format!("{beside} is there already, and is not ours"),
-        ))
     }
 
     /// (g): syncs what was published and archived; after this the ledger need not keep the documents.
@@ -292,17 +269,6 @@ impl Worker {
         failpoint::pass("published synced");
         (self.tell)(Note::Settled(std::mem::take(&mut self.unsynced)));
         Some(())
-    }
-
-    /// Moves what a large write-ahead log holds into the database, as far as no reader needs it there.
-    fn checkpoint(&self) {
-        let is_small = self.log.metadata().is_ok_and(|log| log.len() <= LARGE_LOG);
-        if is_small {
-            return;
-        }
-        if let Err(error) = self.database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-            tracing::warn!(error = %error, "the database could not be checkpointed");
-        }
     }
 
     /// Tries until the disk takes it; nothing if that is given up because the bot stops.
@@ -355,43 +321,4 @@ fn is_about_the_file(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
     )
-}
-
-/// Whether a document in the way is a response that is whole and not this bot's.
-fn is_of_another(document: &[u8], bot: &BotId) -> bool {
-    match std::str::from_utf8(document)
-        .ok()
-        .and_then(|text| response::read(text).ok().map(|(header, _)| header.bot_id))
-    {
-        Some(owner) => &owner != bot,
-        // No response of ours looks like this, unless the power went while it was written.
-        None => document.iter().any(|byte| *byte != 0) && !document.starts_with(b"---\nschema: 1\n"),
-    }
-}
-
-/// Responses are for everyone who may read the directory, as other new files are.
-fn set_readable(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_whole_response_of_another_bot_keeps_its_name() {
-        let bot = BotId::parse("BOT-1").unwrap();
-        let theirs =
-            b"---\nschema: 1\ntask_id: T\nbot_id: BOT-2\nsource: file\ntimestamp: \"2026-01-01T00:00:00Z\"\n\
-            status: completed\nsuccess: true\nduration_seconds: 1\nattempts: 1\npreemptions: 0\n---\nhi";
-        let ours = String::from_utf8_lossy(theirs).replace("BOT-2", "BOT-1");
-        assert!(is_of_another(theirs, &bot));
-        assert!(!is_of_another(ours.as_bytes(), &bot));
-        // Torn by a power cut.
-        assert!(!is_of_another(&ours.as_bytes()[..60], &bot));
-        assert!(!is_of_another(&[0; 200], &bot));
-        // Somebody's notes.
-        assert!(is_of_another(b"# Response\n", &bot));
-    }
 }

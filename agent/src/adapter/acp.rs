@@ -70,11 +70,8 @@ pub struct Config {
     pub bodies: TaskTracker,
 }
 
-/// What the processes of an agent carry as `HIVE_RUN_ID` whose bot has the ledger `epoch`: one that lives on when the
-/// daemon is killed has outlived all runs.
-pub fn mark(epoch: &str) -> String {
-    format!("AGENT-{epoch}")
-}
+/// The name of all runs of an agent, in the `HIVE_RUN_ID` of its processes: it serves many, and outlives each of them.
+pub const RUN_NAME: &str = "AGENT";
 
 /// A mode that sessions are set to.
 #[derive(Debug, Clone, PartialEq, Eq)]

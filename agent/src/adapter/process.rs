@@ -8,6 +8,7 @@
 //! where a child is unless it was asked to be elsewhere.
 
 mod leftovers;
+mod mark;
 mod newcomers;
 mod registry;
 mod table;
@@ -24,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 pub use leftovers::sweep_leftovers;
+pub use mark::Mark;
 pub(super) use newcomers::{Household, RollCall};
 use table::{Proc, Sent, State};
 

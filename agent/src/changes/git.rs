@@ -125,7 +125,7 @@ impl Git {
 }
 
 /// `HIVE_RUN_ID` of the git processes of a run, which are none of its agent's.
-pub fn id_of(run_id: &str) -> String {
+pub(super) fn id_of(run_id: &str) -> String {
     format!("{run_id}.git")
 }
 

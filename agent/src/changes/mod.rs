@@ -18,7 +18,6 @@ use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use tokio::time::Instant;
 
-pub use git::id_of;
 pub use watch::Watched;
 
 use git::GitError;

@@ -13,6 +13,7 @@ use super::requests::BAD_LIMIT;
 use super::{Driver, Effect};
 use crate::coordinator::{ChatSpec, Event, Reply};
 use crate::failpoint;
+use crate::prompt;
 use crate::request::{Answer, Connection, Denied};
 use crate::store::{Detail, Item, StoreError};
 use crate::turn::Turn;
@@ -53,7 +54,7 @@ impl Driver {
             Some(None) => return Ok(Err(Denied::new(code::BAD_REQUEST, BAD_LIMIT))),
         };
         let session = prompt.session.clone().unwrap_or_else(|| prompt.user.clone());
-        let digest = digest_of(&prompt, &session);
+        let digest = prompt::digest(&prompt.message, &prompt.user, &session);
         if let Some(id) = &prompt.id {
             if let Some(known) = self.store.item(id)? {
                 let is_same = known.source == Source::Chat && known.digest == digest;
@@ -78,7 +79,7 @@ impl Driver {
             when_busy: Some(prompt.when_busy),
             ..Detail::default()
         };
-        let mut item = Item::new(id.clone(), Source::Chat, first_line(&prompt.message), digest, detail);
+        let mut item = Item::new(id.clone(), Source::Chat, prompt::title(&prompt.message), digest, detail);
         self.store.put_item(&mut item)?;
         self.store.put_entry(self.prompt_entry(&item, &prompt.message), true)?;
         self.store.put_instruction(item.arrival, prompt.message)?;
@@ -218,18 +219,4 @@ fn check(prompt: &Prompt) -> Result<(), Denied> {
 
 fn taken(id: &ItemId) -> Denied {
     Denied::new(code::CONFLICT, format!("the id '{id}' is in use with other content"))
-}
-
-/// What makes two prompts of one id the same.
-fn digest_of(prompt: &Prompt, session: &str) -> String {
-    hive_shared::digest::digest(&serde_json::json!([prompt.message, prompt.user, session]))
-}
-
-/// The first line that says something, cut.
-fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    match line.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
 }

@@ -7,12 +7,12 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::response;
 use hive_shared::time::Stamp;
-use hive_shared::work::{Mode, Status};
+use hive_shared::work::{Mode, Source, Status};
 
 use super::{Driver, FirstScan};
 use crate::inbox::documents::TaskHead;
 use crate::outbox;
-use crate::store::StoreError;
+use crate::store::{Item, StoreError};
 use crate::turn::Told;
 use crate::untrusted;
 
@@ -50,6 +50,9 @@ impl Driver {
     ) -> Result<(), StoreError> {
         let id = match self.store.item(&head.document.id)? {
             None => head.document.id.clone(),
+            Some(item) if is_known_from_its_response(&item) => {
+                return self.archive_of(item, name, head.digest);
+            }
             Some(_) => self.free_variant(&head.document.id)?,
         };
         let mut item = self.item_of(&id, name, head);
@@ -66,17 +69,30 @@ impl Driver {
             item.error = Some("an earlier response says that it failed".to_owned());
             item.error_code = Some(hive_shared::api::code::ANSWERED.to_owned());
         }
-        match outbox::move_into(
-            &self.identity.hive.tasks(&self.identity.bot).join(name),
-            &self.identity.hive.archive(&self.identity.bot),
-        ) {
-            Ok(moved) => item.archived = moved,
-            Err(error) => tracing::error!(name, error = %error, "an answered task cannot be archived"),
-        }
+        item.archived = self.move_answered(name);
         tracing::warn!(task = %id, how, "answered before: archived, not run");
         self.store.put_item(&mut item)?;
         self.store.tally(item.source, item.status)?;
         self.store.put_entry(self.task_entry(&item, Told::default()), true)
+    }
+
+    /// The file of a task that had ended when the ledger was lost, and that was not archived yet.
+    fn archive_of(&mut self, mut item: Item, name: &str, digest: String) -> Result<(), StoreError> {
+        item.archived = self.move_answered(name);
+        item.digest = digest;
+        tracing::warn!(task = %item.id, "it had ended: archived, not run");
+        self.store.put_item(&mut item)
+    }
+
+    fn move_answered(&self, name: &str) -> Option<String> {
+        let moved = outbox::move_into(
+            &self.identity.hive.tasks(&self.identity.bot).join(name),
+            &self.identity.hive.archive(&self.identity.bot),
+        );
+        moved.unwrap_or_else(|error| {
+            tracing::error!(name, error = %error, "an answered task cannot be archived");
+            None
+        })
     }
 
     /// Whether there is a response to an item that is this bot's.
@@ -96,6 +112,11 @@ impl Driver {
         }
         names_answered(&self.identity.hive.responses(), &self.identity.bot)
     }
+}
+
+/// Whether a task's file was not found when the ledger was rebuilt.
+fn is_known_from_its_response(item: &Item) -> bool {
+    item.source == Source::File && item.status.is_final() && item.archived.is_none() && item.digest.is_empty()
 }
 
 fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {

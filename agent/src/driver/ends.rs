@@ -5,7 +5,6 @@ use std::time::Duration;
 use hive_shared::api::code;
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
-use hive_shared::response::{self, ResponseHeader, SCHEMA};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 
@@ -15,6 +14,7 @@ use crate::changes;
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
 use crate::failpoint;
 use crate::outbox::Job;
+use crate::response;
 use crate::store::{Item, StoreError};
 use crate::turn::{Steps, Told, content_of};
 
@@ -160,7 +160,7 @@ impl Driver {
             Source::Chat => self.store.instruction(item.arrival)?,
             Source::File | Source::Control => None,
         };
-        let document = response::write(&self.response_header(&item, prompt.clone()), &ending.text);
+        let document = response::document(&item, &self.identity.bot, prompt.clone(), &ending.text);
         self.store.put_item(&mut item)?;
         self.store.put_body(item.arrival, document.clone())?;
         self.store.forget_partial(item.arrival)?;
@@ -198,37 +198,6 @@ impl Driver {
         Ok(())
     }
 
-    fn response_header(&self, item: &Item, prompt: Option<String>) -> ResponseHeader {
-        let is_chat = item.source == Source::Chat;
-        let now = item.ended_at.unwrap_or_else(Stamp::now);
-        ResponseHeader {
-            schema: SCHEMA,
-            task_id: (!is_chat).then(|| item.id.clone()),
-            chat_id: is_chat.then(|| item.id.clone()),
-            bot_id: self.identity.bot.clone(),
-            source: item.source,
-            from: (!is_chat).then(|| item.detail.from.clone()),
-            sender: item.detail.sender.clone(),
-            session: item.detail.session.clone(),
-            prompt,
-            title: (!is_chat).then(|| item.title.clone()),
-            priority: (!is_chat).then_some(item.priority),
-            timestamp: now,
-            status: item.status,
-            success: item.status == Status::Completed,
-            started_at: item.started_at,
-            completed_at: item.ended_at,
-            duration_seconds: item.used.as_secs_f64(),
-            attempts: item.attempts,
-            preemptions: item.preemptions,
-            files_modified: item.files_modified.clone(),
-            usage: item.usage.clone(),
-            error: item.error.clone(),
-            error_code: item.error_code.clone(),
-            retry_of: item.detail.retry_of.clone(),
-        }
-    }
-
     /// The name under which a response will be published, unless another bot takes it first (SPEC 2).
     fn response_name(&self, id: &ItemId) -> String {
         let usual = Hive::response_name(id);
@@ -252,7 +221,7 @@ impl Driver {
         Ok(())
     }
 
-    fn count(&mut self, status: Status) {
+    pub(super) fn count(&mut self, status: Status) {
         match status {
             Status::Completed => self.counts.completed += 1,
             Status::Failed => self.counts.failed += 1,

@@ -12,6 +12,7 @@ mod ends;
 mod files;
 mod keep;
 mod perform;
+mod rebuild;
 mod records;
 mod recover;
 mod requests;
@@ -31,6 +32,7 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
+use crate::adapter::process::Mark;
 use crate::adapter::{Adapter, Control, Outcome, Question, Report, RunSpec};
 use crate::approval::{Desk, Lookout, Policy};
 use crate::changes::{Changes, Tracker, Watched};
@@ -75,6 +77,8 @@ pub enum Message {
     Request(Request),
     /// The outbox has done something.
     Outbox(Note),
+    /// Somebody who reads the ledger has found that it is damaged.
+    Damaged(StoreError),
     /// A signal says to stop.
     Terminate,
 }
@@ -92,6 +96,8 @@ pub struct Identity {
     pub zone: TimeZone,
     /// Where the adapter works.
     pub workdir: PathBuf,
+    /// How the processes of its runs are known.
+    pub mark: Mark,
 }
 
 /// The driver of one bot.
@@ -184,12 +190,14 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     /// For runs to report to this driver.
     pub mail: Sender<Message>,
+    /// What became of the last ledger, if it was damaged.
+    pub damage: Option<String>,
 }
 
 impl Driver {
     /// Takes up the work where the last life of the bot left it. Returns the files that are known, for the inbox.
     pub fn begin(parts: Parts) -> Result<(Self, HashMap<String, Fingerprint>), StoreError> {
-        let Parts { identity, settings, store, hub, outbox, adapter, policy, runtime, mail } = parts;
+        let Parts { identity, settings, store, hub, outbox, adapter, policy, runtime, mail, damage } = parts;
         let counts = store.counts()?;
         let recent_endings = store.last_endings(RECENT_ENDINGS)?.into_iter().rev().collect();
         let Identity { hive, bot, workdir, .. } = &identity;
@@ -230,7 +238,7 @@ impl Driver {
             last_activity: Stamp::now(),
             halted: false,
         };
-        driver.recover()?;
+        driver.recover(damage.as_deref())?;
         driver.flush()?;
         let known = driver.files.known();
         Ok((driver, known))
@@ -291,6 +299,7 @@ impl Driver {
             Message::Looked { run, key, is_listed } => self.looked(run, key, is_listed),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
+            Message::Damaged(error) => Err(error),
             Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
         }
     }
@@ -341,6 +350,7 @@ impl Driver {
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
             Note::Trouble(None) => self.disk_works_again()?,
+            Note::LedgerGone => return Err(StoreError::Gone),
         }
         Ok(())
     }

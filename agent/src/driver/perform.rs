@@ -83,7 +83,7 @@ impl Driver {
             return Ok(Performed::Follow(Event::RunWithdrawn(run)));
         };
         let now = Stamp::now();
-        let run_id = ItemId::generate("RUN", now.timestamp()).to_string();
+        let run_id = self.identity.mark.run_id(ItemId::generate("RUN", now.timestamp()).as_str());
         item.status = Status::Running;
         item.attempts += 1;
         item.run = Some(run_id.clone());

@@ -1,15 +1,12 @@
 //! Where the last life of the bot left off (SPEC 12).
 
-use std::collections::HashSet;
-
 use hive_shared::api::code;
 use hive_shared::chat::{AcceptedState, TurnEvent, WaitReason};
 use hive_shared::work::{Source, Status, WhenBusy};
 
 use super::ends::Ending;
 use super::{Driver, FirstScan};
-use crate::adapter::{acp, process};
-use crate::changes;
+use crate::adapter::process;
 use crate::coordinator::{ChatSpec, Event};
 use crate::inbox::Fingerprint;
 use crate::outbox::Job;
@@ -17,20 +14,16 @@ use crate::store::{Item, StoreError};
 use crate::turn::{Told, content_of};
 
 impl Driver {
-    pub(super) fn recover(&mut self) -> Result<(), StoreError> {
+    pub(super) fn recover(&mut self, damage: Option<&str>) -> Result<(), StoreError> {
         let unsettled = self.store.unsettled()?;
-        let mut marks: HashSet<String> =
-            unsettled.iter().filter(|item| item.is_under_way()).filter_map(|i| i.run.clone()).collect();
-        let runs = marks.len();
-        marks.extend(marks.iter().map(|run| changes::id_of(run)).collect::<Vec<_>>());
-        // An agent that serves many runs outlives each of them.
-        marks.insert(acp::mark(self.store.epoch()));
-        let swept = process::sweep_leftovers(&marks);
+        let runs = unsettled.iter().filter(|item| item.is_under_way()).count();
+        let swept = process::sweep_leftovers(&self.identity.mark);
         if runs > 0 || swept > 0 {
             tracing::warn!(runs, processes = swept, "an earlier life ended in the middle of its work");
         }
         if self.store.is_new() {
             self.first_scan = FirstScan::Answered(self.names_answered());
+            self.rebuild(damage)?;
         }
         self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;
         self.forget_open_approvals()?;

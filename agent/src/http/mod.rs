@@ -122,6 +122,13 @@ impl Service {
             result
         });
         match done.await {
+            Ok(Err(error)) if error.is_damage() => {
+                let message = "the ledger is damaged and is rebuilt from the responses; try again";
+                let problem = Problem::new(code::UNAVAILABLE, message);
+                // The driver is gone only when the bot is on its way out anyway.
+                let _ = self.driver.send(Message::Damaged(error));
+                Err(problem)
+            }
             Ok(result) => Ok(result?),
             Err(_) => Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
         }

@@ -68,6 +68,7 @@ impl From<StoreError> for Problem {
             | StoreError::Json(_)
             | StoreError::Id(_)
             | StoreError::Word(_)
+            | StoreError::Gone
             | StoreError::GivenUp(_) => {
                 tracing::error!(error = %error, source = ?std::error::Error::source(&error), "a request could not be answered");
                 Self::new(code::UNAVAILABLE, "the bot's database cannot be read; its error log says why")

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A stored word is none.
     #[error("a stored word cannot be read")]
     Word(#[from] UnknownWord),
+    /// The database's file was removed, or another was put in its place.
+    #[error("the database's file is gone")]
+    Gone,
     /// A cursor that we did not give.
     #[error("'{0}' is no cursor of this timeline")]
     Cursor(String),

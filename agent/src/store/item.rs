@@ -225,6 +225,14 @@ pub(super) fn unsettled(db: &Connection) -> Result<Vec<Item>, StoreError> {
     rows.map(|row| row?).collect()
 }
 
+/// The same of a database that may be damaged: what can be read, without the help of an index.
+pub(super) fn unsettled_by_all_means(db: &Connection) -> Vec<Item> {
+    let sql = format!("SELECT {COLUMNS} FROM item NOT INDEXED WHERE settled = 0");
+    let Ok(mut statement) = db.prepare(&sql) else { return Vec::new() };
+    let Ok(rows) = statement.query_map([], |row| Ok(read(row))) else { return Vec::new() };
+    rows.map_while(Result::ok).filter_map(Result::ok).collect()
+}
+
 /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
 pub(super) fn finished_tasks(
     db: &Connection,

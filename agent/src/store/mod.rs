@@ -8,6 +8,7 @@ mod entries;
 mod error;
 mod item;
 mod reader;
+mod salvage;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use entries::{Change, Page};
 pub use error::StoreError;
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
+pub use salvage::{Salvaged, salvage, set_aside};
 
 /// Between two tries of a write that the disk has no room for.
 const RETRY: Duration = Duration::from_millis(500);
@@ -194,9 +196,7 @@ impl Store {
 
     /// What an item had said when the daemon died.
     pub fn partial(&self, arrival: i64) -> Result<String, StoreError> {
-        let mut statement = self.db.prepare("SELECT text FROM partial WHERE arrival = ?1 ORDER BY start")?;
-        let rows = statement.query_map([arrival], |row| row.get::<_, String>(0))?;
-        Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
+        partial(&self.db, arrival)
     }
 
     /// The control acts on the timeline that wait for something.
@@ -231,9 +231,20 @@ impl Store {
 
     /// Puts an entry on the timeline, or changes the one that is there, under the next seq and at the present time.
     /// With `index`, a search finds it by its words as they are now.
-    pub fn put_entry(&mut self, mut entry: Entry, index: bool) -> Result<(), StoreError> {
+    pub fn put_entry(&mut self, entry: Entry, index: bool) -> Result<(), StoreError> {
+        let now = Stamp::now();
+        self.put_entry_at(now, Entry { updated_at: now, ..entry }, index)
+    }
+
+    /// Puts an entry of an earlier ledger on the timeline, at its own time and under the next seq: the oldest is to come
+    /// first.
+    pub fn restore_entry(&mut self, entry: Entry) -> Result<(), StoreError> {
+        self.put_entry_at(entry.timestamp, entry, true)
+    }
+
+    fn put_entry_at(&mut self, at: Stamp, mut entry: Entry, index: bool) -> Result<(), StoreError> {
         // Keys and timestamps rise together even if the clock is set back.
-        let now = Stamp::now().max(Stamp::from_micros(self.last_stamp.as_micros() + 1));
+        let now = at.max(Stamp::from_micros(self.last_stamp.as_micros() + 1));
         let known = self
             .db
             .prepare_cached("SELECT added_seq, timestamp FROM entry WHERE entry_id = ?1")?
@@ -241,7 +252,7 @@ impl Store {
             .optional()?;
         self.seq += 1;
         entry.seq = self.seq;
-        entry.updated_at = now;
+        entry.updated_at = entry.updated_at.max(now);
         let added_seq = if let Some((added_seq, timestamp)) = known {
             entry.timestamp = Stamp::from_micros(timestamp);
             added_seq
@@ -423,6 +434,12 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+fn partial(db: &Connection, arrival: i64) -> Result<String, StoreError> {
+    let mut statement = db.prepare("SELECT text FROM partial WHERE arrival = ?1 ORDER BY start")?;
+    let rows = statement.query_map([arrival], |row| row.get::<_, String>(0))?;
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn body(db: &Connection, arrival: i64) -> Result<Option<String>, StoreError> {

@@ -29,7 +29,10 @@ impl Reader {
     /// Opens a database that a [`Store`](super::Store) has made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
+        let db = match Connection::open_with_flags(path, flags) {
+            Err(_) if path.try_exists().is_ok_and(|is_there| !is_there) => return Err(StoreError::Gone),
+            opened => opened?,
+        };
         db.busy_timeout(Duration::from_secs(5))?;
         Ok(Self { db })
     }

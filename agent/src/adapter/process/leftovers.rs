@@ -1,35 +1,35 @@
 //! What an earlier life of the daemon left behind.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::{geteuid, getpid};
 
 use super::RUN_ID;
+use super::mark::Mark;
 use super::table::{self, Identity, Proc, Sent, State};
 
 /// How long the dead are given to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Kills every process of this user whose environment names one of these runs, with its descendants, and waits up to
-/// 2 s until all are gone. Gives how many there were.
+/// Kills every process of this user whose environment names a run with this mark, with its descendants, and waits up
+/// to 2 s until all are gone. Gives how many there were.
 ///
 /// The process that calls is spared, and so are its ancestors and descendants: an agent may have been the one to start
 /// the daemon anew.
 ///
 /// Blocks; for the daemon's start, before the first run.
-pub fn sweep_leftovers<S: BuildHasher>(run_ids: &HashSet<String, S>) -> usize {
-    if run_ids.is_empty() { 0 } else { sweep(run_ids, getpid().as_raw()) }
+pub fn sweep_leftovers(mark: &Mark) -> usize {
+    sweep(|run_id| mark.is_on(run_id), getpid().as_raw())
 }
 
-fn sweep<S: BuildHasher>(run_ids: &HashSet<String, S>, spared: i32) -> usize {
+fn sweep(is_ours: impl Fn(&str) -> bool, spared: i32) -> usize {
     let started = Instant::now();
     let mut killed = HashSet::new();
     let mut pause = Duration::from_millis(1);
     loop {
-        let doomed = doomed(&table::read_all(), spared, |proc| carries(proc, run_ids));
+        let doomed = doomed(&table::read_all(), spared, |proc| carries(proc, &is_ours));
         let hit = doomed.iter().filter(|proc| proc.signal(Some(Signal::SIGKILL)) == Sent::Delivered);
         let hit: Vec<Identity> = hit.map(|proc| proc.id).collect();
         killed.extend(hit.iter().copied());
@@ -41,9 +41,9 @@ fn sweep<S: BuildHasher>(run_ids: &HashSet<String, S>, spared: i32) -> usize {
     }
 }
 
-fn carries<S: BuildHasher>(proc: &Proc, run_ids: &HashSet<String, S>) -> bool {
+fn carries(proc: &Proc, is_ours: impl Fn(&str) -> bool) -> bool {
     table::user(proc.id.pid).is_ok_and(|user| user == geteuid().as_raw())
-        && table::variable(proc.id.pid, RUN_ID).is_some_and(|id| run_ids.contains(&id))
+        && table::variable(proc.id.pid, RUN_ID).is_some_and(|id| is_ours(&id))
 }
 
 /// The live processes that carry an id, with their descendants, less what is to be spared.
@@ -108,7 +108,7 @@ mod tests {
         std::io::Read::read_exact(&mut out, &mut [0]).unwrap();
 
         let spared_pid = i32::try_from(spared.id()).unwrap();
-        assert_eq!(sweep(&HashSet::from([run_id]), spared_pid), 2);
+        assert_eq!(sweep(|id| id == run_id, spared_pid), 2);
         assert!(!leftover.wait().unwrap().success());
         // The grandchild held the other end.
         assert_eq!(std::io::Read::read(&mut out, &mut [0]).unwrap(), 0);

@@ -1,0 +1,99 @@
+//! Making commits durable: the sync of the write-ahead log, and what is to be done when it fails.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::failpoint;
+
+/// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
+/// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
+const LARGE_LOG: u64 = 4 << 20;
+
+/// The database, seen from where its commits are made durable.
+pub(super) struct Database {
+    db: Connection,
+    files: [Opened; 2],
+    log: File,
+    /// The last sync of the log failed.
+    is_suspect: bool,
+}
+
+/// A file, and which one it was when it was opened.
+struct Opened {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Opened {
+    fn new(path: &Path, metadata: &Metadata) -> Self {
+        Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    fn is_there(&self) -> bool {
+        match self.path.metadata() {
+            Ok(now) => (now.dev(), now.ino()) == (self.device, self.inode),
+            // That it cannot be looked at does not say that it is gone.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+}
+
+impl Database {
+    /// Opens the database that a [`Store`](crate::store::Store) holds open, whose write-ahead log is `log`.
+    pub(super) fn open(path: &Path, log: &Path) -> io::Result<Self> {
+        let db = Connection::open(path).map_err(io::Error::other)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(io::Error::other)?;
+        let file = File::open(log)?;
+        let files = [Opened::new(path, &path.metadata()?), Opened::new(log, &file.metadata()?)];
+        Ok(Self { db, files, log: file, is_suspect: false })
+    }
+
+    /// Whether its files are still the ones under their names. If not, what is committed goes nowhere.
+    pub(super) fn is_there(&self) -> bool {
+        self.files.iter().all(Opened::is_there)
+    }
+
+    /// Makes all commits durable.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.is_suspect {
+            self.write_anew()?;
+        }
+        let synced = failpoint::error("log sync").and_then(|()| self.log.sync_data());
+        self.is_suspect = synced.is_err();
+        synced
+    }
+
+    /// A sync that failed may have given up what it was to write, and the next one then has nothing to do and says that
+    /// all is well. So all that is in the log is written to another place, the database itself, and that is synced.
+    fn write_anew(&self) -> io::Result<()> {
+        let (is_busy, in_log, moved): (bool, i64, i64) = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(FULL)", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .map_err(io::Error::other)?;
+        if is_busy || in_log != moved {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the log could not be synced, and a reader keeps it from being moved into the database",
+            ));
+        }
+        tracing::warn!("the log could not be synced: all of it was moved into the database, and that synced");
+        Ok(())
+    }
+
+    /// Moves what a large log holds into the database, as far as no reader needs it there.
+    pub(super) fn checkpoint(&self) {
+        let is_small = self.log.metadata().is_ok_and(|log| log.len() <= LARGE_LOG);
+        if is_small {
+            return;
+        }
+        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(error = %error, "the database could not be checkpointed");
+        }
+    }
+}

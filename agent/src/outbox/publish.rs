@@ -1,0 +1,87 @@
+//! How a response gets its name (SPEC 12, (d)).
+
+use std::fs::File;
+use std::io::{self, Write as _};
+
+use hive_shared::ids::{BotId, ItemId};
+use hive_shared::paths::Hive;
+use hive_shared::response;
+
+use crate::{aside, failpoint, untrusted};
+
+/// Gives the response its name, which is returned: another than `name` where that is taken. Never replaces another's;
+/// what is there of an earlier try of ours, torn or whole, is ours to replace.
+pub(crate) fn publish(
+    hive: &Hive,
+    bot: &BotId,
+    id: &ItemId,
+    name: &str,
+    document: &str,
+) -> io::Result<String> {
+    let directory = hive.responses();
+    // It may have been tidied away.
+    std::fs::create_dir_all(&directory)?;
+    let beside = Hive::response_name_beside_another(id, bot);
+    for name in [name, &beside] {
+        let path = directory.join(name);
+        let mut file = aside::file_in(&directory, bot)?;
+        file.write_all(document.as_bytes())?;
+        set_readable(file.as_file())?;
+        failpoint::pass("response written");
+        match file.persist_noclobber(&path) {
+            Ok(_) => return Ok(name.to_owned()),
+            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
+                // What cannot be read, such as a link, is somebody's too.
+                let Ok(there) = untrusted::read(&path, usize::MAX) else { continue };
+                if there == document.as_bytes() {
+                    return Ok(name.to_owned());
+                }
+                if !is_of_another(&there, bot) {
+                    refused.file.persist(&path).map_err(|e| e.error)?;
+                    return Ok(name.to_owned());
+                }
+            }
+            Err(refused) => return Err(refused.error),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{beside} is there already, and is not ours")))
+}
+
+/// Whether a document in the way is a response that is whole and not this bot's.
+fn is_of_another(document: &[u8], bot: &BotId) -> bool {
+    match std::str::from_utf8(document)
+        .ok()
+        .and_then(|text| response::read(text).ok().map(|(header, _)| header.bot_id))
+    {
+        Some(owner) => &owner != bot,
+        // No response of ours looks like this, unless the power went while it was written.
+        None => document.iter().any(|byte| *byte != 0) && !document.starts_with(b"---\nschema: 1\n"),
+    }
+}
+
+/// Responses are for everyone who may read the directory, as other new files are.
+fn set_readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_response_of_another_bot_keeps_its_name() {
+        let bot = BotId::parse("BOT-1").unwrap();
+        let theirs =
+            b"---\nschema: 1\ntask_id: T\nbot_id: BOT-2\nsource: file\ntimestamp: \"2026-01-01T00:00:00Z\"\n\
+            status: completed\nsuccess: true\nduration_seconds: 1\nattempts: 1\npreemptions: 0\n---\nhi";
+        let ours = String::from_utf8_lossy(theirs).replace("BOT-2", "BOT-1");
+        assert!(is_of_another(theirs, &bot));
+        assert!(!is_of_another(ours.as_bytes(), &bot));
+        // Torn by a power cut.
+        assert!(!is_of_another(&ours.as_bytes()[..60], &bot));
+        assert!(!is_of_another(&[0; 200], &bot));
+        // Somebody's notes.
+        assert!(is_of_another(b"# Response\n", &bot));
+    }
+}

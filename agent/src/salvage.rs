@@ -1,0 +1,109 @@
+//! A database that is damaged (SPEC 12): what can still be read of it that no file says is written into files, it is set
+//! aside, and the next ledger is rebuilt from what is there then.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use hive_shared::api::code;
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
+use hive_shared::task::{self, NewTask};
+use hive_shared::time::Stamp;
+use hive_shared::work::{Source, Status};
+
+use crate::outbox::publish;
+use crate::store::{self, Item, Salvaged};
+use crate::{aside, response};
+
+/// Saves what can be saved of a bot's database and sets it aside. Returns what became of it, for people. All of it can
+/// be done again.
+pub(crate) fn set_aside(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<String> {
+    let database = hive.database(bot);
+    let mut saved = 0;
+    for salvaged in store::salvage(&database) {
+        let id = salvaged.item.id.clone();
+        match save(hive, bot, salvaged) {
+            Ok(true) => saved += 1,
+            Ok(false) => {}
+            // The others may still be.
+            Err(error) => {
+                tracing::error!(item = %id, error = %error, "it cannot be saved from the damaged database")
+            }
+        }
+    }
+    nix::unistd::syncfs(std::fs::File::open(hive.responses())?)?;
+    let aside = store::set_aside(&database, Stamp::now())
+        .with_context(|| format!("the damaged database {} cannot be set aside", database.display()))?;
+    std::fs::File::open(hive.state())?.sync_all()?;
+    let what = match aside {
+        None => "the database was gone".to_owned(),
+        Some(aside) => {
+            let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            format!("the database was damaged ({:#}), and is set aside as {name}", damage.root_cause())
+        }
+    };
+    tracing::error!(saved, "{what}");
+    Ok(match saved {
+        0 => what,
+        saved => format!("{what}; {saved} items that had not come to rest were saved from it"),
+    })
+}
+
+/// Writes the file that says what the ledger alone knew of an item. Returns whether there was anything to write.
+fn save(hive: &Hive, bot: &BotId, salvaged: Salvaged) -> io::Result<bool> {
+    let Salvaged { item, body, instruction, partial } = salvaged;
+    let name = item.response_file.clone().unwrap_or_else(|| Hive::response_name(&item.id));
+    let document = match (body, item.source) {
+        (Some(document), _) => document,
+        (None, Source::Chat) if !item.status.is_final() => {
+            response::document(&cut_off(item.clone()), bot, instruction, &partial)
+        }
+        (None, Source::File) if !item.status.is_final() => {
+            return instruction.map_or(Ok(false), |instruction| save_task(hive, bot, &item, instruction));
+        }
+        (None, Source::Chat | Source::File | Source::Control) => return Ok(false),
+    };
+    publish(hive, bot, &item.id, &name, &document).map(|_| true)
+}
+
+/// A prompt that the damage cut off: what ran is never run again, and what waited has lost its place.
+fn cut_off(item: Item) -> Item {
+    let (status, error) = if item.is_under_way() {
+        (Status::Incomplete, "the database was damaged in the middle of the answer")
+    } else {
+        (Status::Cancelled, "the database was damaged while it waited")
+    };
+    let error_code = Some(code::CRASHED.to_owned());
+    Item { status, error: Some(error.to_owned()), error_code, ended_at: Some(Stamp::now()), ..item }
+}
+
+/// A task that was started and whose file was taken away since goes on from what it was told.
+fn save_task(hive: &Hive, bot: &BotId, item: &Item, instruction: String) -> io::Result<bool> {
+    let directory = hive.tasks(bot);
+    let is_there = |name: &str| directory.join(name).symlink_metadata().is_ok();
+    let name = format!("{}.md", item.id);
+    if item.file.as_deref().is_some_and(is_there) || is_there(&name) {
+        return Ok(false);
+    }
+    let document = task::write(&NewTask {
+        id: item.id.clone(),
+        instruction,
+        title: Some(item.title.clone()),
+        priority: Some(item.priority),
+        from: Some(item.detail.from.clone()),
+        to: bot.clone(),
+        created: item.detail.created.unwrap_or(item.seen_at),
+        limit: Some(item.detail.limit),
+        interruptible: Some(item.detail.interruptible),
+        depends_on: item.detail.depends_on.clone(),
+        retry_of: item.detail.retry_of.clone(),
+    });
+    write_new(&directory, &name, &document.map_err(io::Error::other)?, bot).map(|()| true)
+}
+
+fn write_new(directory: &Path, name: &str, text: &str, bot: &BotId) -> io::Result<()> {
+    let mut file = aside::file_in(directory, bot)?;
+    file.write_all(text.as_bytes())?;
+    file.persist_noclobber(directory.join(name)).map(|_| ()).map_err(|error| error.error)
+}
