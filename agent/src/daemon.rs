@@ -42,7 +42,7 @@ use crate::ledger;
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
 use crate::salvage;
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -279,6 +279,11 @@ impl Bot {
         closing.cancel();
         runtime.block_on(async { drop(tokio::time::timeout(FAREWELL, server).await) });
         runtime.shutdown_timeout(FAREWELL);
+        if result.is_ok()
+            && let Err(error) = store::tidy(&self.hive.database(&self.id))
+        {
+            tracing::warn!(error = %error, "the database is left in two files");
+        }
         // It says who runs, and nobody does.
         let _ = std::fs::remove_file(self.hive.bot_record(&self.id));
         match result {

@@ -22,6 +22,7 @@ mod hivectl;
 mod json;
 mod kills;
 mod leaving;
+mod ledger;
 mod load;
 mod openai;
 mod openai_trouble;

@@ -115,6 +115,19 @@ impl Agent {
         self.record.is_some()
     }
 
+    /// Waits until it is ready anew, after it had to begin with another ledger.
+    pub async fn reborn(&mut self) {
+        let path = self.hive.paths().bot_record(self.hive.bot());
+        let last = self.record().started_at;
+        self.hive
+            .until("the daemon has begun anew", || {
+                let record: BotRecord = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+                (record.started_at > last).then_some(())
+            })
+            .await;
+        self.ready().await;
+    }
+
     /// Its hive.
     pub fn hive(&self) -> &Hive {
         &self.hive

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use hive_shared::ids::ItemId;
+use hive_shared::paths::Hive;
 use hive_shared::response;
 use hive_shared::task::{self, MAX_TASK_BYTES};
 use hive_shared::time::Stamp;
@@ -64,6 +65,27 @@ impl Driver {
         let why = damage.map_or_else(|| "the ledger is new".to_owned(), str::to_owned);
         tracing::warn!(restored, why, "the ledger was rebuilt from the responses");
         self.control_entry("rebuilt", &format!("{why}; {found} of this bot were read"), None)
+    }
+
+    /// Whether an item has a response of ours though the ledger knows of no end: a copy from an earlier day was put in
+    /// its place. It is over, then, and its response is not written anew.
+    pub(super) fn has_ended_by_its_response(&mut self, known: &Item) -> Result<bool, StoreError> {
+        let Some((item, prompt, told)) = self.response_of(&Hive::response_name(&known.id)) else {
+            return Ok(false);
+        };
+        tracing::warn!(item = %known.id, "the ledger is older than its response: it has ended");
+        let detail = known.detail.clone();
+        let file = known.file.clone();
+        let digest = known.digest.clone();
+        // What is to be archived still is.
+        let settled = known.source != Source::File;
+        let item =
+            Item { arrival: known.arrival, seen_at: known.seen_at, detail, file, digest, settled, ..item };
+        if !settled {
+            self.settle_again(item.clone())?;
+        }
+        self.restore(item, &prompt, told)?;
+        Ok(true)
     }
 
     fn restore(&mut self, mut item: Item, prompt: &str, told: Told) -> Result<(), StoreError> {

@@ -29,6 +29,9 @@ impl Driver {
         self.forget_open_approvals()?;
         for item in unsettled {
             self.remember_file(&item);
+            if !item.status.is_final() && self.has_ended_by_its_response(&item)? {
+                continue;
+            }
             match (item.status.is_final(), item.source) {
                 (true, _) => self.settle_again(item)?,
                 (false, Source::File | Source::Control) => self.requeue_after_crash(item)?,
@@ -50,7 +53,7 @@ impl Driver {
 
     /// The item had ended; whether its response was published and its file archived is not known, so both are done
     /// again.
-    fn settle_again(&mut self, item: Item) -> Result<(), StoreError> {
+    pub(super) fn settle_again(&mut self, item: Item) -> Result<(), StoreError> {
         let response = match self.store.body(item.arrival)? {
             Some(document) => {
                 let name = item.response_file.clone();

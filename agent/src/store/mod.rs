@@ -17,7 +17,7 @@ use hive_shared::api::{Counts, Entry};
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 
 pub use entries::{Change, Page};
@@ -434,6 +434,13 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Moves what the write-ahead log of a database holds into it, so that one file is all of it. For when nobody has it
+/// open any more.
+pub fn tidy(path: &Path) -> Result<(), StoreError> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
 }
 
 fn partial(db: &Connection, arrival: i64) -> Result<String, StoreError> {

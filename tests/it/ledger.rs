@@ -1,0 +1,216 @@
+//! A ledger that is damaged, lost, or that the disk does not take (SPEC 2 and 12).
+
+use std::fs::{self, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use hive_shared::time::Stamp;
+use hive_tests::{Agent, Api, Hive};
+use serde_json::{Value, json};
+
+use crate::scripts::AGENT;
+
+/// Writes over a part of a file, and leaves its size.
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    let mut file = OpenOptions::new().write(true).open(path).expect("a file of the hive");
+    file.seek(SeekFrom::Start(at)).expect("it is long enough");
+    file.write_all(bytes).expect("it can be written");
+}
+
+fn database(hive: &Hive) -> PathBuf {
+    hive.paths().database(hive.bot())
+}
+
+/// The database's files that were set aside.
+fn set_aside(hive: &Hive) -> Vec<String> {
+    let mut names = hive.names_in(&hive.paths().state());
+    names.retain(|name| name.contains(".db.corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm"));
+    names
+}
+
+/// What a timeline says of items, less what a response does not tell.
+async fn told(api: &Api) -> Vec<Value> {
+    let mut entries = api.entries("limit=1000").await;
+    entries.retain(|entry| entry["source"] != "control");
+    for entry in &mut entries {
+        let fields = entry.as_object_mut().expect("an entry");
+        // A prompt is known from its turn's beginning, a task too.
+        for name in ["seq", "timestamp", "updated_at"] {
+            fields.remove(name);
+        }
+        // A response has it to the microsecond.
+        if let Some(seconds) = fields.get("duration_seconds").and_then(Value::as_f64) {
+            fields.insert("duration_seconds".into(), json!((seconds * 1e6).round() / 1e6));
+        }
+    }
+    entries
+}
+
+/// A hive in which a task was done, one failed and a prompt was answered, and whose bot has stopped.
+async fn with_a_history() -> (Hive, Vec<Value>, String) {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    for (id, instruction) in [("DONE-1", "first"), ("BAD-1", "fail")] {
+        api.submit(json!({"instruction": instruction, "id": id, "title": "A title", "priority": "P1"})).await;
+        api.until_ended(id).await;
+    }
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "well?").await;
+    chat.turn("CHAT-1").await;
+    let archive = hive.paths().archive(hive.bot());
+    hive.until("all is archived", || (hive.names_in(&archive).len() == 2).then_some(())).await;
+    let epoch = api.get("timeline").await.ok()["epoch"].as_str().expect("a text").to_owned();
+    let told = told(&api).await;
+    agent.terminate();
+    assert!(agent.ended().await.status.success());
+    (hive, told, epoch)
+}
+
+/// The history is there again, and none of it runs again.
+async fn the_history_is_back(hive: &Hive, agent: &Agent, before: &[Value], old_epoch: &str) {
+    let api = agent.api();
+    assert_eq!(told(&api).await, before);
+    let epoch = api.get("timeline").await.ok()["epoch"].clone();
+    assert_ne!(epoch, old_epoch, "another ledger is another timeline");
+    assert_eq!(api.status().await["counts"]["completed"], 2);
+    assert_eq!(api.status().await["counts"]["failed"], 1);
+    // The same task again is the same, also after this; another one is refused.
+    let again = json!({"instruction": "first", "id": "DONE-1", "title": "A title", "priority": "P1"});
+    assert_eq!(api.post("tasks", again).await.status, 200);
+    let other = json!({"instruction": "other", "id": "DONE-1"});
+    assert_eq!(api.post("tasks", other).await.status, 409);
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "well?").await;
+    assert_eq!(chat.next_of("CHAT-1", "response_complete").await["status"], "completed");
+    // What was archived can be done again.
+    let retried = api.post("tasks/DONE-1/retry", json!({})).await.ok();
+    let id = retried["task_id"].as_str().expect("a text").to_owned();
+    assert_eq!(api.until_ended(&id).await["response"], "you said: first");
+    // New work runs as ever.
+    hive.drop_task("NEW-1.md", "new");
+    assert_eq!(hive.answer("NEW-1").await.text, "you said: new");
+    assert_eq!(hive.work_file("ran.txt"), format!("DONE-1\nBAD-1\nCHAT-1\n{id}\nNEW-1\n"));
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_set_aside_and_rebuilt_from_the_responses() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
+        ("not a database", |path| fs::write(path, "this is no database, and never was one\n").unwrap()),
+        ("its head overwritten", |path| overwrite(path, 0, &[0xff; 100])),
+        ("every page but the first overwritten", |path| {
+            let rest = usize::try_from(path.metadata().unwrap().len()).unwrap() - 4096;
+            overwrite(path, 4096, &vec![0x5a; rest]);
+        }),
+        ("cut short", |path| OpenOptions::new().write(true).open(path).unwrap().set_len(8192).unwrap()),
+    ];
+    for (what, damage) in damages {
+        let (hive, before, epoch) = with_a_history().await;
+        damage(&database(&hive));
+        let agent = Agent::start(&hive).await;
+        the_history_is_back(&hive, &agent, &before, &epoch).await;
+        let aside = set_aside(&hive);
+        assert_eq!(aside.len(), 1, "{what}: {aside:?}");
+        let rebuilt = agent.api().control("rebuilt").await.expect("an entry that says so");
+        let content = rebuilt["content"].as_str().unwrap();
+        assert!(content.contains(&aside[0]) && content.contains("3 responses"), "{what}: {content}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_database_is_rebuilt_from_the_responses() {
+    let (hive, before, epoch) = with_a_history().await;
+    fs::remove_dir_all(hive.paths().state()).unwrap();
+    let agent = Agent::start(&hive).await;
+    the_history_is_back(&hive, &agent, &before, &epoch).await;
+    assert_eq!(set_aside(&hive), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_task_that_had_ended_but_was_not_archived_when_the_ledger_was_lost_is_archived_and_not_run() {
+    let (hive, before, epoch) = with_a_history().await;
+    let archive = hive.paths().archive(hive.bot());
+    fs::rename(archive.join("DONE-1.md"), hive.tasks().join("DONE-1.md")).unwrap();
+    fs::remove_file(database(&hive)).unwrap();
+    let agent = Agent::start(&hive).await;
+    hive.until("it is archived", || hive.archived("DONE-1.md")).await;
+    the_history_is_back(&hive, &agent, &before, &epoch).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "first", "id": "DONE-1"})).await;
+    api.until_ended("DONE-1").await;
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
+    api.submit(json!({"instruction": "later", "id": "LATER-1"})).await;
+    hive.until("it runs", || (hive.work_file("ran.txt") == "DONE-1\nHOLD-1\n").then_some(())).await;
+    let first_run = agent.descendants();
+    for name in ["-wal", ""] {
+        let mut path = database(&hive).into_os_string();
+        path.push(name);
+        let length = usize::try_from(Path::new(&path).metadata().unwrap().len()).unwrap();
+        overwrite(Path::new(&path), 0, &vec![0x5a; length]);
+    }
+    // Whoever looks finds it; so does the bot when it next writes.
+    let _ = api.try_get("timeline").await;
+    api.try_post("tasks", json!({"instruction": "now", "id": "NOW-1"})).await.unwrap();
+    agent.reborn().await;
+    let api = agent.api();
+    hive.until("it runs again", || hive.work_file("ran.txt").ends_with("HOLD-1\nHOLD-1\n").then_some(()))
+        .await;
+    assert!(first_run.iter().all(hive_tests::Process::is_gone), "the first run is gone");
+    hive.touch("go");
+    for (id, said) in
+        [("HOLD-1", "begun\ndone\n"), ("LATER-1", "you said: later"), ("DONE-1", "you said: first")]
+    {
+        assert_eq!(api.until_ended(id).await["response"], said);
+    }
+    assert_eq!(set_aside(&hive).len(), 1);
+    let ran = hive.work_file("ran.txt");
+    assert_eq!(ran.matches("DONE-1").count(), 1, "{ran}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_removed_while_the_bot_runs_costs_no_task() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
+    hive.until("it runs", || (hive.work_file("ran.txt") == "HOLD-1\n").then_some(())).await;
+    for name in hive.names_in(&hive.paths().state()) {
+        if name.contains(".db") {
+            fs::remove_file(hive.paths().state().join(name)).unwrap();
+        }
+    }
+    hive.touch("go");
+    agent.reborn().await;
+    assert_eq!(agent.api().until_ended("HOLD-1").await["response"], "begun\ndone\n");
+    let rebuilt = agent.api().control("rebuilt").await.expect("an entry that says so");
+    assert!(rebuilt["content"].as_str().unwrap().contains("gone"), "{rebuilt}");
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_holds_ends_back_until_all_is_written_anew() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::spawn_in(&hive, &[], &[("HIVE_FAIL_AT", "log sync=4")]);
+    agent.ready().await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "first", "id": "DONE-1"})).await;
+    assert_eq!(api.until_ended("DONE-1").await["response"], "you said: first");
+    let paused = api.control("paused").await.expect("it has said so");
+    assert!(paused["content"].as_str().unwrap().starts_with("disk: "), "{paused}");
+    let paused_at: Stamp = paused["timestamp"].as_str().unwrap().parse().unwrap();
+    let response = hive.paths().responses().join("DONE-1-response.md");
+    let published_at = Stamp::from(response.metadata().unwrap().modified().unwrap());
+    assert!(published_at > paused_at, "nothing is published that is not durable: {published_at} {paused_at}");
+    api.until("it goes on", async || api.control("resumed").await).await;
+    assert_eq!(hive.answer("DONE-1").await.text, "you said: first");
+    hive.drop_task("NEXT-1.md", "next");
+    assert_eq!(hive.answer("NEXT-1").await.text, "you said: next");
+    assert!(agent.stderr().contains("moved into the database"), "{}", agent.stderr());
+    assert_eq!(hive.work_file("ran.txt"), "DONE-1\nNEXT-1\n");
+}
