@@ -107,3 +107,71 @@ fn write_new(directory: &Path, name: &str, text: &str, bot: &BotId) -> io::Resul
     file.write_all(text.as_bytes())?;
     file.persist_noclobber(directory.join(name)).map(|_| ()).map_err(|error| error.error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anyhow::anyhow;
+    use hive_shared::ids::ItemId;
+    use hive_shared::response as documents;
+
+    use super::*;
+    use crate::store::{Detail, KeepTrying, Store};
+
+    fn put(store: &mut Store, id: &str, source: Source, status: Status, file: Option<&str>) -> i64 {
+        let detail = Detail {
+            sender: (source == Source::Chat).then(|| "dana".into()),
+            limit: Duration::from_secs(60),
+            interruptible: true,
+            ..Detail::default()
+        };
+        let mut item = Item {
+            status,
+            file: file.map(str::to_owned),
+            ..Item::new(ItemId::parse(id).unwrap(), source, "A title".into(), "d".into(), detail)
+        };
+        store.put_item(&mut item).unwrap();
+        store.put_instruction(item.arrival, format!("do {id}")).unwrap();
+        item.arrival
+    }
+
+    #[test]
+    fn what_only_the_ledger_knew_is_in_files_afterwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hive, bot) = (Hive::at(dir.path().to_owned()), BotId::parse("BOT-1").unwrap());
+        hive.create(Some(&bot)).unwrap();
+        let mut store = Store::open(&hive.database(&bot), Box::new(|_| KeepTrying::No)).unwrap();
+        let file = |name: &str| std::fs::write(hive.tasks(&bot).join(name), "its file").unwrap();
+        let ended = put(&mut store, "ENDED", Source::File, Status::Completed, Some("ENDED.md"));
+        store.put_body(ended, "---\nschema: 1\n---\nthe answer".into()).unwrap();
+        put(&mut store, "RUNS", Source::File, Status::Running, Some("RUNS.md"));
+        put(&mut store, "MOVED", Source::File, Status::Running, Some("plan.md"));
+        let talks = put(&mut store, "TALKS", Source::Chat, Status::Running, None);
+        store.put_partial(talks, 0, "so far".into()).unwrap();
+        put(&mut store, "ASKS", Source::Chat, Status::Queued, None);
+        store.commit().unwrap();
+        drop(store);
+        file("ENDED.md");
+        file("RUNS.md");
+
+        let what = set_aside(&hive, &bot, &anyhow!("it is torn")).unwrap();
+        assert!(what.contains("it is torn") && what.contains("4 items"), "{what}");
+        assert!(!hive.database(&bot).exists());
+        let response = |id: &str| {
+            let name = Hive::response_name(&ItemId::parse(id).unwrap());
+            std::fs::read_to_string(hive.responses().join(name)).unwrap()
+        };
+        assert!(response("ENDED").ends_with("the answer"));
+        for (id, status, said) in [("TALKS", Status::Incomplete, "so far"), ("ASKS", Status::Cancelled, "")] {
+            let document = response(id);
+            let (header, text) = documents::read(&document).unwrap();
+            assert_eq!((header.status, text), (status, said));
+            assert_eq!(header.prompt, Some(format!("do {id}")));
+        }
+        let moved = std::fs::read_to_string(hive.tasks(&bot).join("MOVED.md")).unwrap();
+        assert!(moved.ends_with("do MOVED"), "{moved}");
+        assert_eq!(std::fs::read_to_string(hive.tasks(&bot).join("RUNS.md")).unwrap(), "its file");
+        assert_eq!(std::fs::read_dir(hive.responses()).unwrap().count(), 3);
+    }
+}

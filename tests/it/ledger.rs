@@ -214,3 +214,32 @@ async fn a_sync_that_fails_holds_ends_back_until_all_is_written_anew() {
     assert!(agent.stderr().contains("moved into the database"), "{}", agent.stderr());
     assert_eq!(hive.work_file("ran.txt"), "DONE-1\nNEXT-1\n");
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
+    let hive = Hive::exec(AGENT, "");
+    hive.control("PAUSE", "");
+    let mut agent = Agent::start(&hive).await;
+    agent.api().submit(json!({"instruction": "first", "id": "DONE-1"})).await;
+    agent.terminate();
+    agent.ended().await;
+    let copy = hive.root().join("copy.db");
+    fs::copy(database(&hive), &copy).unwrap();
+    hive.lift("PAUSE");
+    let mut agent = Agent::start(&hive).await;
+    agent.api().until_ended("DONE-1").await;
+    let answer = hive.answer("DONE-1").await;
+    agent.terminate();
+    agent.ended().await;
+
+    fs::rename(&copy, database(&hive)).unwrap();
+    // Also where it was not archived yet.
+    fs::rename(hive.paths().archive(hive.bot()).join("DONE-1.md"), hive.tasks().join("DONE-1.md")).unwrap();
+    let agent = Agent::start(&hive).await;
+    let task = agent.api().until_ended("DONE-1").await;
+    assert_eq!((&task["status"], &task["response"]), (&json!("completed"), &json!("you said: first")));
+    hive.until("it is archived", || hive.archived("DONE-1.md")).await;
+    assert_eq!(agent.api().status().await["counts"]["completed"], 1);
+    assert_eq!(hive.response("DONE-1"), Some(answer), "it is written once");
+    assert_eq!(hive.work_file("ran.txt"), "DONE-1\n");
+}

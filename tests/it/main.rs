@@ -11,6 +11,7 @@ mod clients;
 mod completions;
 mod conversation;
 mod crash;
+mod disk;
 mod documents;
 mod door;
 mod exec;

@@ -60,12 +60,23 @@ impl Agent {
 
     /// The same with more variables in its environment.
     pub fn spawn_in(hive: &Hive, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::spawn_by(Command::new(binary("hive-agent")), hive, arguments, environment)
+    }
+
+    /// The same after a shell has done something to itself that the daemon inherits, such as `ulimit -n 64`.
+    pub fn spawn_after(prelude: &str, hive: &Hive) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{prelude}; exec \"$0\" \"$@\"")]).arg(binary("hive-agent"));
+        Self::spawn_by(shell, hive, &[], &[])
+    }
+
+    fn spawn_by(mut command: Command, hive: &Hive, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let mark = OsString::from(format!("{}-{number}", std::process::id()));
         let stderr = format!("stderr-{number:04}.txt");
         let log = File::create(hive.root().join(&stderr)).expect("a file for stderr");
-        let child = Command::new(binary("hive-agent"))
+        let child = command
             .arg(hive.bot().as_str())
             .arg("--hive")
             .arg(hive.root())
@@ -216,6 +227,14 @@ impl Agent {
     /// Asks it to stop, as a service manager does.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
+    }
+
+    /// Bounds the files that it writes to so many bytes, or lifts that bound. It does not bound what it runs already.
+    pub fn bound_files(&self, bytes: Option<u64>) {
+        let bound = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.pid().to_string();
+        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bound}:")]).status();
+        assert!(set.expect("prlimit is there").success());
     }
 
     /// Sends it a signal.

@@ -320,3 +320,82 @@ fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
         let _ = reader.snapshot(&TimelineQuery { before: Some(cursor), ..TimelineQuery::default() });
     });
 }
+
+#[test]
+fn a_clock_that_is_set_back_leaves_the_order() {
+    let mut bench = bench();
+    let far = Stamp::from_micros(Stamp::now().as_micros() + 3_600_000_000);
+    let entry = |id: &str| entry(id, Source::File, Status::Queued, "");
+    bench.store.restore_entry(Entry { timestamp: far, ..entry("A") }).unwrap();
+    bench.store.put_entry(entry("B"), true).unwrap();
+    bench.store.put_entry(entry("A"), true).unwrap();
+    bench.store.put_entry(entry("C"), true).unwrap();
+    let stored = |id: &str| bench.store.entry(id).unwrap().unwrap();
+    let [a, b, c] = ["A", "B", "C"].map(stored);
+    assert_eq!(a.timestamp, far);
+    assert!(a.timestamp < b.timestamp && b.timestamp < c.timestamp);
+    assert!(b.updated_at >= b.timestamp && a.updated_at >= a.timestamp && b.seq < a.seq);
+}
+
+#[test]
+fn what_a_damaged_ledger_still_says_is_salvaged() {
+    let Bench { dir, mut store } = bench();
+    let path = dir.path().join("B.db");
+    for (id, settled) in [("ENDED", false), ("BROKEN", false), ("WAITS", false), ("OLD", true)] {
+        let mut item = Item { settled, ..item(id) };
+        store.put_item(&mut item).unwrap();
+        store.put_instruction(item.arrival, format!("do {id}")).unwrap();
+    }
+    store.put_body(1, "the document".into()).unwrap();
+    store.put_partial(3, 0, "so ".into()).unwrap();
+    store.put_partial(3, 3, "far".into()).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("UPDATE item SET detail = '{' WHERE id = 'BROKEN'; DROP INDEX item_unsettled").unwrap();
+    drop(db);
+
+    let saved: Vec<_> = salvage(&path)
+        .into_iter()
+        .map(|it| (it.item.id.to_string(), it.body, it.instruction, it.partial))
+        .collect();
+    let ended = ("ENDED".into(), Some("the document".into()), Some("do ENDED".into()), String::new());
+    let waits = ("WAITS".into(), None, Some("do WAITS".into()), "so far".into());
+    assert_eq!(saved, [ended, waits]);
+    std::fs::write(&path, "no database").unwrap();
+    assert!(salvage(&path).is_empty());
+}
+
+#[test]
+fn a_database_is_set_aside_with_all_that_belongs_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("B.db");
+    let now: Stamp = "2026-11-27T05:04:03Z".parse().unwrap();
+    assert_eq!(set_aside(&path, now).unwrap(), None);
+    for aside in ["B.db.corrupt-20261127T050403Z", "B.db.corrupt-20261127T050403Z.2"] {
+        for name in ["B.db", "B.db-wal", "B.db-shm"] {
+            std::fs::write(dir.path().join(name), aside).unwrap();
+        }
+        assert_eq!(set_aside(&path, now).unwrap(), Some(dir.path().join(aside)));
+        for ending in ["", "-wal", "-shm"] {
+            let name = format!("{aside}{ending}");
+            assert_eq!(std::fs::read_to_string(dir.path().join(&name)).unwrap(), aside, "{name}");
+        }
+    }
+    std::fs::write(dir.path().join("B.db-wal"), "").unwrap();
+    assert_eq!(set_aside(&path, now).unwrap(), None);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6, "a log without its database is gone");
+}
+
+#[test]
+fn a_ledger_of_a_later_version_is_refused_and_not_taken_for_damage() {
+    let Bench { dir, store } = bench();
+    drop(store);
+    let path = dir.path().join("B.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Store::open(&path, Box::new(|_| KeepTrying::No)).err().expect("it is refused");
+    assert!(matches!(error, StoreError::Migration(_)) && !error.is_damage(), "{error:?}");
+    std::fs::write(&path, "this is no database, and never was one").unwrap();
+    let error = Store::open(&path, Box::new(|_| KeepTrying::No)).err().expect("it is refused");
+    assert!(error.is_damage(), "{error:?}");
+}

@@ -1,0 +1,106 @@
+//! A disk that takes nothing (SPEC 12): the bot says so, pauses by itself, keeps what it has, and goes on when there is
+//! room. A bound on the size of files stands for a full disk.
+
+use std::fs;
+
+use hive_tests::{Agent, Hive};
+use serde_json::{Value, json};
+
+/// As `ulimit -f` does it, but with an error in place of the signal, as a full disk does it.
+const NO_SIGNAL: &str = "trap '' XFSZ";
+
+/// Says what it is told when `go` is there; writes to no file.
+const SCRIPT: &str = r#"
+i=$(cat)
+case "$i" in *hold*) echo begun; until [ -e go ]; do sleep 0.02; done;; esac
+printf 'said %s' "$i"
+"#;
+
+fn is_paused_by_disk(status: &Value) -> bool {
+    status["paused_by"].as_array().is_some_and(|causes| causes.contains(&json!("disk")))
+}
+
+async fn with_a_run_that_ends_while_the_disk_is_full() -> (Hive, Agent) {
+    let hive = Hive::exec(SCRIPT, "");
+    let mut agent = Agent::spawn_after(NO_SIGNAL, &hive);
+    agent.ready().await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
+    api.until_task("HOLD-1", "has begun", |task| task["status"] == "running").await;
+    agent.until("its process runs", async || (!agent.descendants().is_empty()).then_some(())).await;
+    agent.bound_files(Some(0));
+    hive.touch("go");
+    let status = api.until_status("it is paused by the disk", is_paused_by_disk).await;
+    assert_ne!(status["health"]["status"], "healthy", "{status}");
+    (hive, agent)
+}
+
+#[tokio::test]
+async fn a_full_disk_pauses_the_bot_and_room_lets_it_go_on() {
+    let (hive, agent) = with_a_run_that_ends_while_the_disk_is_full().await;
+    let api = agent.api();
+    // What cannot be kept is not accepted.
+    let refused = api.post("tasks", json!({"instruction": "more", "id": "MORE-1"})).await;
+    assert_eq!((refused.status, refused.code()), (503, "unavailable"));
+    assert!(hive.response("HOLD-1").is_none());
+    hive.drop_task("NEXT-1.md", "next");
+
+    agent.bound_files(None);
+    assert_eq!(hive.answer("HOLD-1").await.text, "begun\nsaid hold");
+    assert_eq!(api.until_ended("HOLD-1").await["status"], "completed");
+    assert_eq!(hive.answer("NEXT-1").await.text, "said next");
+    api.until_status("it is not paused any more", |status| status["paused"] == false).await;
+    assert_eq!(api.task("MORE-1").await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_bot_whose_disk_is_full_can_be_stopped_and_the_next_life_has_all() {
+    for way in ["SIGTERM", "the stop file"] {
+        let (hive, mut agent) = with_a_run_that_ends_while_the_disk_is_full().await;
+        if way == "SIGTERM" {
+            agent.terminate();
+        } else {
+            hive.control("STOP", "");
+        }
+        let exit = agent.ended().await;
+        assert!(exit.status.success(), "{way}: {exit:?}");
+        if way != "SIGTERM" {
+            hive.lift("STOP");
+        }
+        let agent = Agent::start(&hive).await;
+        assert_eq!(agent.api().until_ended("HOLD-1").await["status"], "completed");
+        assert_eq!(hive.answer("HOLD-1").await.text, "begun\nsaid hold");
+    }
+}
+
+#[tokio::test]
+async fn a_bot_whose_disk_is_full_can_be_killed_and_the_next_life_has_all() {
+    let (hive, mut agent) = with_a_run_that_ends_while_the_disk_is_full().await;
+    agent.kill9();
+    let agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().until_ended("HOLD-1").await["status"], "completed");
+    assert_eq!(hive.answer("HOLD-1").await.text, "begun\nsaid hold");
+}
+
+#[tokio::test]
+async fn responses_that_cannot_be_written_pause_the_bot_until_they_can() {
+    let hive = Hive::exec(SCRIPT, "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    // Not even root can make a file in a file.
+    let (responses, aside) = (hive.paths().responses(), hive.root().join("aside"));
+    fs::rename(&responses, &aside).unwrap();
+    fs::write(&responses, "").unwrap();
+    api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
+    api.submit(json!({"instruction": "two", "id": "TWO-1"})).await;
+    api.until_status("it is paused by the disk", is_paused_by_disk).await;
+    let paused = api.control("paused").await.expect("an entry that says so");
+    assert!(paused["content"].as_str().unwrap().starts_with("disk: "), "{paused}");
+    fs::remove_file(&responses).unwrap();
+    fs::rename(&aside, &responses).unwrap();
+    for (id, text) in [("ONE-1", "said one"), ("TWO-1", "said two")] {
+        assert_eq!(api.until_ended(id).await["response"], text);
+        assert_eq!(hive.answer(id).await.text, text);
+    }
+    api.until_status("it is not paused any more", |status| status["paused"] == false).await;
+}
