@@ -1,11 +1,11 @@
 //! Files that are written aside, to get their names in one step.
 //!
 //! A kill leaves them where they are, so that the bot's next life takes them away. Their directories are shared with
-//! other bots, and with programs that do the same: a name says whose file it is.
+//! other bots, and with programs that do the same: a name says whose file it is, and of which life.
 
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::sync::OnceLock;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
@@ -13,25 +13,44 @@ use tempfile::NamedTempFile;
 
 /// How every name ends: nobody takes it for a task, a control file or a response.
 const ENDING: &str = ".tmp";
-/// How many letters and digits make a name one of its own.
-const RANDOM: usize = 8;
+/// How many letters and digits say which life it is of.
+const LIFE: usize = 4;
+/// How many more make a name one of its own.
+const RANDOM: usize = 6;
 
 /// A new file beside those that it is to be one of.
 pub(crate) fn file_in(directory: &Path, bot: &BotId) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(&beginning(bot)).rand_bytes(RANDOM).suffix(ENDING).tempfile_in(directory)
+    let beginning = beginning(bot) + life();
+    tempfile::Builder::new().prefix(&beginning).rand_bytes(RANDOM).suffix(ENDING).tempfile_in(directory)
 }
 
-/// Takes away what lives of the bot that were killed before `life` have left. What it cannot take away, it leaves.
-pub(crate) fn sweep(hive: &Hive, bot: &BotId, life: SystemTime) {
-    for directory in [hive.responses(), hive.tasks(bot), hive.controls(), hive.bots(), hive.diffs(bot)] {
+/// What the names of this process have in common, and those of hardly another one.
+fn life() -> &'static str {
+    static TAG: OnceLock<String> = OnceLock::new();
+    TAG.get_or_init(|| {
+        let mut random = [0; LIFE];
+        // Without random bytes the process's number says it well enough.
+        if getrandom::fill(&mut random).is_err() {
+            random = std::process::id().to_le_bytes();
+        }
+        random.iter().map(|byte| char::from(b'a' + byte % 26)).collect()
+    })
+}
+
+/// Takes away what earlier lives of the bot have left. What it cannot take away, it leaves.
+pub(crate) fn sweep(hive: &Hive, bot: &BotId) {
+    sweep_all_but(hive, bot, life());
+}
+
+fn sweep_all_but(hive: &Hive, bot: &BotId, life: &str) {
+    let tasks = [hive.tasks(bot), hive.archive(bot), hive.rejected(bot)];
+    let others = [hive.responses(), hive.controls(), hive.bots(), hive.diffs(bot)];
+    for directory in tasks.into_iter().chain(others) {
         // One that is not there holds nothing.
         let Ok(entries) = std::fs::read_dir(directory) else { continue };
         for entry in entries.flatten() {
-            let is_ours = entry.file_name().to_str().is_some_and(|name| is_of(bot, name));
-            let is_old =
-                || entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| at < life);
-            if is_ours
-                && is_old()
+            let name = entry.file_name();
+            if name.to_str().and_then(|name| life_of(bot, name)).is_some_and(|of| of != life)
                 && let Err(error) = std::fs::remove_file(entry.path())
             {
                 tracing::warn!(path = %entry.path().display(), error = %error, "a leftover cannot be taken away");
@@ -44,15 +63,15 @@ fn beginning(bot: &BotId) -> String {
     format!(".hive-{bot}-")
 }
 
-fn is_of(bot: &BotId, name: &str) -> bool {
-    let random = name.strip_prefix(&beginning(bot)).and_then(|rest| rest.strip_suffix(ENDING));
-    random.is_some_and(|it| it.len() == RANDOM && it.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+/// Of which life a file is that is this bot's.
+fn life_of<'a>(bot: &BotId, name: &'a str) -> Option<&'a str> {
+    let own = name.strip_prefix(&beginning(bot))?.strip_suffix(ENDING)?;
+    let is_ours = own.len() == LIFE + RANDOM && own.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_ours.then(|| &own[..LIFE])
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -62,15 +81,14 @@ mod tests {
         let [bot, longer] = ["BOT-2", "BOT-2-3"].map(|id| BotId::parse(id).unwrap());
         hive.create(Some(&bot)).unwrap();
         let keep = |directory: &Path, bot| file_in(directory, bot).unwrap().keep().unwrap().1;
-        let left =
-            [hive.responses(), hive.tasks(&bot), hive.controls(), hive.bots()].map(|it| keep(&it, &bot));
+        let places = [hive.responses(), hive.tasks(&bot), hive.archive(&bot), hive.controls(), hive.bots()];
+        let left = places.map(|it| keep(&it, &bot));
         let of_another = keep(&hive.responses(), &longer);
         let somebodys = hive.responses().join(".hive-BOT-2-notes.tmp");
         std::fs::write(&somebodys, "").unwrap();
-        let soon = SystemTime::now() + Duration::from_secs(60);
-        sweep(&hive, &bot, SystemTime::UNIX_EPOCH);
+        sweep(&hive, &bot);
         assert!(left.iter().all(|path| path.exists()), "this life's own");
-        sweep(&hive, &bot, soon);
+        sweep_all_but(&hive, &bot, "0000");
         assert!(!left.iter().any(|path| path.exists()));
         assert!(of_another.exists() && somebodys.exists());
     }

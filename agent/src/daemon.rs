@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::{BotRecord, PROTOCOL};
@@ -197,7 +197,6 @@ struct Bot {
 impl Bot {
     /// One life: until the bot stops, or cannot go on. `damage` says what became of the ledger of the last one.
     fn live(&self, damage: Option<String>) -> anyhow::Result<()> {
-        let begun = SystemTime::now();
         allow_many_files();
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
@@ -265,7 +264,7 @@ impl Bot {
         });
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
-        runtime.spawn_blocking(move || aside::sweep(&hive, &bot, begun));
+        runtime.spawn_blocking(move || aside::sweep(&hive, &bot));
         let server = runtime.spawn(http::serve(listener, service));
         self.listen_for_signals(&runtime, mail, stopping);
         let record = self.record(address, adapter_name);

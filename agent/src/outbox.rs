@@ -215,7 +215,9 @@ impl Worker {
                 if let Some(file) = &job.file {
                     let archive = self.hive.archive(&self.bot);
                     let from = self.hive.tasks(&self.bot).join(file);
-                    match self.until_taken(|_| or_leave(move_into(&from, &archive), &from))? {
+                    match self
+                        .until_taken(|worker| or_leave(move_into(&worker.bot, &from, &archive), &from))?
+                    {
                         Moved::To(archived) => settled.archived = archived,
                         Moved::Not => stays = true,
                     }

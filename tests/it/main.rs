@@ -24,6 +24,7 @@ mod json;
 mod kills;
 mod leaving;
 mod ledger;
+mod limits;
 mod load;
 mod openai;
 mod openai_trouble;

@@ -86,6 +86,7 @@ impl Driver {
 
     fn move_answered(&self, name: &str) -> Option<String> {
         let moved = outbox::move_into(
+            &self.identity.bot,
             &self.identity.hive.tasks(&self.identity.bot).join(name),
             &self.identity.hive.archive(&self.identity.bot),
         );

@@ -1,9 +1,9 @@
 //! What the inbox sees, and which task each file is.
 
 use std::collections::HashMap;
+use std::num::NonZeroI64;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
@@ -24,14 +24,30 @@ use crate::turn::Told;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     by_name: HashMap<String, KnownFile>,
-    names: HashMap<(u64, u64), String>,
+    names: HashMap<VeryFile, String>,
     /// The files of tasks that have ended and that were not found under their names then: their agents may have
     /// renamed them in the last moment.
-    strayed: HashMap<(u64, u64), ItemId>,
+    strayed: HashMap<VeryFile, ItemId>,
 }
 
 /// How many strayed files are remembered.
 const MAX_STRAYED: usize = 4_096;
+
+/// What stays the same of a file under whatever name and with whatever content. The inode of one that was removed may
+/// be another's soon; when that was made, is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct VeryFile {
+    device: u64,
+    inode: u64,
+    born_nanos: Option<NonZeroI64>,
+}
+
+impl From<&Fingerprint> for VeryFile {
+    fn from(fingerprint: &Fingerprint) -> Self {
+        let Fingerprint { device, inode, born_nanos, .. } = *fingerprint;
+        Self { device, inode, born_nanos }
+    }
+}
 
 #[derive(Debug, Clone)]
 struct KnownFile {
@@ -48,15 +64,15 @@ impl Files {
     }
 
     pub(super) fn insert(&mut self, name: &str, fingerprint: Fingerprint, id: ItemId) {
-        self.names.insert((fingerprint.device, fingerprint.inode), name.to_owned());
+        self.names.insert(VeryFile::from(&fingerprint), name.to_owned());
         self.by_name.insert(name.to_owned(), KnownFile { fingerprint, id, missing: false });
     }
 
     fn remove(&mut self, name: &str) {
         if let Some(file) = self.by_name.remove(name) {
-            let inode = (file.fingerprint.device, file.fingerprint.inode);
-            if self.names.get(&inode).is_some_and(|other| other == name) {
-                self.names.remove(&inode);
+            let very = VeryFile::from(&file.fingerprint);
+            if self.names.get(&very).is_some_and(|other| other == name) {
+                self.names.remove(&very);
             }
         }
     }
@@ -67,7 +83,7 @@ impl Files {
             if self.strayed.len() >= MAX_STRAYED {
                 self.strayed.clear();
             }
-            self.strayed.insert((file.fingerprint.device, file.fingerprint.inode), file.id.clone());
+            self.strayed.insert(VeryFile::from(&file.fingerprint), file.id.clone());
         }
         self.remove(name);
     }
@@ -79,7 +95,7 @@ impl Files {
 
     /// The name under which the very same file was known.
     fn old_name(&self, fingerprint: &Fingerprint) -> Option<&str> {
-        self.names.get(&(fingerprint.device, fingerprint.inode)).map(String::as_str)
+        self.names.get(&VeryFile::from(fingerprint)).map(String::as_str)
     }
 }
 
@@ -131,7 +147,6 @@ impl Driver {
     }
 
     fn file_seen(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
-        let inode = (file.fingerprint.device, file.fingerprint.inode);
         if let Some(known) = self.files.by_name.get(&file.name).cloned() {
             if known.fingerprint == file.fingerprint {
                 return if known.missing { self.file_back(&file.name, &known.id) } else { Ok(()) };
@@ -143,7 +158,7 @@ impl Driver {
             }
         } else if let Some(old) = self.files.old_name(&file.fingerprint).map(str::to_owned) {
             return self.file_renamed(&old, file);
-        } else if let Some(id) = self.files.strayed.get(&inode).cloned()
+        } else if let Some(id) = self.files.strayed.get(&VeryFile::from(&file.fingerprint)).cloned()
             && let Some(item) = self.store.item(&id)?
             && self.belonged_to(&item, &file)
         {
@@ -186,21 +201,14 @@ impl Driver {
         }
     }
 
-    /// Whether a file was there when a task was seen. One that was made later may have the inode of the task's file by
-    /// chance, as that is free once the file was removed.
-    fn is_as_old_as(&self, item: &Item, name: &str) -> bool {
-        let made = self.path_of(name).symlink_metadata().and_then(|metadata| metadata.created());
-        // Not every file system notes it.
-        made.map_or(true, |made| made <= SystemTime::from(item.seen_at.timestamp()))
-    }
-
     /// An ended task's file was renamed or changed in the last moment: it is archived as it is (SPEC 2).
     fn take_away(&mut self, mut item: Item, name: &str) -> Result<(), StoreError> {
         if !item.settled && item.file.as_deref() == Some(name) {
             // The outbox is about to.
             return Ok(());
         }
-        match outbox::move_into(&self.path_of(name), &self.identity.hive.archive(&self.identity.bot)) {
+        let bot = &self.identity.bot;
+        match outbox::move_into(bot, &self.path_of(name), &self.identity.hive.archive(bot)) {
             Ok(None) => return Ok(()),
             Ok(archived) => {
                 self.files.archived(&item.id);
@@ -365,7 +373,7 @@ impl Driver {
             Some(_) | None => None,
         };
         let mut item = match item {
-            Some(item) if !item.status.is_final() && self.is_as_old_as(&item, &file.name) => item,
+            Some(item) if !item.status.is_final() => item,
             Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
             Some(_) | None => return self.new_file(file),
         };

@@ -7,9 +7,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most connections at a time; more wait to be accepted.
+const MAX_CONNECTIONS: u64 = 4_096;
+/// The open files that work needs: the ledger, task files, the agent's pipes.
+const FILES_OF_WORK: u64 = 64;
+
+/// How many connections there may be: never so many that there is no open file left for work, whatever the process is
+/// allowed. A request may have files of its own open, beside its connection.
+pub(super) fn most_connections() -> usize {
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
+    let most = (allowed.saturating_sub(FILES_OF_WORK) / 4 * 3).clamp(8, MAX_CONNECTIONS);
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
 
 /// A listener that has no more than so many connections open.
 pub(super) struct Bounded {

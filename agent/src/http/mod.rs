@@ -35,11 +35,9 @@ use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
 use crate::store::{Reader, StoreError};
-use bounded::Bounded;
+use bounded::{Bounded, most_connections};
 use problem::Problem;
 
-/// The most connections at a time; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 4_096;
 /// The most bytes of a request's body: a task document and its JSON escapes.
 const MAX_BODY: usize = 4 << 20;
 /// How long a request waits for the driver, which answers late only when the disk does not take its writes.
@@ -145,7 +143,7 @@ impl Service {
 /// Serves until the bot is on its way out.
 pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Result<()> {
     let closing = shared.closing.clone();
-    let listener = Bounded::new(listener, MAX_CONNECTIONS)
+    let listener = Bounded::new(listener, most_connections())
         // A chunk is not to wait for the acknowledgement of the one before.
         .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
     let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();

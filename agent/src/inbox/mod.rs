@@ -22,6 +22,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroI64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct Fingerprint {
     pub device: u64,
     /// Its inode.
     pub inode: u64,
+    /// When it was made, in nanoseconds since the Unix epoch, where the file system notes that.
+    pub born_nanos: Option<NonZeroI64>,
     /// Its size in bytes.
     pub size: u64,
     /// When it was last modified, in nanoseconds since the Unix epoch.

@@ -200,7 +200,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn print(version: i64, size: u64) -> Fingerprint {
-        Fingerprint { device: 1, inode: 2, size, modified_nanos: version }
+        Fingerprint { device: 1, inode: 2, born_nanos: None, size, modified_nanos: version }
     }
 
     fn fresh(version: i64) -> Look {

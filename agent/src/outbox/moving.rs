@@ -1,16 +1,18 @@
 //! Where task files go that are done with. Nothing is ever overwritten.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 
-use crate::untrusted::fitting_name;
+use super::publish::set_readable;
+use crate::aside;
+use crate::untrusted::{self, fitting_name};
 
-/// Moves a file into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing if
-/// the file is gone.
-pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
+/// Moves a file of a bot into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing
+/// if the file is gone.
+pub fn move_into(bot: &BotId, from: &Path, directory: &Path) -> io::Result<Option<String>> {
     let Some(name) = from.file_name().and_then(|name| name.to_str()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a task file has a name in UTF-8"));
     };
@@ -19,7 +21,7 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
     let mut candidate = name.to_owned();
     let mut number = 2_u64;
     loop {
-        match rename_noreplace(from, &directory.join(&candidate)) {
+        match rename_noreplace(bot, from, &directory.join(&candidate)) {
             Ok(()) => return Ok(Some(candidate)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 candidate = fitting_name(stem, &format!(".{number}{ending}"));
@@ -36,14 +38,18 @@ pub fn move_into(from: &Path, directory: &Path) -> io::Result<Option<String>> {
 /// Where a task file that is no task goes, with the reason beside it. Returns its new name.
 pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<Option<String>> {
     let rejected = hive.rejected(bot);
-    let moved = move_into(&hive.tasks(bot).join(name), &rejected)?;
+    let moved = move_into(bot, &hive.tasks(bot).join(name), &rejected)?;
     if let Some(moved) = &moved {
-        std::fs::write(rejected.join(fitting_name(moved, ".reason.txt")), format!("{reason}\n"))?;
+        // Never through a link that somebody put there.
+        let mut file = aside::file_in(&rejected, bot)?;
+        writeln!(file, "{reason}")?;
+        set_readable(file.as_file())?;
+        file.persist(rejected.join(fitting_name(moved, ".reason.txt"))).map_err(|error| error.error)?;
     }
     Ok(moved)
 }
 
-fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+fn rename_noreplace(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         // Some file systems cannot do both in one step.
@@ -51,8 +57,25 @@ fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
             std::fs::hard_link(from, to)?;
             std::fs::remove_file(from)
         }
+        // The directory is a link to another file system, or one is mounted there.
+        Err(nix::errno::Errno::EXDEV) => move_across(bot, from, to),
         other => Ok(other?),
     }
+}
+
+/// Moves a file to another file system: it has its new name when all of it is there, and not before, and its old one until
+/// then.
+fn move_across(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
+    let directory = to.parent().unwrap_or(Path::new("."));
+    let mut source = untrusted::open(from)?;
+    let mut copy = aside::file_in(directory, bot)?;
+    io::copy(&mut source, copy.as_file_mut())?;
+    let metadata = source.metadata()?;
+    copy.as_file().set_permissions(metadata.permissions())?;
+    copy.as_file().set_modified(metadata.modified()?)?;
+    copy.as_file().sync_all()?;
+    copy.persist_noclobber(to).map_err(|error| error.error)?;
+    std::fs::remove_file(from)
 }
 
 #[cfg(test)]
@@ -62,13 +85,32 @@ mod tests {
     #[test]
     fn moving_never_overwrites_and_makes_the_directory() {
         let dir = tempfile::tempdir().unwrap();
+        let bot = BotId::parse("BOT-1").unwrap();
         let archive = dir.path().join("archive");
         let from = dir.path().join("a.b.md");
         for (content, name) in [("1", "a.b.md"), ("2", "a.b.2.md"), ("3", "a.b.3.md")] {
             std::fs::write(&from, content).unwrap();
-            assert_eq!(move_into(&from, &archive).unwrap().as_deref(), Some(name));
+            assert_eq!(move_into(&bot, &from, &archive).unwrap().as_deref(), Some(name));
             assert_eq!(std::fs::read_to_string(archive.join(name)).unwrap(), content);
         }
-        assert_eq!(move_into(&from, &archive).unwrap(), None);
+        assert_eq!(move_into(&bot, &from, &archive).unwrap(), None);
+    }
+
+    #[test]
+    fn moving_across_never_overwrites_either_and_keeps_the_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let bot = BotId::parse("BOT-1").unwrap();
+        let [from, to] = ["a.md", "b.md"].map(|name| dir.path().join(name));
+        std::fs::write(&from, "new").unwrap();
+        let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        std::fs::File::open(&from).unwrap().set_modified(then).unwrap();
+        std::fs::write(&to, "old").unwrap();
+        assert_eq!(move_across(&bot, &from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&from).unwrap(), "new");
+        std::fs::remove_file(&to).unwrap();
+        move_across(&bot, &from, &to).unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "new");
+        assert_eq!(to.metadata().unwrap().modified().unwrap(), then);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

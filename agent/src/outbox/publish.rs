@@ -59,8 +59,8 @@ fn is_of_another(document: &[u8], bot: &BotId) -> bool {
     }
 }
 
-/// Responses are for everyone who may read the directory, as other new files are.
-fn set_readable(file: &File) -> io::Result<()> {
+/// Responses and reasons are for everyone who may read their directory, as other new files are.
+pub(super) fn set_readable(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
