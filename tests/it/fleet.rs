@@ -371,6 +371,8 @@ async fn a_doctor_finds_what_is_wrong() {
     up.until("it is rejected", || up.rejection("BAD-1.md")).await;
     let settings = hive.paths().settings();
     fs::write(&settings, fs::read_to_string(&settings).expect("settings") + "# newer\n").expect("settings");
+    let torn = hive.paths().state().join("BOT-005.db.corrupt-20261127T050403Z");
+    fs::write(&torn, "").expect("a file can be written");
     let responses = fs::Permissions::from_mode(0o755);
     fs::set_permissions(hive.paths().logs(), responses).expect("it is ours");
 
@@ -386,6 +388,7 @@ async fn a_doctor_finds_what_is_wrong() {
         ("BOT-003", "port", "error", "is taken by another program"),
         ("BOT-004", "settings", "error", "the nearest known one is 'adapter'"),
         ("BOT-005", "controls", "warning", "it is paused (lunch)"),
+        ("BOT-005", "ledger", "warning", "was damaged once"),
         ("BOT-005", "rejected", "warning", "BAD-1.md: "),
         ("BOT-005", "restart", "warning", "hive.toml was changed"),
     ];

@@ -10,13 +10,16 @@ use super::StoreError;
 
 /// The entries on a page that does not say how many it wants.
 const USUAL_PAGE: usize = 100;
+/// A page that has come to so many bytes ends, whatever it may still have room for: the rest is on the next one.
+const FULL_PAGE: usize = 8 << 20;
 
 /// A page of the timeline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     /// Oldest first; with `after_seq` in seq order.
     pub entries: Vec<Entry>,
-    /// Whether there is more in the direction that was asked for.
+    /// Whether there is more in the direction that was asked for: beyond the limit, or because long entries have filled
+    /// the page.
     pub has_more: bool,
     /// The cursor of what is older than this page.
     pub before: Option<String>,
@@ -147,11 +150,20 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         let key: i64 = row.get(0)?;
-        Ok((key, read(row, 1)))
+        let bytes = row.get_ref(1)?.as_bytes_or_null()?.map_or(0, <[u8]>::len)
+            + row.get_ref(2)?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
+        Ok((key, bytes, read(row, 1)))
     })?;
-    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
+    let (mut found, mut bytes, mut has_more) = (Vec::new(), 0, false);
+    for row in rows {
+        let (key, size, entry) = row?;
+        has_more = found.len() == limit || bytes >= FULL_PAGE;
+        if has_more {
+            break;
+        }
+        bytes += size;
+        found.push((key, entry));
+    }
     let by_seq = query.after_seq.is_some();
     if !by_seq {
         found.reverse();

@@ -305,6 +305,40 @@ fn a_ledger_of_the_first_form_is_brought_to_the_present_one() {
 }
 
 #[test]
+fn long_entries_fill_a_page_and_none_is_left_out() {
+    let mut bench = bench();
+    let long = "x".repeat(1 << 20);
+    let all: Vec<String> = (0..20).map(|n| format!("E-{n:02}")).collect();
+    for id in &all {
+        bench.put(id, Source::File, Status::Completed, &long);
+    }
+    let reader = bench.reader();
+    let mut seen = Vec::new();
+    let mut query = TimelineQuery { limit: Some(1_000), ..TimelineQuery::default() };
+    loop {
+        let page = reader.snapshot(&query).unwrap().page;
+        assert!((1..=9).contains(&page.entries.len()), "{}", page.entries.len());
+        seen.splice(0..0, ids(&page).into_iter().map(str::to_owned));
+        query.before = page.before;
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+    let mut query = TimelineQuery { limit: Some(1_000), after_seq: Some(0), ..TimelineQuery::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = reader.snapshot(&query).unwrap().page;
+        seen.extend(ids(&page).into_iter().map(str::to_owned));
+        query.after_seq = page.entries.last().map(|entry| entry.seq);
+        if !page.has_more {
+            break;
+        }
+    }
+    assert_eq!(seen, all);
+}
+
+#[test]
 fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
     let mut bench = bench();
     bench.put("A", Source::File, Status::Completed, "one two NEAR");

@@ -41,8 +41,33 @@ pub(super) async fn look(
         Some((_, Err(fault))) => findings.extend(fault),
         None => {}
     }
+    findings.push(ledger(hive, bot));
     findings.extend(queue::look(hive, bot, mode, life.is_run(), is_trusted));
     findings
+}
+
+/// Whether its database was ever found damaged. It is never looked into: that is the bot's alone.
+fn ledger(hive: &Hive, bot: &BotId) -> Finding {
+    const CHECK: &str = "ledger";
+    let database = hive.database(bot);
+    let beginning = format!("{bot}.db.corrupt-");
+    let entries = std::fs::read_dir(hive.state()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let last = names
+        .filter(|name| name.starts_with(&beginning) && !name.ends_with("-wal") && !name.ends_with("-shm"))
+        .max();
+    match last {
+        None if database.exists() => Finding::ok(CHECK, "its database was never set aside"),
+        None => Finding::ok(CHECK, "it has no database yet"),
+        Some(name) => {
+            let path = hive.state().join(name);
+            let message = format!("its database was damaged once: what is left of it is {}", path.display());
+            let word = local::shell_word(&hive.state().join(beginning));
+            let hint =
+                format!("its ledger was rebuilt from the responses; look after the disk, then 'rm {word}*'");
+            Finding::warning(CHECK, message).hint(hint)
+        }
+    }
 }
 
 /// The settings in force, else what is wrong with them, if that was not said for all bots already.
