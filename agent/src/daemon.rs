@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -259,7 +259,8 @@ impl Bot {
             database,
             closing: closing.clone(),
             readers: Mutex::default(),
-            chat_clients: AtomicUsize::new(0),
+            connections: http::Connections::allowed(),
+            refusals: Mutex::default(),
             last_connection: AtomicU64::new(0),
         });
         runtime.spawn(process::reap_orphans());

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::store::Change;
+use crate::tally::Tally;
 use crate::turn::Turn;
 
 /// How many changes are kept at hand for followers that keep up.
@@ -54,6 +55,7 @@ pub struct Hub {
     timeline: Mutex<Recent>,
     turns: Mutex<Turns>,
     disk: DiskState,
+    tally: Tally,
 }
 
 /// Why the database cannot be written, while it cannot.
@@ -86,7 +88,13 @@ impl Hub {
             timeline,
             turns: Mutex::default(),
             disk,
+            tally: Tally::default(),
         })
+    }
+
+    /// What is counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     // ---- the timeline ----------------------------------------------------------------------------------------

@@ -24,5 +24,6 @@ pub mod request;
 mod response;
 mod salvage;
 pub mod store;
+pub mod tally;
 pub mod turn;
 mod untrusted;

@@ -26,6 +26,7 @@ mod leaving;
 mod ledger;
 mod limits;
 mod load;
+mod metrics;
 mod openai;
 mod openai_trouble;
 mod pause;

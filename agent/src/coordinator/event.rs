@@ -137,6 +137,9 @@ pub enum PauseCause {
 }
 
 impl PauseCause {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::User, Self::Disk, Self::Limit];
+
     /// The word in `paused_by`.
     pub fn as_str(self) -> &'static str {
         match self {

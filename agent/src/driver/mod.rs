@@ -141,6 +141,8 @@ struct LiveRun {
     /// The conversation that it is part of.
     session: String,
     turn: Arc<Turn>,
+    /// When it was prompted, if it was.
+    prompted_at: Option<Stamp>,
     run: Option<Watched>,
     /// Up to where its text is kept.
     kept: Position,
@@ -294,7 +296,12 @@ impl Driver {
                 self.changes.insert(run, changes);
                 Ok(())
             }
-            Message::Spoke(run) => self.feed(Event::RunSpoke(run)).map(|_| ()),
+            Message::Spoke(run) => {
+                if let Some(prompted_at) = self.runs.get(&run).and_then(|live| live.prompted_at) {
+                    self.hub.tally().first_words.observe(Stamp::now().since(prompted_at));
+                }
+                self.feed(Event::RunSpoke(run)).map(|_| ())
+            }
             Message::Stepped(run) => self.show_steps_of(run),
             Message::Looked { run, key, is_listed } => self.looked(run, key, is_listed),
             Message::Request(request) => self.request(request),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hive_shared::chat::{AcceptedState, TurnEvent, notice};
 use hive_shared::ids::ItemId;
@@ -131,6 +132,7 @@ impl Driver {
             source,
             session,
             turn,
+            prompted_at: (source == Source::Chat).then_some(item.seen_at),
             run: None,
             kept: Position::default(),
             steps_version: 0,
@@ -178,6 +180,7 @@ impl Driver {
             return self.control_entry("task suspended", "for a pause", Some(id));
         };
         tracing::info!(task = %id, chat = %chat, preemptions, "preempted");
+        self.hub.tally().preemptions.fetch_add(1, Ordering::Relaxed);
         failpoint::pass("suspended");
         self.notify(chat, notice::SUSPENDED, format!("{id} is suspended for you, and will resume"));
         self.control_entry("preempted", &format!("for {chat}"), Some(id))

@@ -17,12 +17,32 @@ const MAX_CONNECTIONS: u64 = 4_096;
 /// The open files that work needs: the ledger, task files, the agent's pipes.
 const FILES_OF_WORK: u64 = 64;
 
-/// How many connections there may be: never so many that there is no open file left for work, whatever the process is
-/// allowed. A request may have files of its own open, beside its connection.
-pub(super) fn most_connections() -> usize {
-    let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
-    let most = (allowed.saturating_sub(FILES_OF_WORK) / 4 * 3).clamp(8, MAX_CONNECTIONS);
-    usize::try_from(most).unwrap_or(usize::MAX)
+/// How many connections there may be, and are.
+#[derive(Debug)]
+pub struct Connections {
+    permits: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Connections {
+    /// As many as the process may have files open for: never so many that there is none left for work. A request may
+    /// have files of its own open, beside its connection.
+    pub fn allowed() -> Self {
+        let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
+        let most = (allowed.saturating_sub(FILES_OF_WORK) / 4 * 3).clamp(8, MAX_CONNECTIONS);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Self { permits: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// How many there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many are open, or about to be accepted.
+    pub fn open(&self) -> usize {
+        self.most - self.permits.available_permits()
+    }
 }
 
 /// A listener that has no more than so many connections open.
@@ -54,9 +74,9 @@ impl Listener for Bounded {
 }
 
 impl Bounded {
-    /// Accepts from `inner` while fewer than `most` connections are open.
-    pub(super) fn new(inner: TcpListener, most: usize) -> Self {
-        Self { inner, permits: Arc::new(Semaphore::new(most)) }
+    /// Accepts from `inner` while there may be more connections.
+    pub(super) fn new(inner: TcpListener, connections: &Connections) -> Self {
+        Self { inner, permits: Arc::clone(&connections.permits) }
     }
 }
 

@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::socket::{Gone, Heard, Peer, prepare};
 use crate::driver::Message;
 use crate::request::{Connection, Request};
+use crate::tally::Present;
 use crate::turn::Turn;
 
 /// How many frames of one turn are sent before the others have theirs.
@@ -43,7 +44,7 @@ pub(super) async fn upgrade(
 
 async fn serve(socket: WebSocket, shared: Shared) {
     let connection = Connection(shared.last_connection.fetch_add(1, Ordering::Relaxed));
-    shared.chat_clients.fetch_add(1, Ordering::Relaxed);
+    let present = Present::in_(&shared.hub.tally().chat_clients);
     let mut client =
         Client { peer: Peer::new(socket), shared: Arc::clone(&shared), connection, turns: Vec::new() };
     let closing = shared.closing.clone();
@@ -54,7 +55,7 @@ async fn serve(socket: WebSocket, shared: Shared) {
     if ended.is_ok() {
         client.peer.close(GOING_AWAY, "the bot is stopping").await;
     }
-    shared.chat_clients.fetch_sub(1, Ordering::Relaxed);
+    drop(present);
     // The driver may have ended before this connection.
     let _ = shared.driver.send(Message::Request(Request::Disconnected(connection)));
 }

@@ -142,7 +142,7 @@ pub(super) async fn guard(
     match shared.door.check(peer.ip(), request.headers(), request.uri()) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            tracing::warn!(%peer, path = request.uri().path(), code = problem.code(), "turned away");
+            shared.refused(peer, request.uri().path(), problem.code());
             problem.into_response()
         }
     }

@@ -17,6 +17,7 @@ use super::path::Path;
 use super::problem::Problem;
 use super::socket::{Gone, Peer, prepare};
 use crate::hub::{Shown, frame_of};
+use crate::tally::Present;
 use crate::turn::{Position, Turn};
 
 /// How many entries a follower that is new is shown.
@@ -50,6 +51,7 @@ pub(super) async fn upgrade(
 }
 
 async fn serve(socket: WebSocket, shared: Shared, since: Since) {
+    let _present = Present::in_(&shared.hub.tally().followers);
     let mut follower =
         Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
     let closing = shared.closing.clone();

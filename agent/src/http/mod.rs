@@ -5,14 +5,16 @@ mod bounded;
 mod chat;
 mod door;
 mod follow;
+mod metrics;
 mod path;
 mod problem;
+mod refusals;
 mod socket;
 mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,17 +31,23 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+pub use bounded::Connections;
 pub use door::Door;
+pub use refusals::Refusals;
 
 use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
 use crate::store::{Reader, StoreError};
-use bounded::{Bounded, most_connections};
+use crate::untrusted;
+use bounded::Bounded;
 use problem::Problem;
+use refusals::Log;
 
 /// The most bytes of a request's body: a task document and its JSON escapes.
 const MAX_BODY: usize = 4 << 20;
+/// The most bytes of a stranger's path that are logged.
+const LONGEST_LOGGED: usize = 200;
 /// How long a request waits for the driver, which answers late only when the disk does not take its writes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,8 +75,10 @@ pub struct Service {
     pub closing: CancellationToken,
     /// Connections to the database that nobody uses.
     pub readers: Mutex<Vec<Reader>>,
-    /// How many chat clients are connected.
-    pub chat_clients: AtomicUsize,
+    /// The connections that there may be.
+    pub connections: Connections,
+    /// What was logged of requests that were turned away.
+    pub refusals: Mutex<Refusals>,
     /// The last connection's number.
     pub last_connection: AtomicU64,
 }
@@ -100,6 +110,23 @@ impl Service {
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(answer) => answer.map_err(|_| stopping()),
             Err(_) => Err(Problem::new(code::UNAVAILABLE, "the bot does not answer; its status says why")),
+        }
+    }
+
+    /// A request was turned away at the door.
+    fn refused(&self, peer: SocketAddr, path: &str, code: &'static str) {
+        self.hub.tally().refuse(code);
+        let log = self
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .note(std::time::Instant::now(), code);
+        if let Log::Say { untold, is_last } = log {
+            let path = untrusted::cut(path, LONGEST_LOGGED);
+            tracing::warn!(%peer, path, code, untold, "turned away");
+            if is_last {
+                tracing::warn!(code, "more of these are counted, and not logged, for a minute");
+            }
         }
     }
 
@@ -143,7 +170,7 @@ impl Service {
 /// Serves until the bot is on its way out.
 pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Result<()> {
     let closing = shared.closing.clone();
-    let listener = Bounded::new(listener, most_connections())
+    let listener = Bounded::new(listener, &shared.connections)
         // A chunk is not to wait for the acknowledgement of the one before.
         .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
     let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
@@ -168,6 +195,7 @@ fn router(shared: Shared) -> Router {
         .route("/approvals/{id}", post(api::approve));
     Router::new()
         .route("/health", get(api::health))
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/bot/{bot_id}", bot)
         .route("/ws/bot/{bot_id}/timeline", get(follow::upgrade))
         .route("/ws/bot/{bot_id}/prompt", get(chat::upgrade))

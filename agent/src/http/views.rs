@@ -37,7 +37,7 @@ impl Service {
                 status.paused_by.push(DISK.to_owned());
             }
         }
-        status.chat_clients = self.chat_clients.load(Ordering::Relaxed);
+        status.chat_clients = self.hub.tally().chat_clients.load(Ordering::Relaxed);
         status.health = assess(Signs {
             waiting: status.queue.total(),
             recent_failures: *recent_failures,

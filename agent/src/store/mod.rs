@@ -166,17 +166,13 @@ impl Store {
     /// How many items ended how.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
-        let mut statement = self.db.prepare("SELECT status, sum(items) FROM tally GROUP BY status")?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
-        for row in rows {
-            let (status, items) = row?;
-            let items = u64::try_from(items).unwrap_or(0);
-            match item::word(&status)? {
-                Status::Completed => counts.completed = items,
-                Status::Failed => counts.failed = items,
-                Status::Cancelled => counts.cancelled = items,
-                Status::TimedOut => counts.timed_out = items,
-                Status::Incomplete => counts.incomplete = items,
+        for Ended { status, items, .. } in tally(&self.db)? {
+            match status {
+                Status::Completed => counts.completed += items,
+                Status::Failed => counts.failed += items,
+                Status::Cancelled => counts.cancelled += items,
+                Status::TimedOut => counts.timed_out += items,
+                Status::Incomplete => counts.incomplete += items,
                 Status::Queued | Status::Blocked | Status::Running | Status::Suspended => {}
             }
         }
@@ -434,6 +430,29 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// How many items of a kind ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Which kind of work it was.
+    pub source: Source,
+    /// How it ended.
+    pub status: Status,
+    /// How many there were.
+    pub items: u64,
+}
+
+fn tally(db: &Connection) -> Result<Vec<Ended>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT source, status, items FROM tally ORDER BY source, status")?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    rows.map(|row| {
+        let (source, status, items) = row?;
+        Ok(Ended { source: item::word(&source)?, status: item::word(&status)?, items })
+    })
+    .collect()
 }
 
 /// Moves what the write-ahead log of a database holds into it, so that one file is all of it. For when nobody has it

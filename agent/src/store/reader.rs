@@ -7,7 +7,7 @@ use hive_shared::api::{Entry, TimelineQuery};
 use hive_shared::ids::ItemId;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Change, Item, Page, StoreError, body, entries, item};
+use super::{Change, Ended, Item, Page, StoreError, body, entries, item, tally};
 
 /// A page of the timeline, and how long the timeline was at that moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +68,13 @@ impl Reader {
         let (last_seq, _) = entries::latest(&moment)?;
         let total_entries = entries::count(&moment)?;
         Ok(Snapshot { page, last_seq, total_entries })
+    }
+
+    /// How many items ended how, how many entries there are, and the latest seq, all of one moment.
+    pub fn totals(&self) -> Result<(Vec<Ended>, u64, u64), StoreError> {
+        let moment = self.db.unchecked_transaction()?;
+        let ended = tally(&moment)?;
+        Ok((ended, entries::count(&moment)?, entries::latest(&moment)?.0))
     }
 
     /// The response document of an item that is not settled.
