@@ -1,7 +1,7 @@
 //! What makes a process the one that runs a bot: the lock, and the token that clients show it.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,8 +11,9 @@ use base64::Engine as _;
 use hive_shared::api::BotRecord;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use nix::unistd::geteuid;
 
-use crate::aside;
+use crate::{aside, untrusted};
 
 /// How long the lock of a bot may be held by what is left of a life that was killed.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
@@ -20,6 +21,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
+/// The most bytes of a token's file that are read.
+const LONGEST_TOKEN: u64 = 4_096;
 
 /// Takes the lock that decides which process runs the bot.
 pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
@@ -50,13 +53,9 @@ pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
 /// The bot's token: the one that is there, else a new one.
 pub(crate) fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
     let path = hive.token(bot);
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= TOKEN_BYTES => {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-            return Ok(text.trim().to_owned());
-        }
-        Ok(_) => {}
+    match known_token(&path) {
+        Ok(Some(token)) => return Ok(token),
+        Ok(None) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
             return Err(error).with_context(|| format!("the token {} cannot be read", path.display()));
@@ -68,6 +67,20 @@ pub(crate) fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
     write_whole(&path, token.as_bytes(), bot)
         .with_context(|| format!("the token {} cannot be written", path.display()))?;
     Ok(token)
+}
+
+/// The token in a file, if it is one that nobody else knows: others may neither have read the file nor have written it.
+fn known_token(path: &Path) -> io::Result<Option<String>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = untrusted::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "others may have read or written the token: a new one is made");
+        return Ok(None);
+    }
+    let mut text = String::new();
+    file.take(LONGEST_TOKEN).read_to_string(&mut text)?;
+    Ok(Some(text.trim().to_owned()).filter(|token| token.len() >= TOKEN_BYTES))
 }
 
 /// Writes a file in one step, readable by its owner alone.

@@ -88,7 +88,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     may_listen(&settings, args.insecure)?;
     hive.create(Some(&bot))
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
-    let warnings = trust::check_task_dir(&hive.tasks(&bot))?;
+    let warnings = trust::check_hive(&hive, &bot)?;
     let _lock = lock(&hive, &bot)?;
     let _logs = logs::start(&hive, &bot, verbosity(args))?;
     for warning in warnings {

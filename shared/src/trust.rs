@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use crate::paths::MARK;
+use crate::ids::BotId;
+use crate::paths::{Hive, MARK};
 
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 const OTHERS_READ: u32 = 0o004;
+const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 
 /// Why something on disk must not be obeyed.
@@ -75,7 +77,7 @@ impl std::fmt::Display for Warning {
 /// Checks the settings file: it is the effective user's or root's, and nobody else may write it.
 ///
 /// The directories around it, up to `.deia`, must be as trusted, for who writes there can replace it; that the group
-/// may write them is [`check_task_dir`]'s to warn of. A missing file is fine.
+/// may write them is [`check_dir`]'s to warn of. A missing file is fine.
 pub fn check_settings_file(path: &Path) -> Result<(), TrustError> {
     let user = geteuid().as_raw();
     for dir in surroundings(path) {
@@ -89,9 +91,26 @@ pub fn check_settings_file(path: &Path) -> Result<(), TrustError> {
     }
 }
 
-/// Checks a bot's task directory, which must be there, and the directories around it up to `.deia`: each is the
-/// effective user's or root's and not everybody's to write. Gives those that a group may write.
-pub fn check_task_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
+/// Checks all directories of a hive that a bot obeys or keeps its own in: its queue, the responses, the control files,
+/// tokens, ledgers and logs, as [`check_dir`] does. Gives those that a group may write.
+pub fn check_hive(hive: &Hive, bot: &BotId) -> Result<Vec<Warning>, TrustError> {
+    let queue = [hive.tasks(bot), hive.archive(bot), hive.rejected(bot)];
+    let others = [hive.responses(), hive.controls(), hive.bots(), hive.state(), hive.logs()];
+    let mut warnings: Vec<Warning> = Vec::new();
+    for dir in queue.iter().chain(&others) {
+        for warning in check_dir(dir)? {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// Checks a directory of a hive, which must be there, and those around it up to `.deia`: each is the effective user's or
+/// root's and not everybody's to write. Where one is a link, so must be all on the way to where it leads, for who can
+/// replace one of these can lead it elsewhere. Gives those that a group may write.
+pub fn check_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
     let user = geteuid().as_raw();
     let mut warnings = Vec::new();
     for dir in surroundings(path).into_iter().chain([path]) {
@@ -101,8 +120,21 @@ pub fn check_task_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
             return Err(TrustError::NotADirectory(dir.to_owned()));
         }
         warnings.extend(judge_directory(dir, Found::of(&found), user)?);
+        if dir.is_symlink() {
+            for on_the_way in the_way_to(dir)? {
+                if let Some(found) = look(&on_the_way)? {
+                    judge_on_the_way(&on_the_way, Found::of(&found), user)?;
+                }
+            }
+        }
     }
     Ok(warnings)
+}
+
+/// The directories above where a link leads.
+fn the_way_to(link: &Path) -> Result<Vec<PathBuf>, TrustError> {
+    let real = link.canonicalize().map_err(|source| TrustError::Io { path: link.to_owned(), source })?;
+    Ok(real.ancestors().skip(1).map(Path::to_owned).collect())
 }
 
 /// Whether others may read a secret that is used all the same.
@@ -185,14 +217,18 @@ fn judge_directory(path: &Path, found: Found, user: u32) -> Result<Option<Warnin
     Ok((found.mode & GROUP_WRITES != 0).then(|| Warning { path: path.to_owned() }))
 }
 
+/// Where everybody may write and nobody may take away what is another's, as in `/tmp`, what is there stays there.
+fn judge_on_the_way(path: &Path, found: Found, user: u32) -> Result<(), TrustError> {
+    let mode = if found.mode & STICKY == 0 { found.mode } else { found.mode & !OTHERS_WRITE };
+    judge_directory(path, Found { mode, ..found }, user).map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::ids::BotId;
-    use crate::paths::Hive;
 
     const ME: u32 = 1_000;
 
@@ -242,10 +278,10 @@ mod tests {
     fn a_fresh_hive_is_trusted_and_missing_settings_are_fine() {
         let (_dir, hive, tasks) = hive();
         check_settings_file(&hive.settings()).unwrap();
-        assert_eq!(check_task_dir(&tasks).unwrap(), []);
+        assert_eq!(check_dir(&tasks).unwrap(), []);
         std::fs::remove_file(hive.settings()).unwrap();
         check_settings_file(&hive.settings()).unwrap();
-        assert!(matches!(check_task_dir(&tasks.join("nowhere")), Err(TrustError::Io { .. })));
+        assert!(matches!(check_dir(&tasks.join("nowhere")), Err(TrustError::Io { .. })));
     }
 
     #[test]
@@ -262,9 +298,9 @@ mod tests {
     fn a_directory_that_all_may_write_is_refused_and_a_groups_is_a_warning() {
         let (_dir, hive, tasks) = hive();
         chmod(&tasks, 0o775);
-        assert_eq!(check_task_dir(&tasks).unwrap(), [Warning { path: tasks.clone() }]);
+        assert_eq!(check_dir(&tasks).unwrap(), [Warning { path: tasks.clone() }]);
         chmod(&tasks, 0o757);
-        let error = check_task_dir(&tasks).unwrap_err().to_string();
+        let error = check_dir(&tasks).unwrap_err().to_string();
         assert!(error.contains("'chmod o-w "), "{error}");
         assert!(check_settings_file(&hive.settings()).is_ok());
     }
@@ -273,10 +309,49 @@ mod tests {
     fn the_directories_around_count_too() {
         let (_dir, hive, tasks) = hive();
         chmod(&hive.all_tasks(), 0o777);
-        assert!(check_task_dir(&tasks).is_err());
+        assert!(check_dir(&tasks).is_err());
         chmod(&hive.all_tasks(), 0o755);
         chmod(&hive.root().join(MARK), 0o1777);
-        assert!(check_task_dir(&tasks).is_err());
+        assert!(check_dir(&tasks).is_err());
         assert!(check_settings_file(&hive.settings()).is_err());
+    }
+
+    #[test]
+    fn each_directory_of_a_hive_counts_and_a_group_is_told_of_once() {
+        let (_dir, hive, tasks) = hive();
+        let bot = BotId::parse("BOT-002").unwrap();
+        for dir in
+            [hive.archive(&bot), hive.responses(), hive.controls(), hive.bots(), hive.state(), hive.logs()]
+        {
+            let was = dir.metadata().unwrap().mode();
+            chmod(&dir, 0o777);
+            let error = check_hive(&hive, &bot).unwrap_err().to_string();
+            assert!(error.contains(&dir.display().to_string()), "{error}");
+            chmod(&dir, was);
+        }
+        chmod(&hive.all_tasks(), 0o775);
+        chmod(&hive.controls(), 0o755);
+        let warned: Vec<_> =
+            check_hive(&hive, &bot).unwrap().into_iter().map(|warning| warning.path).collect();
+        assert!(warned.contains(&hive.all_tasks()) && !warned.contains(&tasks), "{warned:?}");
+        assert_eq!(warned.iter().filter(|path| **path == hive.all_tasks()).count(), 1);
+    }
+
+    #[test]
+    fn the_way_that_a_link_leads_counts_too() {
+        let (dir, hive, tasks) = hive();
+        let elsewhere = dir.path().join("open/tasks");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        std::fs::remove_dir_all(&tasks).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &tasks).unwrap();
+        chmod(&elsewhere, 0o755);
+        chmod(&dir.path().join("open"), 0o755);
+        check_dir(&tasks).unwrap();
+        chmod(&dir.path().join("open"), 0o777);
+        let error = check_dir(&tasks).unwrap_err().to_string();
+        assert!(error.contains("/open "), "{error}");
+        chmod(&dir.path().join("open"), 0o1777);
+        check_dir(&tasks).unwrap();
+        drop(hive);
     }
 }

@@ -308,12 +308,18 @@ async fn what_is_private_is_closed_to_others_and_to_git() {
         let ignored = fs::read_to_string(directory.join(".gitignore")).unwrap();
         assert_eq!(ignored.trim(), "*", "{}", directory.display());
     }
-    // A token that somebody opened to others is closed again.
+    // A token that others may have read is none any more.
     agent.terminate();
     agent.ended().await;
+    let known = agent.token();
+    let again = Agent::start(&hive).await;
+    assert_eq!(again.token(), known, "what nobody else could read stays");
+    drop(again);
     fs::set_permissions(&token, Permissions::from_mode(0o644)).unwrap();
-    let _agent = Agent::start(&hive).await;
+    let agent = Agent::start(&hive).await;
     assert_eq!(mode(&token), 0o600);
+    assert_ne!(agent.token(), known);
+    assert!(agent.stderr().contains("a new one is made"), "{}", agent.stderr());
 }
 
 #[tokio::test]
@@ -473,7 +479,13 @@ async fn what_the_api_does_not_have_is_a_clear_error() {
 async fn what_others_may_write_is_not_obeyed() {
     let hive = Hive::echo(0, "");
     hive.drop_task("TASK-1.md", "words");
-    for (path, writable, good) in [(hive.tasks(), 0o777, 0o755), (hive.paths().settings(), 0o666, 0o644)] {
+    let paths = hive.paths();
+    for (path, writable, good) in [
+        (hive.tasks(), 0o777, 0o755),
+        (paths.settings(), 0o666, 0o644),
+        (paths.bots(), 0o777, 0o700),
+        (paths.controls(), 0o777, 0o755),
+    ] {
         fs::set_permissions(&path, Permissions::from_mode(writable)).unwrap();
         let exit = Agent::run(&hive, &[]).await;
         assert_eq!(exit.status.code(), Some(1), "{}", exit.stderr);

@@ -71,7 +71,7 @@ fn trusted(hive: &Hive) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(trust::check_settings_file(&hive.settings()).err().map(refused));
     if hive.all_tasks().exists() {
-        match trust::check_task_dir(&hive.all_tasks()) {
+        match trust::check_dir(&hive.all_tasks()) {
             // The same directory may be in both.
             Err(error) if findings.is_empty() => findings.push(refused(error)),
             Err(_) => {}

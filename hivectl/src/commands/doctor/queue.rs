@@ -71,7 +71,7 @@ fn controls(hive: &Hive, bot: &BotId, is_run: bool) -> Vec<Finding> {
 /// The bot's own directory; those above are the hive's.
 fn permissions(dir: &Path) -> Option<Finding> {
     const CHECK: &str = "permissions";
-    match trust::check_task_dir(dir) {
+    match trust::check_dir(dir) {
         Err(error) => {
             let (what, remedy) = with_remedy(&chain(&error));
             Some(Finding { hint: remedy, ..Finding::error(CHECK, what) })
