@@ -34,7 +34,7 @@ use crate::aside;
 use crate::claim::{lock, token, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
-use crate::http::{self, Door, Service};
+use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
@@ -77,15 +77,17 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let all_settings = Settings::load(&hive)?;
     let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
     let policy = Policy::new(&settings)?;
+    let tls = encryption(&settings, args.insecure);
     if args.check {
-        return Ok(io::stdout().write_all(settings.to_toml().as_bytes())?);
+        io::stdout().write_all(settings.to_toml().as_bytes())?;
+        return tls.map(|_| ());
     }
     if hive.stop_file(&bot).symlink_metadata().is_ok() {
         let path = hive.stop_file(&bot);
         writeln!(io::stderr(), "{bot} is told to stop by {}; remove that file to start it", path.display())?;
         return Ok(());
     }
-    may_listen(&settings, args.insecure)?;
+    let tls = tls?;
     hive.create(Some(&bot))
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
     let warnings = trust::check_hive(&hive, &bot)?;
@@ -94,10 +96,11 @@ fn run(args: &Args) -> anyhow::Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    if !settings.listen.ip().is_loopback() {
+    if !settings.listen.ip().is_loopback() && tls.is_none() {
         tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
     }
-    let bot = Bot { hive, id: bot, settings, policy, known_bots: all_settings.bots() };
+    let known_bots = all_settings.bots();
+    let bot = Bot { hive, id: bot, settings, policy, tls, known_bots };
     let mut damage = None;
     for _ in 0..MOST_DAMAGES {
         match bot.live(damage.take()) {
@@ -140,19 +143,21 @@ fn flags(args: &Args) -> anyhow::Result<toml::Table> {
     Ok(table)
 }
 
-/// Beyond loopback a token must not travel in the clear.
-fn may_listen(settings: &BotSettings, insecure: bool) -> anyhow::Result<()> {
-    if settings.tls_cert.is_some() {
-        bail!(
-            "tls_cert is set, and this version cannot encrypt; listen on 127.0.0.1, and let ssh or a proxy do that"
-        );
+/// What encrypts connections, if the settings say so. Beyond loopback a token must not travel in the clear.
+fn encryption(settings: &BotSettings, insecure: bool) -> anyhow::Result<Option<Arc<Tls>>> {
+    if let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
+        let tls =
+            Tls::read(certificate, key).context("connections cannot be encrypted (tls_cert, tls_key)")?;
+        return Ok(Some(Arc::new(tls)));
     }
     if settings.listen.ip().is_loopback() || insecure {
-        return Ok(());
+        return Ok(None);
     }
     bail!(
-        "{} is beyond this machine, and the token would travel unencrypted; listen on 127.0.0.1 and let ssh or a \
-         proxy carry it, or say --insecure",
+        "{} is beyond this machine, and the token would travel unencrypted: set tls_cert and tls_key, which \
+         'openssl req -x509 -newkey ed25519 -nodes -days 365 -subj /CN=hive -addext subjectAltName=DNS:HOST \
+         -out cert.pem -keyout key.pem' makes for a HOST; or listen on 127.0.0.1, and let ssh or a proxy carry it; or \
+         say --insecure",
         settings.listen
     )
 }
@@ -191,6 +196,7 @@ struct Bot {
     id: BotId,
     settings: BotSettings,
     policy: Policy,
+    tls: Option<Arc<Tls>>,
     known_bots: Vec<BotId>,
 }
 
@@ -266,7 +272,7 @@ impl Bot {
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
         runtime.spawn_blocking(move || aside::sweep(&hive, &bot));
-        let server = runtime.spawn(http::serve(listener, service));
+        let server = runtime.spawn(http::serve(listener, self.tls.clone(), service));
         self.listen_for_signals(&runtime, mail, stopping);
         let record = self.record(address, adapter_name);
         write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?, &self.id)?;
@@ -397,7 +403,8 @@ impl Bot {
     fn record(&self, address: SocketAddr, adapter: &str) -> BotRecord {
         BotRecord {
             bot_id: self.id.clone(),
-            url: format!("http://{}", reachable(address)),
+            url: format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, reachable(address)),
+            certificate: self.settings.tls_cert.clone().filter(|_| self.tls.is_some()),
             host: host_name(),
             pid: std::process::id(),
             mode: self.settings.mode,

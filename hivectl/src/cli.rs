@@ -63,6 +63,9 @@ pub struct Global {
     /// A PEM file of the certificates to trust for --url, instead of the machine's [env: HIVE_CA]
     #[arg(long, global = true, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Send the token unencrypted to an http:// URL beyond this machine [env: HIVE_INSECURE=1]
+    #[arg(long, global = true)]
+    pub insecure: bool,
     /// How results are shown
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum)]
     pub output: Option<Format>,

@@ -181,8 +181,17 @@ impl From<ClientError> for Failure {
         let message = error.to_string();
         let (exit, hint) = match error {
             ClientError::Find(find) => return find.into(),
+            ClientError::Unreachable { url, .. } if url.starts_with("http:") => {
+                let hint = "is the bot up there, and the URL right? If it encrypts, it is https://";
+                (Exit::Unreachable, Some(hint.to_owned()))
+            }
             ClientError::Unreachable { .. } | ClientError::Endless { .. } => {
                 (Exit::Unreachable, Some("is the bot up there, and the URL right?".to_owned()))
+            }
+            ClientError::Untrusted { .. } => {
+                let hint = "HIVE_CA or --ca names a PEM file with the certificate of whoever vouches for it, \
+                            or its own";
+                (Exit::Unreachable, Some(hint.to_owned()))
             }
             ClientError::Stale { bot } => {
                 (Exit::Unreachable, Some(format!("start it with 'hivectl up {bot}'")))
@@ -260,8 +269,9 @@ mod tests {
         let denied = std::io::ErrorKind::PermissionDenied;
         let lost = std::io::ErrorKind::InvalidData;
         let io = |kind: std::io::ErrorKind| FindError::Io { path: "t".into(), source: kind.into() };
-        let table: [(ClientError, u8, &str); 21] = [
+        let table: [(ClientError, u8, &str); 22] = [
             (ClientError::Unreachable { url: url(), reason: text() }, 3, "the URL right?"),
+            (ClientError::Untrusted { url: url(), reason: text() }, 3, "HIVE_CA"),
             (ClientError::Endless { url: url(), most: 7 }, 3, "the URL right?"),
             (ClientError::Stale { bot: bot() }, 3, "start it with 'hivectl up BOT-2'"),
             (ClientError::Protocol(7), 3, "of one version"),

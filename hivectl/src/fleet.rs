@@ -127,7 +127,18 @@ impl Fleet {
             }
         };
         let ca = global.ca.clone().or_else(|| variable("HIVE_CA").map(Into::into));
-        Ok(Self { locator: Locator::Remote(Endpoint::remote(&url, token, ca)?) })
+        let endpoint = Endpoint::remote(&url, token, ca)?;
+        if endpoint.is_exposed() && !global.insecure && variable("HIVE_INSECURE").is_none() {
+            let message = format!(
+                "the token would travel unencrypted to {}, for all on the way to read",
+                endpoint.url()
+            );
+            return Err(Failure::usage(message).hint(
+                "use https:// (tls_cert and tls_key in the bot's settings) or a tunnel that ends on this machine; \
+                 --insecure sends it all the same",
+            ));
+        }
+        Ok(Self { locator: Locator::Remote(endpoint) })
     }
 
     /// Where its bots are looked for.

@@ -39,5 +39,6 @@ mod stop;
 mod submit;
 mod terminal;
 mod timeline;
+mod tls;
 mod torture;
 mod views;

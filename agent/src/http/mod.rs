@@ -1,8 +1,8 @@
 //! The server: admin HTTP API and sockets (SPEC 9). It decides nothing: it asks the driver, or reads the store.
 
 mod api;
-mod bounded;
 mod chat;
+mod connections;
 mod door;
 mod follow;
 mod metrics;
@@ -10,6 +10,7 @@ mod path;
 mod problem;
 mod refusals;
 mod socket;
+mod tls;
 mod views;
 
 use std::net::SocketAddr;
@@ -21,7 +22,6 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use hive_shared::api::code;
 use hive_shared::ids::BotId;
@@ -31,16 +31,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-pub use bounded::Connections;
+pub use connections::Connections;
 pub use door::Door;
 pub use refusals::Refusals;
+pub use tls::{Tls, TlsError};
 
 use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
 use crate::store::{Reader, StoreError};
 use crate::untrusted;
-use bounded::Bounded;
 use problem::Problem;
 use refusals::Log;
 
@@ -168,13 +168,9 @@ impl Service {
 }
 
 /// Serves until the bot is on its way out.
-pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Result<()> {
-    let closing = shared.closing.clone();
-    let listener = Bounded::new(listener, &shared.connections)
-        // A chunk is not to wait for the acknowledgement of the one before.
-        .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
-    let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, shared: Arc<Service>) {
+    let router = router(Arc::clone(&shared));
+    shared.connections.serve(listener, tls, router, shared.closing.clone()).await;
 }
 
 fn router(shared: Shared) -> Router {

@@ -5,6 +5,7 @@ mod status;
 mod timeline;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct BotRecord {
     pub bot_id: BotId,
     /// Where it listens, such as `http://127.0.0.1:41733`.
     pub url: String,
+    /// The PEM file of the certificate that it shows, if connections to it are encrypted. Whoever reads this on the
+    /// same machine trusts exactly that one, whatever name it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
     /// The name of the machine.
     pub host: String,
     /// The process.

@@ -69,6 +69,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// Somebody answers there, and nobody whose word counts says that it is the bot. It was told nothing.
+    #[error("{url} is not to be trusted: {reason}")]
+    Untrusted {
+        /// Where.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// Somebody answers there, and does not end.
     #[error("{url} answers with more than {most} bytes, which no bot does")]
     Endless {
@@ -135,7 +143,8 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Stale { .. } => true,
             Self::Find(find) => matches!(find, FindError::NoRecord(_)),
-            Self::Endless { .. }
+            Self::Untrusted { .. }
+            | Self::Endless { .. }
             | Self::OtherBot { .. }
             | Self::Protocol(_)
             | Self::Unauthorized { .. }

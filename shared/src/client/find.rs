@@ -90,7 +90,19 @@ impl fmt::Debug for Token {
 pub struct Endpoint {
     url: Url,
     token: Token,
-    ca: Option<PathBuf>,
+    trust: Trust,
+}
+
+/// Whose word it is that a bot is the one that is meant, where the connection is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// That of those whom the machine trusts.
+    Machine,
+    /// That of the certificates in a PEM file, and nobody else.
+    These(PathBuf),
+    /// It shows the very certificate that comes first in a PEM file, whoever vouches for that and whatever name it is
+    /// for.
+    Exactly(PathBuf),
 }
 
 impl Endpoint {
@@ -106,7 +118,7 @@ impl Endpoint {
         if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
             return Err(bad());
         }
-        Ok(Self { url, token, ca })
+        Ok(Self { url, token, trust: ca.map_or(Trust::Machine, Trust::These) })
     }
 
     /// A bot of a hive on this machine, by its record and token file.
@@ -116,7 +128,8 @@ impl Endpoint {
         if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
             return Err(FindError::NotLoopback { bot: bot.clone(), url: record.url });
         }
-        Ok(Self { url, token: Token::read_private(&hive.token(bot))?, ca: None })
+        let trust = record.certificate.map_or(Trust::Machine, Trust::Exactly);
+        Ok(Self { url, token: Token::read_private(&hive.token(bot))?, trust })
     }
 
     /// Where it is.
@@ -132,8 +145,16 @@ impl Endpoint {
         &self.token
     }
 
-    pub(super) fn ca(&self) -> Option<&Path> {
-        self.ca.as_deref()
+    pub(super) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Whether its token would be for all to read who are on the way: it is beyond this machine, and nothing is
+    /// encrypted.
+    pub fn is_exposed(&self) -> bool {
+        // What is named so is this machine by all resolvers that keep to the rules, and is what tunnels end at.
+        let is_here = self.is_loopback() || self.url.host_str() == Some("localhost");
+        !self.is_encrypted() && !is_here
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

@@ -92,7 +92,7 @@ impl Client {
     }
 
     fn new(locator: Locator, endpoint: Endpoint, bot: BotId, patience: Duration) -> Result<Self, FindError> {
-        let tls = if endpoint.is_encrypted() { tls::trusting(endpoint.ca())? } else { tls::unused() };
+        let tls = if endpoint.is_encrypted() { tls::trusting(endpoint.trust())? } else { tls::unused() };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -316,8 +316,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let url = self.endpoint.url().to_owned();
+        if let Some(reason) = tls::distrust(error) {
+            return ClientError::Untrusted { url, reason };
+        }
         let reason = if error.is_timeout() { NO_ANSWER.to_owned() } else { innermost(error) };
-        ClientError::Unreachable { url: self.endpoint.url().to_owned(), reason }
+        ClientError::Unreachable { url, reason }
     }
 }
 

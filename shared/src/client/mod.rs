@@ -24,7 +24,7 @@ mod tls;
 
 pub use chat::{Chat, ChatEvent};
 pub use error::{ClientError, FindError};
-pub use find::{Bots, Endpoint, Locator, Token, list_bots, read_record};
+pub use find::{Bots, Endpoint, Locator, Token, Trust, list_bots, read_record};
 pub use follow::{Followed, Follower, Position};
 pub use http::{Client, Submitted, TaskQuery};
 pub use tls::server_tls;

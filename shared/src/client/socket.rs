@@ -51,7 +51,10 @@ impl Socket {
                 let body = reply.body().as_deref().unwrap_or_default();
                 Err(ClientError::of_reply(reply.status().as_u16(), body))
             }
-            Ok(Err(Failed::Socket(error))) => Err(unreachable(error.to_string())),
+            Ok(Err(Failed::Socket(error))) => Err(match tls::distrust(&error) {
+                Some(reason) => ClientError::Untrusted { url: endpoint.url().to_owned(), reason },
+                None => unreachable(error.to_string()),
+            }),
         }
     }
 
@@ -67,7 +70,7 @@ impl Socket {
         let mut request = target.into_client_request()?;
         request.headers_mut().insert(header::AUTHORIZATION, endpoint.token().bearer());
         let connector = if endpoint.is_encrypted() {
-            let trusted = tls::trusting(endpoint.ca()).map_err(|e| Failed::Client(e.into()))?;
+            let trusted = tls::trusting(endpoint.trust()).map_err(|e| Failed::Client(e.into()))?;
             Connector::Rustls(trusted.into())
         } else {
             Connector::Plain

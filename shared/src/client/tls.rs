@@ -1,18 +1,20 @@
-//! Whom to trust on the way to a bot on another machine, or to any other server.
+//! Whom to trust on the way to a bot, or to any other server.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::FindError;
+use super::{FindError, Trust};
 
 /// How to encrypt towards a server that is no bot's: it is trusted as the machine trusts it. Where nothing is encrypted
 /// nothing is loaded.
 pub fn server_tls(is_encrypted: bool) -> Result<ClientConfig, FindError> {
-    if is_encrypted { trusting(None) } else { Ok(unused()) }
+    if is_encrypted { trusting(&Trust::Machine) } else { Ok(unused()) }
 }
 
 /// Trusts nobody. The HTTP library wants settings even where it will never use TLS, and this costs nothing.
@@ -20,30 +22,122 @@ pub(super) fn unused() -> ClientConfig {
     with_roots(RootCertStore::empty())
 }
 
-/// Trusts the certificates in the file `ca`, or, without one, what the machine trusts.
-pub(super) fn trusting(ca: Option<&Path>) -> Result<ClientConfig, FindError> {
+/// Trusts whom it is told to.
+pub(super) fn trusting(trust: &Trust) -> Result<ClientConfig, FindError> {
     let mut roots = RootCertStore::empty();
-    if let Some(path) = ca {
-        let fail = |e: &dyn std::fmt::Display| FindError::Certificates(format!("{}: {e}", path.display()));
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| fail(&e))? {
-            roots.add(certificate.map_err(|e| fail(&e))?).map_err(|e| fail(&e))?;
+    match trust {
+        Trust::Machine => {
+            // Some of a machine's certificates may be damaged or of an unknown kind; the others still count.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(FindError::Certificates("this machine has none".to_owned()));
+            }
         }
-    } else {
-        // Some of a machine's certificates may be damaged or of an unknown kind; the others still count.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    if roots.is_empty() {
-        let whose =
-            ca.map_or_else(|| "this machine has none".to_owned(), |p| format!("{} has none", p.display()));
-        return Err(FindError::Certificates(whose));
+        Trust::These(path) => {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| unfit(path, &error))?;
+            }
+        }
+        Trust::Exactly(path) => {
+            let certificate = certificates(path)?.swap_remove(0);
+            let verifier = Exactly { certificate, provider: Arc::new(ring::default_provider()) };
+            return Ok(builder()
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+                .with_no_client_auth());
+        }
     }
     Ok(with_roots(roots))
 }
 
-fn with_roots(roots: RootCertStore) -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+/// What is wrong with the certificate that the other side has shown, if that is why something failed.
+pub(super) fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Some(match why {
+                CertificateError::UnknownIssuer => {
+                    "nobody who is trusted vouches for its certificate".to_owned()
+                }
+                CertificateError::ApplicationVerificationFailure => {
+                    "it shows another certificate than the bot's".to_owned()
+                }
+                other => format!("its certificate does not hold: {other}"),
+            });
+        }
+        // An error that is wrapped by one of input and output is not its source but in it.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+/// The certificates in a PEM file, of which there is at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FindError> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match found {
+        Ok(found) if found.is_empty() => Err(FindError::Certificates(format!("{} has none", path.display()))),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unfit(path, &error)),
+    }
+}
+
+fn unfit(path: &Path, error: &dyn std::fmt::Display) -> FindError {
+    FindError::Certificates(format!("{}: {error}", path.display()))
+}
+
+fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider supports the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+}
+
+fn with_roots(roots: RootCertStore) -> ClientConfig {
+    builder().with_root_certificates(roots).with_no_client_auth()
+}
+
+/// Trusts one certificate: that its owner holds the key is still asked for.
+#[derive(Debug)]
+struct Exactly {
+    certificate: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Exactly {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if *shown == self.certificate {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, shown, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, shown, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
 }

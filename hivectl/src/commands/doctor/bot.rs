@@ -8,9 +8,10 @@ use std::path::Path;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::settings::{AdapterFamily, BotSettings, Settings, SettingsError};
+use hive_shared::trust;
 use hive_shared::work::Mode;
 
-use super::finding::Finding;
+use super::finding::{Finding, with_remedy};
 use super::{hive, machine, process, queue};
 use crate::fleet::Fleet;
 use crate::local;
@@ -97,19 +98,33 @@ fn judge(own: &BotSettings, hive: &Hive, bot: &BotId, all: &Settings) -> Vec<Fin
 /// What it listens at, and whether it would.
 fn door(own: &BotSettings) -> Finding {
     const CHECK: &str = "settings";
-    if own.tls_cert.is_some() {
-        return Finding::error(
-            CHECK,
-            "tls_cert is set, and this version cannot encrypt: the bot does not start",
-        )
-        .hint("remove it and listen on 127.0.0.1; let ssh or a proxy encrypt");
+    if let (Some(certificate), Some(key)) = (&own.tls_cert, &own.tls_key) {
+        return encryption(certificate, key).unwrap_or_else(|| {
+            Finding::ok(CHECK, format!("mode {}, encrypted at {}", own.mode, own.listen))
+        });
     }
     if !own.listen.ip().is_loopback() {
         let message = format!("it listens at {}, beyond this machine: the bot does not start", own.listen);
         return Finding::error(CHECK, message)
-            .hint("listen = \"127.0.0.1:0\" in hive.toml; let ssh or a proxy carry it further");
+            .hint("set tls_cert and tls_key in hive.toml, or listen = \"127.0.0.1:0\" and let ssh or a proxy carry it");
     }
     Finding::ok(CHECK, format!("mode {}, adapter {}", own.mode, own.adapter))
+}
+
+/// What is wrong with the files that connections are to be encrypted with.
+fn encryption(certificate: &Path, key: &Path) -> Option<Finding> {
+    let starts = |what: String| format!("{what}: the bot does not start");
+    for path in [certificate, key] {
+        if let Err(error) = std::fs::File::open(path) {
+            let message = starts(format!("{} cannot be read: {error}", path.display()));
+            return Some(
+                Finding::error("settings", message).hint("tls_cert and tls_key in hive.toml name it"),
+            );
+        }
+    }
+    let fault = key.metadata().ok().and_then(|metadata| trust::check_secret(key, &metadata).err())?;
+    let (what, remedy) = with_remedy(&fault.to_string());
+    Some(Finding { hint: remedy, ..Finding::error("settings", starts(what)) })
 }
 
 /// Whether what is to do the work can be started.
@@ -296,7 +311,7 @@ mod tests {
         let open = "[bots.BOT-1]\nadapter = 'echo'\nlisten = '0.0.0.0:0'";
         assert!(fault(judged(open)).1.contains("beyond this machine"));
         let tls = "[bots.BOT-1]\nadapter = 'echo'\ntls_cert = 'a'\ntls_key = 'b'";
-        assert!(fault(judged(tls)).1.contains("cannot encrypt"));
+        assert!(fault(judged(tls)).1.contains("cannot be read"));
     }
 
     #[test]
