@@ -88,16 +88,16 @@ async fn responses_that_cannot_be_written_pause_the_bot_until_they_can() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     // Not even root can make a file in a file.
-    let (responses, aside) = (hive.paths().responses(), hive.root().join("aside"));
-    fs::rename(&responses, &aside).unwrap();
+    let responses = hive.paths().responses();
+    fs::remove_dir(&responses).unwrap();
     fs::write(&responses, "").unwrap();
     api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
     api.submit(json!({"instruction": "two", "id": "TWO-1"})).await;
     api.until_status("it is paused by the disk", is_paused_by_disk).await;
     let paused = api.control("paused").await.expect("an entry that says so");
     assert!(paused["content"].as_str().unwrap().starts_with("disk: "), "{paused}");
+    // It makes the directory anew.
     fs::remove_file(&responses).unwrap();
-    fs::rename(&aside, &responses).unwrap();
     for (id, text) in [("ONE-1", "said one"), ("TWO-1", "said two")] {
         assert_eq!(api.until_ended(id).await["response"], text);
         assert_eq!(hive.answer(id).await.text, text);
