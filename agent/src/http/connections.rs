@@ -36,7 +36,7 @@ const FILES_OF_WORK: u64 = 64;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take to come, and how long a connection may wait for its next request.
 const HEAD: Duration = Duration::from_secs(15);
-/// The most bytes of the head of a request, and of what is read ahead.
+/// About the most bytes of the head of a request, and of what is read ahead.
 const MAX_HEAD: usize = 64 << 10;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
