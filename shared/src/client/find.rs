@@ -98,7 +98,8 @@ pub struct Endpoint {
 pub enum Trust {
     /// That of those whom the machine trusts.
     Machine,
-    /// That of the certificates in a PEM file, and nobody else.
+    /// That of the certificates in a PEM file, and nobody else. One of them may be the bot's own, whatever name that is
+    /// for.
     These(PathBuf),
     /// It shows the very certificate that comes first in a PEM file, whoever vouches for that and whatever name it is
     /// for.

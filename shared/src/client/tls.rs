@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -24,30 +25,32 @@ pub(super) fn unused() -> ClientConfig {
 
 /// Trusts whom it is told to.
 pub(super) fn trusting(trust: &Trust) -> Result<ClientConfig, FindError> {
-    let mut roots = RootCertStore::empty();
     match trust {
         Trust::Machine => {
+            let mut roots = RootCertStore::empty();
             // Some of a machine's certificates may be damaged or of an unknown kind; the others still count.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(FindError::Certificates("this machine has none".to_owned()));
             }
+            Ok(with_roots(roots))
         }
         Trust::These(path) => {
-            for certificate in certificates(path)? {
-                roots.add(certificate).map_err(|error| unfit(path, &error))?;
+            let trusted = certificates(path)?;
+            let mut roots = RootCertStore::empty();
+            for certificate in &trusted {
+                roots.add(certificate.clone()).map_err(|error| unfit(path, &error))?;
             }
+            let vouched = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+                .build()
+                .map_err(|error| unfit(path, &error))?;
+            Ok(with_verifier(Named { trusted, vouched: Some(vouched), provider: provider() }))
         }
         Trust::Exactly(path) => {
-            let certificate = certificates(path)?.swap_remove(0);
-            let verifier = Exactly { certificate, provider: Arc::new(ring::default_provider()) };
-            return Ok(builder()
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(verifier))
-                .with_no_client_auth());
+            let trusted = certificates(path)?.drain(..1).collect();
+            Ok(with_verifier(Named { trusted, vouched: None, provider: provider() }))
         }
     }
-    Ok(with_roots(roots))
 }
 
 /// What is wrong with the certificate that the other side has shown, if that is why something failed.
@@ -61,6 +64,10 @@ pub(super) fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<Stri
                 }
                 CertificateError::ApplicationVerificationFailure => {
                     "it shows another certificate than the bot's".to_owned()
+                }
+                // As the library below has it, which has no type of its own for us.
+                other if other.to_string().contains("CaUsedAsEndEntity") => {
+                    "its certificate vouches for itself, and nobody has said to trust it".to_owned()
                 }
                 other => format!("its certificate does not hold: {other}"),
             });
@@ -86,8 +93,12 @@ fn unfit(path: &Path, error: &dyn std::fmt::Display) -> FindError {
     FindError::Certificates(format!("{}: {error}", path.display()))
 }
 
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
 fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider supports the default versions")
 }
@@ -96,26 +107,36 @@ fn with_roots(roots: RootCertStore) -> ClientConfig {
     builder().with_root_certificates(roots).with_no_client_auth()
 }
 
-/// Trusts one certificate: that its owner holds the key is still asked for.
+fn with_verifier(verifier: Named) -> ClientConfig {
+    builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+}
+
+/// Trusts the very certificates that somebody has named, and what they vouch for. A certificate that vouches for itself
+/// alone, as a bot's often does, is no authority's, and the usual verifier refuses it. That its owner holds the key is
+/// asked for in any case.
 #[derive(Debug)]
-struct Exactly {
-    certificate: CertificateDer<'static>,
+struct Named {
+    trusted: Vec<CertificateDer<'static>>,
+    /// Whether they vouch for others.
+    vouched: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Exactly {
+impl ServerCertVerifier for Named {
     fn verify_server_cert(
         &self,
         shown: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if *shown == self.certificate {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+        if self.trusted.iter().any(|trusted| trusted == shown) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        match &self.vouched {
+            Some(vouched) => vouched.verify_server_cert(shown, between, name, ocsp, now),
+            None => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
         }
     }
 
