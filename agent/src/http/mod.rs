@@ -173,6 +173,8 @@ pub async fn serve(listener: TcpListener, shared: Arc<Service>) -> std::io::Resu
     let listener = Bounded::new(listener, &shared.connections)
         // A chunk is not to wait for the acknowledgement of the one before.
         .tap_io(|connection| drop(connection.stream.set_nodelay(true)));
+    let watched = Arc::clone(&shared);
+    tokio::spawn(async move { watched.closing.run_until_cancelled(watched.door.watch()).await });
     let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(closing.cancelled_owned()).await
 }
