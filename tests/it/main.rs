@@ -39,5 +39,6 @@ mod stop;
 mod submit;
 mod terminal;
 mod timeline;
+mod tokens;
 mod torture;
 mod views;
