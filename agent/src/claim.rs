@@ -1,28 +1,22 @@
-//! What makes a process the one that runs a bot: the lock, and the token that clients show it.
+//! What makes a process the one that runs a bot: the lock; and files that get their names in one step.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
 use hive_shared::api::BotRecord;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
-use nix::unistd::geteuid;
 
-use crate::{aside, untrusted};
+use crate::aside;
 
 /// How long the lock of a bot may be held by what is left of a life that was killed.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two tries to take it.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
-/// Random bytes of a token.
-const TOKEN_BYTES: usize = 32;
-/// The most bytes of a token's file that are read.
-const LONGEST_TOKEN: u64 = 4_096;
 
 /// Takes the lock that decides which process runs the bot.
 pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
@@ -48,39 +42,6 @@ pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
         }
         None => bail!("{bot} is run already, by a process that is just starting"),
     }
-}
-
-/// The bot's token: the one that is there, else a new one.
-pub(crate) fn token(hive: &Hive, bot: &BotId) -> anyhow::Result<String> {
-    let path = hive.token(bot);
-    match known_token(&path) {
-        Ok(Some(token)) => return Ok(token),
-        Ok(None) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(error).with_context(|| format!("the token {} cannot be read", path.display()));
-        }
-    }
-    let mut random = [0_u8; TOKEN_BYTES];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
-    write_whole(&path, token.as_bytes(), bot)
-        .with_context(|| format!("the token {} cannot be written", path.display()))?;
-    Ok(token)
-}
-
-/// The token in a file, if it is one that nobody else knows: others may neither have read the file nor have written it.
-fn known_token(path: &Path) -> io::Result<Option<String>> {
-    use std::os::unix::fs::MetadataExt as _;
-    let file = untrusted::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "others may have read or written the token: a new one is made");
-        return Ok(None);
-    }
-    let mut text = String::new();
-    file.take(LONGEST_TOKEN).read_to_string(&mut text)?;
-    Ok(Some(text.trim().to_owned()).filter(|token| token.len() >= TOKEN_BYTES))
 }
 
 /// Writes a file in one step, readable by its owner alone.

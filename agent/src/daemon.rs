@@ -31,7 +31,7 @@ use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::approval::Policy;
 use crate::aside;
-use crate::claim::{lock, token, write_whole};
+use crate::claim::{lock, write_whole};
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
 use crate::http::{self, Door, Service, Tls};
@@ -43,6 +43,7 @@ use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
 use crate::salvage;
 use crate::store::{self, StoreError};
+use crate::token::TokenFile;
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -209,7 +210,7 @@ impl Bot {
         if !workdir.is_dir() {
             bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
         }
-        let token = token(&self.hive, &self.id)?;
+        let token = TokenFile::open(&self.hive, &self.id)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
         let listener = listener.with_context(|| format!("{} cannot be listened at", self.settings.listen))?;
@@ -396,7 +397,7 @@ impl Bot {
         inbox::start(config, parse, events).context("the task directory cannot be watched")
     }
 
-    fn door(&self, token: String, address: SocketAddr) -> Door {
+    fn door(&self, token: TokenFile, address: SocketAddr) -> Door {
         Door::new(token, address, self.settings.allowed_hosts.clone(), self.settings.allowed_origins.clone())
     }
 

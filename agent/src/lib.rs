@@ -25,5 +25,6 @@ mod response;
 mod salvage;
 pub mod store;
 pub mod tally;
+pub mod token;
 pub mod turn;
 mod untrusted;

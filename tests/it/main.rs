@@ -41,5 +41,6 @@ mod submit;
 mod terminal;
 mod timeline;
 mod tls;
+mod tokens;
 mod torture;
 mod views;

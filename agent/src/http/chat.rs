@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use futures::future::{pending, select_all};
 use hive_shared::api::{PROTOCOL, code};
@@ -14,9 +14,10 @@ use hive_shared::work::{Mode, Source};
 use tokio::sync::watch;
 
 use super::Shared;
+use super::door::Pass;
 use super::path::Path;
 use super::problem::Problem;
-use super::socket::{Gone, Heard, Peer, prepare};
+use super::socket::{Farewell, Gone, Heard, Peer, prepare};
 use crate::driver::Message;
 use crate::request::{Connection, Request};
 use crate::tally::Present;
@@ -26,11 +27,10 @@ use crate::turn::Turn;
 const FRAMES_AT_A_TIME: usize = 256;
 /// How many turns one connection may listen to.
 const MAX_TURNS: usize = 256;
-/// WebSocket close code: the server is going away.
-const GOING_AWAY: u16 = 1001;
 
 pub(super) async fn upgrade(
     State(shared): State<Shared>,
+    Extension(pass): Extension<Pass>,
     Path(bot): Path<String>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
@@ -39,21 +39,20 @@ pub(super) async fn upgrade(
         return Err(Problem::not_found("this bot takes no prompts: its mode is cli-only"));
     }
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    Ok(prepare(upgrade, MAX_FRAME).on_upgrade(|socket| serve(socket, shared)).into_response())
+    Ok(prepare(upgrade, MAX_FRAME).on_upgrade(move |socket| serve(socket, shared, pass)).into_response())
 }
 
-async fn serve(socket: WebSocket, shared: Shared) {
+async fn serve(socket: WebSocket, shared: Shared, pass: Pass) {
     let connection = Connection(shared.last_connection.fetch_add(1, Ordering::Relaxed));
     let present = Present::in_(&shared.hub.tally().chat_clients);
     let mut client =
-        Client { peer: Peer::new(socket), shared: Arc::clone(&shared), connection, turns: Vec::new() };
-    let closing = shared.closing.clone();
+        Client { peer: Peer::new(socket), shared: Arc::clone(&shared), pass, connection, turns: Vec::new() };
     let ended = tokio::select! {
         result = client.serve() => result,
-        () = closing.cancelled() => Ok(()),
+        farewell = Farewell::due(&shared, pass) => Ok(farewell),
     };
-    if ended.is_ok() {
-        client.peer.close(GOING_AWAY, "the bot is stopping").await;
+    if let Ok(farewell) = ended {
+        client.peer.close(farewell).await;
     }
     drop(present);
     // The driver may have ended before this connection.
@@ -64,6 +63,7 @@ async fn serve(socket: WebSocket, shared: Shared) {
 struct Client {
     peer: Peer,
     shared: Shared,
+    pass: Pass,
     connection: Connection,
     turns: Vec<Listened>,
 }
@@ -77,7 +77,8 @@ struct Listened {
 }
 
 impl Client {
-    async fn serve(&mut self) -> Result<(), Gone> {
+    /// Until the peer is gone, or says something with a token that counts no more.
+    async fn serve(&mut self) -> Result<Farewell, Gone> {
         let hello = ServerFrame::Hello(Hello {
             bot_id: self.shared.bot.clone(),
             mode: self.shared.mode,
@@ -102,6 +103,7 @@ impl Client {
                 // Who speaks is heard, however much there is to send.
                 biased;
                 heard = self.peer.hear() => match heard? {
+                    Heard::Text(_) if !self.shared.door.honours(self.pass) => return Ok(Farewell::OldToken),
                     Heard::Text(text) => self.take(&text).await?,
                     Heard::Binary => self.refuse(None, code::BAD_REQUEST, "frames are JSON text, not binary").await?,
                     Heard::Alive => {}

@@ -1,6 +1,7 @@
 //! Who may come in: token, `Host` and `Origin`, before a request or an upgrade does anything (SPEC 9).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
@@ -8,10 +9,11 @@ use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::code;
-use subtle::ConstantTimeEq;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Shared;
 use super::problem::Problem;
+use crate::token::{Generation, TokenFile};
 
 /// The sub-protocol that the sockets speak.
 pub(super) const PROTOCOL: &str = "hive.v1";
@@ -20,10 +22,13 @@ const TOKEN_PROTOCOL: &str = "hive.bearer.";
 /// The one path for which no token is needed.
 const OPEN_PATH: &str = "/health";
 
+/// How often the token's file is looked at while nobody comes in.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Whom to let in.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Door {
-    token: String,
+    token: TokenFile,
     listen: IpAddr,
     port: u16,
     allowed_hosts: Vec<String>,
@@ -33,7 +38,7 @@ pub struct Door {
 impl Door {
     /// A door of a server that listens at `listen`.
     pub fn new(
-        token: String,
+        token: TokenFile,
         listen: SocketAddr,
         allowed_hosts: Vec<String>,
         allowed_origins: Vec<String>,
@@ -41,7 +46,28 @@ impl Door {
         Self { token, listen: listen.ip(), port: listen.port(), allowed_hosts, allowed_origins }
     }
 
-    fn check(&self, peer: IpAddr, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    /// Whether who was let in may still do something.
+    pub(super) fn honours(&self, pass: Pass) -> bool {
+        self.token.generation() == pass.0
+    }
+
+    /// Waits until [`Self::honours`] says no.
+    pub(super) async fn ends(&self, pass: Pass) {
+        self.token.outlives(pass.0).await;
+    }
+
+    /// Notices within a second that the token was changed, though nobody comes: those who are in are to leave.
+    pub(super) async fn watch(&self) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.token.generation();
+        }
+    }
+
+    /// None for what is open to all.
+    fn check(&self, peer: IpAddr, headers: &HeaderMap, uri: &Uri) -> Result<Option<Pass>, Problem> {
         if !self.knows_host(peer, headers, uri) {
             let message = "this Host is not one that the bot answers to; see allowed_hosts in the settings";
             return Err(Problem::new(code::HOST, message));
@@ -50,11 +76,16 @@ impl Door {
             let message = "this Origin may not use the bot; see allowed_origins in the settings";
             return Err(Problem::new(code::ORIGIN, message));
         }
-        if uri.path() != OPEN_PATH && !self.knows_token(headers) {
-            let message = "the bearer token is missing or wrong; it is in .deia/hive/bots/BOT-ID.token";
-            return Err(Problem::new(code::UNAUTHORIZED, message));
+        if uri.path() == OPEN_PATH {
+            return Ok(None);
         }
-        Ok(())
+        match self.admits(headers) {
+            Some(pass) => Ok(Some(pass)),
+            None => {
+                let message = "the bearer token is missing or wrong; it is in .deia/hive/bots/BOT-ID.token";
+                Err(Problem::new(code::UNAUTHORIZED, message))
+            }
+        }
     }
 
     fn knows_host(&self, peer: IpAddr, headers: &HeaderMap, uri: &Uri) -> bool {
@@ -105,7 +136,7 @@ impl Door {
         is_own_name && port == Some(self.port)
     }
 
-    fn knows_token(&self, headers: &HeaderMap) -> bool {
+    fn admits(&self, headers: &HeaderMap) -> Option<Pass> {
         let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -117,10 +148,13 @@ impl Door {
                 .flat_map(|value| value.split(','))
                 .find_map(|one| one.trim().strip_prefix(TOKEN_PROTOCOL))
         };
-        let Some(given) = bearer.or_else(offered) else { return false };
-        self.token.as_bytes().ct_eq(given.as_bytes()).into()
+        self.token.admits(bearer.or_else(offered)?).map(Pass)
     }
 }
+
+/// What a request has that came with the token: a right to stay until another token counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pass(Generation);
 
 /// The name in `name:port` or `[v6]:port`; none if it is neither.
 fn host_name(host: &str) -> Option<&str> {
@@ -136,11 +170,16 @@ fn host_name(host: &str) -> Option<&str> {
 pub(super) async fn guard(
     State(shared): State<Shared>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match shared.door.check(peer.ip(), request.headers(), request.uri()) {
-        Ok(()) => next.run(request).await,
+        Ok(pass) => {
+            if let Some(pass) = pass {
+                request.extensions_mut().insert(pass);
+            }
+            next.run(request).await
+        }
         Err(problem) => {
             shared.refused(peer, request.uri().path(), problem.code());
             problem.into_response()
@@ -158,7 +197,8 @@ mod tests {
     fn door() -> Door {
         let hosts = vec!["hive.example".to_owned()];
         let origins = vec!["https://board.example".to_owned()];
-        Door::new("s3cret".into(), "127.0.0.1:8002".parse().unwrap(), hosts, origins)
+        let token = TokenFile::holding("/nowhere/token".into(), "s3cret".to_owned());
+        Door::new(token, "127.0.0.1:8002".parse().unwrap(), hosts, origins)
     }
 
     fn verdict(peer: IpAddr, path: &str, headers: &[(HeaderName, &str)]) -> Result<(), &'static str> {
@@ -166,7 +206,7 @@ mod tests {
         for (name, value) in headers {
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        door().check(peer, &map, &path.parse().unwrap()).map_err(|problem| problem.code())
+        door().check(peer, &map, &path.parse().unwrap()).map(drop).map_err(|problem| problem.code())
     }
 
     #[test]

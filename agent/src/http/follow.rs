@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::future::{pending, select_all};
 use hive_shared::api::{FollowFrame, MAX_CONTENT, TimelineQuery};
@@ -13,9 +13,10 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Shared;
+use super::door::Pass;
 use super::path::Path;
 use super::problem::Problem;
-use super::socket::{Gone, Peer, prepare};
+use super::socket::{Farewell, Gone, Peer, prepare};
 use crate::hub::{Shown, frame_of};
 use crate::tally::Present;
 use crate::turn::{Position, Turn};
@@ -27,8 +28,6 @@ const FIRST_LOOK: usize = 100;
 const CHANGES_AT_A_TIME: usize = 20;
 /// A follower has nothing to say that would need more.
 const MAX_FRAME: usize = 4 * 1024;
-/// WebSocket close code: the server is going away.
-const GOING_AWAY: u16 = 1001;
 
 /// Where a follower stands.
 #[derive(Debug, Deserialize)]
@@ -40,6 +39,7 @@ pub(super) struct Since {
 
 pub(super) async fn upgrade(
     State(shared): State<Shared>,
+    Extension(pass): Extension<Pass>,
     Path(bot): Path<String>,
     since: Result<Query<Since>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
@@ -47,23 +47,25 @@ pub(super) async fn upgrade(
     shared.is_bot(&bot)?;
     let Query(since) = since.map_err(|e| Problem::bad_request(e.body_text()))?;
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    Ok(prepare(upgrade, MAX_FRAME).on_upgrade(|socket| serve(socket, shared, since)).into_response())
+    Ok(prepare(upgrade, MAX_FRAME)
+        .on_upgrade(move |socket| serve(socket, shared, pass, since))
+        .into_response())
 }
 
-async fn serve(socket: WebSocket, shared: Shared, since: Since) {
+async fn serve(socket: WebSocket, shared: Shared, pass: Pass, since: Since) {
     let _present = Present::in_(&shared.hub.tally().followers);
     let mut follower =
         Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
-    let closing = shared.closing.clone();
-    let ended = tokio::select! {
-        result = follower.serve(since) => result,
-        () = closing.cancelled() => Ok(()),
+    let farewell = tokio::select! {
+        // It ends only when the peer is gone.
+        _gone = follower.serve(since) => return,
+        farewell = Farewell::due(&shared, pass) => farewell,
     };
-    if ended.is_ok() {
+    if matches!(farewell, Farewell::Stopping) {
         // What is visible by now is still told.
         let _ = follower.tell_changes().await;
-        follower.peer.close(GOING_AWAY, "the bot is stopping").await;
     }
+    follower.peer.close(farewell).await;
 }
 
 struct Follower {

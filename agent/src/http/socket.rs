@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
-use super::door::PROTOCOL;
+use super::Service;
+use super::door::{PROTOCOL, Pass};
 
 /// How often a peer is pinged.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -17,6 +18,33 @@ const STALLED: Duration = Duration::from_secs(30);
 /// The peer is gone, or is to go.
 #[derive(Debug)]
 pub(super) struct Gone;
+
+/// Why a socket is closed that works.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Farewell {
+    /// The bot stops.
+    Stopping,
+    /// The peer came with a token that counts no more.
+    OldToken,
+}
+
+impl Farewell {
+    /// Waits until there is a reason to close a socket that was opened with this pass.
+    pub(super) async fn due(shared: &Service, pass: Pass) -> Self {
+        tokio::select! {
+            () = shared.closing.cancelled() => Self::Stopping,
+            () = shared.door.ends(pass) => Self::OldToken,
+        }
+    }
+
+    fn frame(self) -> CloseFrame {
+        let (code, reason) = match self {
+            Self::Stopping => (close_code::AWAY, "the bot is stopping"),
+            Self::OldToken => (close_code::POLICY, "the token was changed"),
+        };
+        CloseFrame { code, reason: reason.into() }
+    }
+}
 
 /// A socket to one peer.
 pub(super) struct Peer {
@@ -77,9 +105,8 @@ impl Peer {
     }
 
     /// Says good-bye.
-    pub(super) async fn close(mut self, code: u16, reason: &'static str) {
-        let frame = axum::extract::ws::CloseFrame { code, reason: reason.into() };
-        let _ = self.send_message(Message::Close(Some(frame))).await;
+    pub(super) async fn close(mut self, farewell: Farewell) {
+        let _ = self.send_message(Message::Close(Some(farewell.frame()))).await;
     }
 
     async fn send_message(&mut self, message: Message) -> Result<(), Gone> {

@@ -6,8 +6,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 
 use super::FindError;
 use crate::api::BotRecord;
@@ -39,8 +41,20 @@ impl Locator {
 }
 
 /// A bearer token. It is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+#[derive(Clone)]
+pub struct Token {
+    text: String,
+    file: Option<TokenFile>,
+}
+
+/// Where a token was read, and is read again when the bot does not know it any more.
+#[derive(Clone)]
+enum TokenFile {
+    /// The user vouches for it.
+    Vouched(PathBuf),
+    /// It is the hive's own.
+    Private(PathBuf),
+}
 
 impl Token {
     /// Takes the text of a token; space around it is dropped.
@@ -49,14 +63,14 @@ impl Token {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(FindError::BadToken);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self { text: text.to_owned(), file: None })
     }
 
     /// Reads a token from a file that the caller vouches for.
     pub fn read(path: &Path) -> Result<Self, FindError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| FindError::Io { path: path.into(), source })?;
-        Self::new(&text)
+        Ok(Self { file: Some(TokenFile::Vouched(path.into())), ..Self::new(&text)? })
     }
 
     /// Reads the token of a hive's bot: refused unless it is the user's own and closed to all others.
@@ -67,12 +81,20 @@ impl Token {
         if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
             return Err(FindError::UnsafeToken(path.into()));
         }
-        Self::new(&io::read_to_string(file).map_err(io)?)
+        let text = io::read_to_string(file).map_err(io)?;
+        Ok(Self { file: Some(TokenFile::Private(path.into())), ..Self::new(&text)? })
     }
 
-    /// The value of the `Authorization` header.
-    pub(super) fn bearer(&self) -> reqwest::header::HeaderValue {
-        let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {}", self.0))
+    /// The token that is in its file now; none if it did not come from one.
+    fn read_again(&self) -> Option<Result<Self, FindError>> {
+        self.file.as_ref().map(|file| match file {
+            TokenFile::Vouched(path) => Self::read(path),
+            TokenFile::Private(path) => Self::read_private(path),
+        })
+    }
+
+    fn bearer(&self) -> HeaderValue {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.text))
             .expect("a token has graphic characters only");
         value.set_sensitive(true);
         value
@@ -85,11 +107,11 @@ impl fmt::Debug for Token {
     }
 }
 
-/// An address and the token that opens it.
+/// An address and the token that opens it. Clones share the token, should it be changed.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     url: Url,
-    token: Token,
+    token: Arc<Mutex<Token>>,
     trust: Trust,
 }
 
@@ -119,6 +141,7 @@ impl Endpoint {
         if url.set_username("").and_then(|()| url.set_password(None)).is_err() {
             return Err(bad());
         }
+        let token = Arc::new(Mutex::new(token));
         Ok(Self { url, token, trust: ca.map_or(Trust::Machine, Trust::These) })
     }
 
@@ -130,7 +153,8 @@ impl Endpoint {
             return Err(FindError::NotLoopback { bot: bot.clone(), url: record.url });
         }
         let trust = record.certificate.map_or(Trust::Machine, Trust::Exactly);
-        Ok(Self { url, token: Token::read_private(&hive.token(bot))?, trust })
+        let token = Arc::new(Mutex::new(Token::read_private(&hive.token(bot))?));
+        Ok(Self { url, token, trust })
     }
 
     /// Where it is.
@@ -142,8 +166,19 @@ impl Endpoint {
         &self.url
     }
 
-    pub(super) fn token(&self) -> &Token {
-        &self.token
+    /// The value of the `Authorization` header.
+    pub(super) fn bearer(&self) -> HeaderValue {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).bearer()
+    }
+
+    /// What to try after the bot has refused a bearer: another token that is in its file by now, or that a clone of
+    /// this has found there.
+    pub(super) fn bearer_after(&self, refused: &HeaderValue) -> Result<Option<HeaderValue>, FindError> {
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(again) = token.read_again() {
+            *token = again?;
+        }
+        Ok(Some(token.bearer()).filter(|bearer| bearer != refused))
     }
 
     pub(super) fn trust(&self) -> &Trust {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode, header};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -250,7 +250,24 @@ impl Client {
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        request.header(header::AUTHORIZATION, self.endpoint.token().bearer())
+        request.header(header::AUTHORIZATION, self.endpoint.bearer())
+    }
+
+    /// Sends a request, once more with the token that is in its file by now if it had an older one: what is not
+    /// authorised has done nothing.
+    async fn respond(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let request = request.build().map_err(|e| self.unreachable(&e))?;
+        let again = request.try_clone();
+        let response = self.http.execute(request).await.map_err(|e| self.unreachable(&e))?;
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(mut again) = again
+            && let Some(refused) = again.headers().get(header::AUTHORIZATION)
+            && let Some(bearer) = self.endpoint.bearer_after(refused)?
+        {
+            again.headers_mut().insert(header::AUTHORIZATION, bearer);
+            return self.http.execute(again).await.map_err(|e| self.unreachable(&e));
+        }
+        Ok(response)
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, route: &str) -> Result<T, ClientError> {
@@ -290,7 +307,7 @@ impl Client {
         request: RequestBuilder,
         most: usize,
     ) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let mut response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let mut response = self.respond(request).await?;
         let status = response.status();
         let most = if status.is_success() { most } else { bounds::SHORT };
         let endless = || ClientError::Endless { url: self.endpoint.url().to_owned(), most };

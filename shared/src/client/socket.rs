@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, http::header};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes, http::HeaderValue, http::header};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::error::NO_ANSWER;
@@ -39,10 +39,22 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Connects to `route`, such as `/ws/bot/BOT-002/prompt`, with the token in the `Authorization` header.
+    /// If the bot does not know that any more, the one that is in its file by now is tried.
     pub(super) async fn open(endpoint: &Endpoint, route: &str) -> Result<Self, ClientError> {
+        let bearer = endpoint.bearer();
+        match Self::open_with(endpoint, route, &bearer).await {
+            Err(refused @ ClientError::Unauthorized { .. }) => match endpoint.bearer_after(&bearer)? {
+                Some(bearer) => Self::open_with(endpoint, route, &bearer).await,
+                None => Err(refused),
+            },
+            opened => opened,
+        }
+    }
+
+    async fn open_with(endpoint: &Endpoint, route: &str, bearer: &HeaderValue) -> Result<Self, ClientError> {
         let unreachable =
             |reason: String| ClientError::Unreachable { url: endpoint.url().to_owned(), reason };
-        let connecting = Self::connect(endpoint, route);
+        let connecting = Self::connect(endpoint, route, bearer);
         match timeout(CONNECT, connecting).await {
             Err(_) => Err(unreachable(NO_ANSWER.into())),
             Ok(Ok(socket)) => Ok(socket),
@@ -58,7 +70,7 @@ impl Socket {
         }
     }
 
-    async fn connect(endpoint: &Endpoint, route: &str) -> Result<Self, Failed> {
+    async fn connect(endpoint: &Endpoint, route: &str, bearer: &HeaderValue) -> Result<Self, Failed> {
         let url = endpoint.parsed();
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = url.port_or_known_default().unwrap_or(80);
@@ -68,7 +80,7 @@ impl Socket {
         // `http` becomes `ws` and `https` becomes `wss`.
         let target = endpoint.url().replacen("http", "ws", 1) + route;
         let mut request = target.into_client_request()?;
-        request.headers_mut().insert(header::AUTHORIZATION, endpoint.token().bearer());
+        request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
         let connector = if endpoint.is_encrypted() {
             let trusted = tls::trusting(endpoint.trust()).map_err(|e| Failed::Client(e.into()))?;
             Connector::Rustls(trusted.into())
