@@ -1,7 +1,6 @@
 //! The token that clients show the bot. Its file is the truth: whoever changes it changes who may come in, and the bot
 //! need not be started anew for it.
 
-use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::claim::write_whole;
-use crate::untrusted;
+use crate::untrusted::{self, FileState};
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.
 const TOKEN_BYTES: usize = 32;
@@ -41,20 +40,9 @@ pub struct TokenFile {
 struct Held {
     token: String,
     /// The file as it was when it was read; none if it must be read again in any case.
-    file: Option<Identity>,
+    file: Option<FileState>,
     /// Why the file is not believed, if that was logged.
     told: Option<String>,
-}
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    /// Changes with the content, the mode and the owner, and nobody can set it back.
-    changed: (i64, i64),
 }
 
 impl TokenFile {
@@ -112,13 +100,13 @@ impl TokenFile {
 
     /// Takes the file as it is now. Nothing of it is read while it is the one that was read before.
     fn look(&self, held: &mut Held) {
-        let now = self.path.symlink_metadata().ok().map(|metadata| Identity::of(&metadata));
+        let now = self.path.symlink_metadata().ok().map(|metadata| FileState::of(&metadata));
         if now.is_some() && now == held.file {
             return;
         }
         match read(&self.path) {
             Ok((token, file)) => {
-                held.file = file.is_settled().then_some(file);
+                held.file = is_settled(file).then_some(file);
                 held.told = None;
                 if token != held.token {
                     held.token = token;
@@ -147,22 +135,10 @@ impl std::fmt::Debug for Held {
     }
 }
 
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Whether the next change will show.
-    fn is_settled(&self) -> bool {
-        let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or(0));
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + changed).is_ok_and(|age| age > TICK)
-    }
+/// Whether the next change of a file in this state will show.
+fn is_settled(file: FileState) -> bool {
+    file.changed_at()
+        .is_some_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age > TICK))
 }
 
 /// Why a file gives no token.
@@ -185,7 +161,7 @@ impl From<io::Error> for Unusable {
 }
 
 /// The token in a file, if it is one that nobody else knows: others may neither have read the file nor have written it.
-fn read(path: &Path) -> Result<(String, Identity), Unusable> {
+fn read(path: &Path) -> Result<(String, FileState), Unusable> {
     let file = untrusted::open(path)?;
     let metadata = file.metadata()?;
     if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
@@ -198,7 +174,7 @@ fn read(path: &Path) -> Result<(String, Identity), Unusable> {
     if token.len() < TOKEN_BYTES || !token.iter().all(is_token) {
         return Err(Unusable::NoToken);
     }
-    Ok((String::from_utf8_lossy(token).into_owned(), Identity::of(&metadata)))
+    Ok((String::from_utf8_lossy(token).into_owned(), FileState::of(&metadata)))
 }
 
 fn make(path: &Path, bot: &BotId) -> anyhow::Result<String> {
@@ -307,7 +283,7 @@ mod tests {
         let place = Place::new();
         let metadata = place.path().metadata().unwrap();
         // As if it had been read long after it was written: what it holds now was there then.
-        place.file.held.lock().unwrap().file = Some(Identity::of(&metadata));
+        place.file.held.lock().unwrap().file = Some(FileState::of(&metadata));
         place.file.held.lock().unwrap().token = SECOND.to_owned();
         place.counts(SECOND, 0);
         place.put(FIRST, 0o600);

@@ -23,7 +23,7 @@ const TOKEN_PROTOCOL: &str = "hive.bearer.";
 const OPEN_PATH: &str = "/health";
 
 /// How often the token's file is looked at while nobody comes in.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Whom to let in.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Door {
         self.token.outlives(pass.0).await;
     }
 
-    /// Notices within a second that the token was changed, though nobody comes: those who are in are to leave.
+    /// Notices after a while that the token was changed, though nobody comes: those who are in are to leave.
     pub(super) async fn watch(&self) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

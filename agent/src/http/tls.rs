@@ -1,7 +1,5 @@
 //! Encryption: the certificate and key that the settings name (SPEC 9), read anew when their files change.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +10,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::untrusted;
+use crate::untrusted::{self, FileState};
 
 /// How often the files are looked at, at most: when somebody connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -74,30 +72,8 @@ pub struct Tls {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    files: [Option<Version>; 2],
+    files: [Option<FileState>; 2],
     looked: Instant,
-}
-
-/// Which content of a file was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl From<&Metadata> for Version {
-    fn from(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
 }
 
 impl Tls {
@@ -105,7 +81,7 @@ impl Tls {
     /// read.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         // Before the files: what changes meanwhile is read again.
-        let files = versions([certificate, key]);
+        let files = states([certificate, key]);
         let config = Arc::new(config(certificate, key)?);
         let now = Mutex::new(Current { config, files, looked: Instant::now() });
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), now })
@@ -117,7 +93,7 @@ impl Tls {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         if now.looked.elapsed() >= LOOK_EVERY {
             now.looked = Instant::now();
-            let files = versions([&self.certificate, &self.key]);
+            let files = states([&self.certificate, &self.key]);
             if files != now.files {
                 now.files = files;
                 match config(&self.certificate, &self.key) {
@@ -136,8 +112,8 @@ impl Tls {
     }
 }
 
-fn versions(paths: [&Path; 2]) -> [Option<Version>; 2] {
-    paths.map(|path| path.metadata().ok().map(|metadata| Version::from(&metadata)))
+fn states(paths: [&Path; 2]) -> [Option<FileState>; 2] {
+    paths.map(|path| path.metadata().ok().map(|metadata| FileState::of(&metadata)))
 }
 
 fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
