@@ -18,23 +18,46 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 /// Between two tries to take it.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// Takes the lock that decides which process runs the bot.
-pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<File> {
-    let path = hive.lock(bot);
-    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("the lock {} cannot be opened", path.display()))?;
+/// What says that this process runs the bot, for as long as it is kept.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _locks: Vec<File>,
+}
+
+/// Takes the locks that decide which process runs the bot.
+pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<Claim> {
+    let [file, directory] = hive.locks(bot);
+    let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&file);
+    let opened = opened.with_context(|| format!("the lock {} cannot be opened", file.display()))?;
+    if !take(&opened).with_context(|| format!("the lock {} cannot be taken", file.display()))? {
+        return refuse(hive, bot);
+    }
+    let mut locks = vec![opened];
+    match File::open(&directory).and_then(|opened| Ok((take(&opened)?, opened))) {
+        Ok((true, opened)) => locks.push(opened),
+        Ok((false, _)) => return refuse(hive, bot),
+        // Not every file system locks directories; the file alone decides there.
+        Err(error) => tracing::debug!(directory = %directory.display(), %error, "it cannot be locked"),
+    }
+    Ok(Claim { _locks: locks })
+}
+
+/// Whether the lock could be had.
+fn take(file: &File) -> io::Result<bool> {
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(true),
             // A child that a killed life had forked holds the lock until it executes its program.
             Err(TryLockError::WouldBlock) if Instant::now() < give_up => std::thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => break,
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("the lock {} cannot be taken", path.display()));
-            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
+}
+
+/// Somebody else runs it.
+fn refuse(hive: &Hive, bot: &BotId) -> anyhow::Result<Claim> {
     let record = std::fs::read(hive.bot_record(bot)).ok();
     match record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok()) {
         Some(BotRecord { pid, host, url, .. }) => {

@@ -31,7 +31,7 @@ use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::approval::Policy;
 use crate::aside;
-use crate::claim::{lock, write_whole};
+use crate::claim::lock;
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
 use crate::http::{self, Door, Service, Tls};
@@ -41,6 +41,7 @@ use crate::inbox::{self, Flow, InboxConfig};
 use crate::ledger;
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
+use crate::presence::Presence;
 use crate::salvage;
 use crate::store::{self, StoreError};
 use crate::token::TokenFile;
@@ -89,8 +90,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let tls = tls?;
-    hive.create(Some(&bot))
-        .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
+    hive.create(Some(&bot)).with_context(|| unwritable(&hive))?;
     let warnings = trust::check_hive(&hive, &bot)?;
     let _lock = lock(&hive, &bot)?;
     let _logs = logs::start(&hive, &bot, verbosity(args))?;
@@ -112,6 +112,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     bail!("the database was damaged {MOST_DAMAGES} times: is the disk sound?")
+}
+
+fn unwritable(hive: &Hive) -> String {
+    format!("the hive at {} cannot be written", hive.root().display())
 }
 
 fn verbosity(args: &Args) -> Verbosity {
@@ -205,6 +209,8 @@ impl Bot {
     /// One life: until the bot stops, or cannot go on. `damage` says what became of the ledger of the last one.
     fn live(&self, damage: Option<String>) -> anyhow::Result<()> {
         allow_many_files();
+        // What a life before this one may have lost.
+        self.hive.create(Some(&self.id)).with_context(|| unwritable(&self.hive))?;
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
         if !workdir.is_dir() {
@@ -273,10 +279,12 @@ impl Bot {
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
         runtime.spawn_blocking(move || aside::sweep(&hive, &bot));
+        let kept = Arc::clone(&service);
         let server = runtime.spawn(http::serve(listener, self.tls.clone(), service));
-        self.listen_for_signals(&runtime, mail, stopping);
-        let record = self.record(address, adapter_name);
-        write_whole(&self.hive.bot_record(&self.id), &serde_json::to_vec_pretty(&record)?, &self.id)?;
+        self.listen_for_signals(&runtime, mail.clone(), stopping);
+        let presence = Presence::announce(self.hive.clone(), self.record(address, adapter_name))?;
+        runtime.spawn(presence.clone().keep(kept, mail.clone()));
+        let record = presence.record();
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
         adapter.warm_up(runtime.handle());
@@ -291,8 +299,7 @@ impl Bot {
         {
             tracing::warn!(error = %error, "the database is left in two files");
         }
-        // It says who runs, and nobody does.
-        let _ = std::fs::remove_file(self.hive.bot_record(&self.id));
+        presence.withdraw();
         match result {
             Err(error) if matches!(error.downcast_ref(), Some(StoreError::GivenUp(_))) => {
                 tracing::error!(

@@ -19,6 +19,7 @@ pub mod inbox;
 mod ledger;
 pub mod logs;
 pub mod outbox;
+mod presence;
 mod prompt;
 pub mod request;
 mod response;

@@ -194,8 +194,7 @@ impl Worker {
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
         if !self.database.is_there() {
-            (self.tell)(Note::LedgerGone);
-            return None;
+            return self.save(&group);
         }
         self.until_taken(|worker| worker.database.sync())?;
         failpoint::pass("end synced");
@@ -238,6 +237,19 @@ impl Worker {
         }
         self.checkpoint_at.get_or_insert_with(|| Instant::now() + Duration::from_secs(2));
         Some(())
+    }
+
+    /// The ledger is gone, and what was committed to it with it. What has ended is known from its response to the one
+    /// that comes after it.
+    fn save(&mut self, group: &[Batch]) -> Option<()> {
+        for job in group.iter().flat_map(|batch| &batch.jobs) {
+            if let Some((name, document)) = &job.response {
+                self.until_taken(|worker| publish(&worker.hive, &worker.bot, &job.id, name, document))?;
+            }
+        }
+        self.until_taken(|worker| Ok(nix::unistd::syncfs(File::open(worker.hive.responses())?)?))?;
+        (self.tell)(Note::LedgerGone);
+        None
     }
 
     /// (g): syncs what was published and archived; after this the ledger need not keep the documents.

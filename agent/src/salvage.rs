@@ -19,6 +19,9 @@ use crate::{aside, response};
 /// Saves what can be saved of a bot's database and sets it aside. Returns what became of it, for people. All of it can
 /// be done again.
 pub(crate) fn set_aside(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<String> {
+    // They may be what is gone.
+    hive.create(Some(bot))
+        .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
     let database = hive.database(bot);
     let mut saved = 0;
     for salvaged in store::salvage(&database) {

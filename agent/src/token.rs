@@ -86,6 +86,23 @@ impl TokenFile {
         is_right.then(|| *self.generation.borrow())
     }
 
+    /// Looks at the file though nobody has come. Where it is gone, it is put back: an agent that tidies up may have taken
+    /// it away, and nobody could come in any more.
+    pub(crate) fn look_after(&self, bot: &BotId) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            match write_whole(&self.path, held.token.as_bytes(), bot) {
+                Ok(()) => {
+                    tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back")
+                }
+                Err(error) => {
+                    tracing::warn!(path = %self.path.display(), %error, "the token's file is gone and cannot be put back");
+                }
+            }
+        }
+        self.look(&mut held);
+    }
+
     /// Which token counts now.
     pub(crate) fn generation(&self) -> Generation {
         self.look(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner));

@@ -40,6 +40,12 @@ impl FileState {
     }
 }
 
+/// Whether the machine has run out of files, processes or memory, which passes.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOMEM};
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | EAGAIN | ENOMEM))
+}
+
 /// Opens a regular file. Anything else is an error of kind `InvalidInput`.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;

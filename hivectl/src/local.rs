@@ -17,8 +17,10 @@ pub const AGENT: &str = "hive-agent";
 /// Whether a process runs the bot, whatever its record says: the lock decides (SPEC 2).
 pub fn is_run(hive: &Hive, bot: &BotId) -> bool {
     // Who only looks must not make the file. A shared lock is let go at once, and a bot that starts tries again.
-    File::open(hive.lock(bot))
-        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    let is_locked = |path| {
+        File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    };
+    hive.locks(bot).into_iter().any(is_locked)
 }
 
 /// A path as one word of a shell's command, whatever its name holds: hints are copied.

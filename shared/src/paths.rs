@@ -145,7 +145,13 @@ impl Hive {
         self.state().join(format!("{bot}.db"))
     }
 
-    /// The file whose lock decides which process runs a bot.
+    /// What whoever runs a bot has locked, each by `flock`: any of them says that somebody does. One is a file that is
+    /// for nothing else; who tidies up may take that away, and leaves the other, the bot's task directory.
+    pub fn locks(&self, bot: &BotId) -> [PathBuf; 2] {
+        [self.lock(bot), self.tasks(bot)]
+    }
+
+    /// The file whose lock decides which process runs a bot; see [`Hive::locks`].
     pub fn lock(&self, bot: &BotId) -> PathBuf {
         self.state().join(format!("{bot}.lock"))
     }

@@ -243,3 +243,46 @@ async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
     assert_eq!(hive.response("DONE-1"), Some(answer), "it is written once");
     assert_eq!(hive.work_file("ran.txt"), "DONE-1\n");
 }
+
+/// Removes what the hive's own `.gitignore` files name, as `git clean -X` does, and ends when `go` is there.
+const CLEANER: &str = r#"
+i=$(cat)
+echo "$HIVE_TASK_ID" >> ran.txt
+case "$i" in *clean*) rm -rf .deia/hive/state .deia/hive/bots; until [ -e go ]; do sleep 0.02; done;; esac
+echo "did $HIVE_TASK_ID"
+"#;
+
+#[tokio::test]
+async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
+    let hive = Hive::exec(CLEANER, "");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "clean", "id": "CLEAN-1"})).await;
+    hive.until("it has tidied up", || (!hive.paths().state().exists()).then_some(())).await;
+    // Nobody else takes the bot over meanwhile.
+    let second = Agent::run(&hive, &[]).await;
+    assert!(!second.status.success() && second.stderr.contains("is run already"), "{second:?}");
+    assert!(agent.is_alive());
+    hive.touch("go");
+    hive.drop_task("NEXT-1.md", "next");
+    agent.reborn().await;
+    let api = agent.api();
+    for id in ["CLEAN-1", "NEXT-1"] {
+        assert_eq!(api.until_ended(id).await["response"], format!("did {id}\n"));
+        assert_eq!(hive.answer(id).await.text, format!("did {id}\n"));
+    }
+    assert_eq!(hive.work_file("ran.txt"), "CLEAN-1\nNEXT-1\n");
+}
+
+#[tokio::test]
+async fn a_record_and_a_token_that_are_taken_away_are_put_back() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let token = agent.token();
+    fs::remove_dir_all(hive.paths().bots()).unwrap();
+    let record = hive.paths().bot_record(hive.bot());
+    let path = hive.paths().token(hive.bot());
+    hive.until("both are there", || (record.exists() && path.exists()).then_some(())).await;
+    assert_eq!(agent.token(), token);
+    assert_eq!(agent.api().status().await["state"], "idle");
+}

@@ -51,3 +51,24 @@ async fn connections_never_take_the_files_that_work_needs() {
     assert_eq!(hive.answer("LAST-1").await.text, "you said: x");
     assert!(!agent.stderr().contains("Too many open files"), "{}", agent.stderr());
 }
+
+#[tokio::test]
+async fn a_task_waits_for_room_for_its_command_and_does_not_fail() {
+    let hive = Hive::exec(AGENT, "");
+    hive.control("PAUSE", "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    for n in 0..3 {
+        api.submit(json!({"instruction": format!("number {n}"), "id": format!("T-{n}")})).await;
+    }
+    // Some for what the bot itself needs, too few for three pipes.
+    agent.bound_open_files(2);
+    hive.lift("PAUSE");
+    hive.until("it says so", || agent.stderr().contains("there is no room for its command").then_some(()))
+        .await;
+    assert_eq!(hive.work_file("ran.txt"), "");
+    agent.bound_open_files(1_000);
+    for n in 0..3 {
+        assert_eq!(hive.answer(&format!("T-{n}")).await.text, format!("you said: number {n}"));
+    }
+}

@@ -237,6 +237,15 @@ impl Agent {
         assert!(set.expect("prlimit is there").success());
     }
 
+    /// Lets it open so many more files than it has open.
+    pub fn bound_open_files(&self, more: usize) {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it is alive").count();
+        let pid = self.pid().to_string();
+        let bound = format!("--nofile={}:", open + more);
+        let set = Command::new("prlimit").args(["--pid", &pid, &bound]).status();
+        assert!(set.expect("prlimit is there").success());
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         process::send(self.pid(), signal);

@@ -18,10 +18,13 @@ use tokio::time::timeout;
 use super::process::{Backoff, Freeze, Tree};
 use super::{Control, Controls, Failure, Reporter, RunSpec};
 use crate::turn::Turn;
+use command::NotStarted;
 use farewell::{Farewell, Next, Pressure};
 
 /// How long the streams are read on when nobody of the run is left to write: what pipes hold is read at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+/// Between two tries to start a command for which the machine has no room.
+const ROOM_RETRY: Duration = Duration::from_millis(250);
 
 /// Any command as a coding agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +68,7 @@ impl Exec {
         reporter: &Reporter,
     ) -> Result<(), Failure> {
         loop {
-            let mut attempt = Attempt::start(self, spec, turn)?;
+            let mut attempt = self.start_when_there_is_room(spec, turn, controls, reporter).await?;
             let cause = attempt.supervise(controls, reporter).await;
             match attempt.finish(cause, controls).await {
                 Ending::Over(result) => return result,
@@ -76,6 +79,42 @@ impl Exec {
                 Ending::GoesOn => {}
             }
             turn.start_over();
+        }
+    }
+}
+
+impl Exec {
+    /// Starts the command, and tries that again for as long as the machine has no room for another process. A task that
+    /// is held up so is not to fail, and still gives way and ends as it is told.
+    async fn start_when_there_is_room(
+        &self,
+        spec: &RunSpec,
+        turn: &Arc<Turn>,
+        controls: &mut Controls,
+        reporter: &Reporter,
+    ) -> Result<Attempt, Failure> {
+        let mut was_told = false;
+        loop {
+            let error = match Attempt::start(self, spec, turn) {
+                Ok(attempt) => return Ok(attempt),
+                Err(NotStarted::ForGood(failure)) => return Err(failure),
+                Err(NotStarted::ForNow(error)) => error,
+            };
+            if !std::mem::replace(&mut was_told, true) {
+                tracing::error!(item = %spec.item, %error, "there is no room for its command; trying until there is");
+            }
+            let control = tokio::select! {
+                control = controls.next() => control,
+                () = tokio::time::sleep(ROOM_RETRY) => continue,
+            };
+            match control {
+                Control::Suspend => {
+                    reporter.suspended();
+                    controls.until_resumed().await?;
+                }
+                Control::Resume | Control::Answer(_) => {}
+                Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
+            }
         }
     }
 }
@@ -117,7 +156,7 @@ enum Ending {
 }
 
 impl Attempt {
-    fn start(exec: &Exec, spec: &RunSpec, turn: &Arc<Turn>) -> Result<Self, Failure> {
+    fn start(exec: &Exec, spec: &RunSpec, turn: &Arc<Turn>) -> Result<Self, NotStarted> {
         let (mut child, tree) = command::start(exec, spec)?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let instruction = if stdin.is_some() { spec.instruction.clone() } else { String::new() };

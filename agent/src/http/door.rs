@@ -1,7 +1,6 @@
 //! Who may come in: token, `Host` and `Origin`, before a request or an upgrade does anything (SPEC 9).
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
@@ -9,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hive_shared::api::code;
-use tokio::time::{MissedTickBehavior, interval};
+use hive_shared::ids::BotId;
 
 use super::Shared;
 use super::problem::Problem;
@@ -21,9 +20,6 @@ pub(super) const PROTOCOL: &str = "hive.v1";
 const TOKEN_PROTOCOL: &str = "hive.bearer.";
 /// The one path for which no token is needed.
 const OPEN_PATH: &str = "/health";
-
-/// How often the token's file is looked at while nobody comes in.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Whom to let in.
 #[derive(Debug)]
@@ -56,14 +52,10 @@ impl Door {
         self.token.outlives(pass.0).await;
     }
 
-    /// Notices after a while that the token was changed, though nobody comes: those who are in are to leave.
-    pub(super) async fn watch(&self) {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            looks.tick().await;
-            self.token.generation();
-        }
+    /// Notices that the token was changed, though nobody comes: those who are in are to leave. Where its file is gone, it
+    /// is put back.
+    pub(crate) fn look_after_token(&self, bot: &BotId) {
+        self.token.look_after(bot);
     }
 
     /// None for what is open to all.
@@ -79,13 +71,11 @@ impl Door {
         if uri.path() == OPEN_PATH {
             return Ok(None);
         }
-        match self.admits(headers) {
-            Some(pass) => Ok(Some(pass)),
-            None => {
-                let message = "the bearer token is missing or wrong; it is in .deia/hive/bots/BOT-ID.token";
-                Err(Problem::new(code::UNAUTHORIZED, message))
-            }
-        }
+        let pass = self.admits(headers).ok_or_else(|| {
+            let message = "the bearer token is missing or wrong; it is in .deia/hive/bots/BOT-ID.token";
+            Problem::new(code::UNAUTHORIZED, message)
+        })?;
+        Ok(Some(pass))
     }
 
     fn knows_host(&self, peer: IpAddr, headers: &HeaderMap, uri: &Uri) -> bool {

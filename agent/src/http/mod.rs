@@ -170,8 +170,6 @@ impl Service {
 /// Serves until the bot is on its way out.
 pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, shared: Arc<Service>) {
     let router = router(Arc::clone(&shared));
-    let watched = Arc::clone(&shared);
-    tokio::spawn(async move { watched.closing.run_until_cancelled(watched.door.watch()).await });
     shared.connections.serve(listener, tls, router, shared.closing.clone()).await;
 }
 

@@ -16,6 +16,7 @@ use super::scan::Scan;
 use super::settle::{Patience, Settle, Sign, Verdict};
 use super::watch::{Places, Watch, WatchError};
 use super::{FileFacts, Fingerprint, Flow, InboxEvent, Parsed, SeenFile};
+use crate::untrusted;
 
 /// The durations of the inbox.
 #[derive(Debug, Clone, Copy)]
@@ -383,6 +384,10 @@ where
 
     /// Says once that a file cannot be read.
     fn complain(&mut self, name: String, error: &io::Error) -> Result<(), Stopped> {
+        if untrusted::is_shortage(error) {
+            // It passes, and nothing need happen to the file then.
+            self.slow_scan_due.get_or_insert_with(|| Instant::now() + self.pace.slow_scan);
+        }
         self.complain_once(name, || error.to_string())
     }
 

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use super::super::process::{self, RUN_ID, Tree};
 use super::super::{Failure, RunSpec};
 use super::Exec;
+use crate::untrusted;
 
 /// The argument that stands for the instruction.
 const PROMPT: &str = "{prompt}";
@@ -23,9 +24,10 @@ const QUOTED_LINES: usize = 10;
 const QUOTED_BYTES: usize = 2 * 1024;
 
 /// Starts the command. Its standard input is there to be written to unless the instruction is an argument.
-pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), Failure> {
+pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), NotStarted> {
     let [program, arguments @ ..] = exec.command.as_slice() else {
-        return Err(unavailable("no command is set: set `command` in hive.toml".to_owned()));
+        let message = "no command is set: set `command` in hive.toml".to_owned();
+        return Err(NotStarted::ForGood(unavailable(message)));
     };
     let takes_argument = arguments.iter().any(|argument| argument == PROMPT);
     let arguments = arguments.iter().map(|it| if it == PROMPT { &spec.instruction } else { it });
@@ -42,8 +44,20 @@ pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), Failur
         .env("HIVE_TASK_ID", spec.item.as_str())
         .env(RUN_ID, &spec.run_id);
     hide_tokens(&mut command, &exec.env);
-    process::spawn(&mut command, &spec.run_id)
-        .map_err(|error| unavailable(reason(&error, program, &spec.workdir, takes_argument)))
+    process::spawn(&mut command, &spec.run_id).map_err(|error| {
+        if untrusted::is_shortage(&error) {
+            return NotStarted::ForNow(error);
+        }
+        NotStarted::ForGood(unavailable(reason(&error, program, &spec.workdir, takes_argument)))
+    })
+}
+
+/// Why a command did not start.
+pub(super) enum NotStarted {
+    /// The machine has no file, process or memory left for it: that is no fault of the task's, and passes.
+    ForNow(io::Error),
+    /// It cannot be started.
+    ForGood(Failure),
 }
 
 /// Takes every token of a hive out of the environment that a command inherits or is given.

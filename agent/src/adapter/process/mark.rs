@@ -4,9 +4,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use hive_shared::ids::BotId;
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, MARK};
 
-/// What stands before the run's own name in the `HIVE_RUN_ID` of all of a bot's processes: the hive's directory, as the
+/// What stands before the run's own name in the `HIVE_RUN_ID` of all of a bot's processes: the hive's `.deia`, as the
 /// file system knows it, and the bot. It is the same in every life of the daemon, and another in any other hive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark(String);
@@ -14,7 +14,7 @@ pub struct Mark(String);
 impl Mark {
     /// The mark of a bot of this hive. Fails if the hive's directory cannot be looked at.
     pub fn of(hive: &Hive, bot: &BotId) -> io::Result<Self> {
-        let directory = hive.state().metadata()?;
+        let directory = hive.root().join(MARK).metadata()?;
         // No id has a colon in it.
         Ok(Self(format!("{:x}-{:x}:{bot}:", directory.dev(), directory.ino())))
     }

@@ -1,0 +1,127 @@
+//! What tells others that the bot is here: its record, its token, its ledger. An agent that tidies up may take any of them
+//! away (`git clean -X` does), so they are looked after for as long as the bot lives.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use hive_shared::api::BotRecord;
+use hive_shared::paths::Hive;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::claim::write_whole;
+use crate::driver::Message;
+use crate::http::Service;
+use crate::store::StoreError;
+
+/// How often it is looked whether all is in its place.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The record of a bot that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Presence {
+    hive: Hive,
+    record: BotRecord,
+}
+
+impl Presence {
+    /// Tells who runs.
+    pub(crate) fn announce(hive: Hive, record: BotRecord) -> io::Result<Self> {
+        let presence = Self { hive, record };
+        presence.publish()?;
+        Ok(presence)
+    }
+
+    /// The record.
+    pub(crate) fn record(&self) -> &BotRecord {
+        &self.record
+    }
+
+    fn publish(&self) -> io::Result<()> {
+        let bot = &self.record.bot_id;
+        write_whole(&self.hive.bot_record(bot), &serde_json::to_vec_pretty(&self.record)?, bot)
+    }
+
+    /// Whether the record that is there is this one.
+    fn is_told(&self) -> bool {
+        let text = std::fs::read(self.hive.bot_record(&self.record.bot_id));
+        text.is_ok_and(|text| serde_json::from_slice::<BotRecord>(&text).is_ok_and(|it| it == self.record))
+    }
+
+    /// Takes the record away: it says who runs, and nobody does. Another's stays.
+    pub(crate) fn withdraw(&self) {
+        if self.is_told() {
+            let _ = std::fs::remove_file(self.hive.bot_record(&self.record.bot_id));
+        }
+    }
+
+    /// Looks after all of it, until it is dropped.
+    pub(crate) async fn keep(self, service: Arc<Service>, driver: Sender<Message>) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.look_after(&service.database, &driver);
+            service.door.look_after_token(&self.record.bot_id);
+        }
+    }
+
+    fn look_after(&self, database: &Path, driver: &Sender<Message>) {
+        if !self.is_told() {
+            let put_back = self.hive.create(Some(&self.record.bot_id)).and_then(|()| self.publish());
+            match put_back {
+                Ok(()) => tracing::warn!("the record of who runs was gone: it is put back"),
+                Err(error) => tracing::warn!(%error, "the record of who runs is gone and cannot be put back"),
+            }
+        }
+        if database.try_exists().is_ok_and(|is_there| !is_there) {
+            // The driver is gone only when the bot is on its way out anyway.
+            let _ = driver.send(Message::Damaged(StoreError::Gone));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hive_shared::ids::BotId;
+    use hive_shared::time::Stamp;
+    use hive_shared::work::Mode;
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_away_is_put_back_and_anothers_record_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hive, bot_id) = (Hive::at(dir.path().to_owned()), BotId::parse("BOT-1").unwrap());
+        hive.create(Some(&bot_id)).unwrap();
+        let record = |pid| BotRecord {
+            bot_id: bot_id.clone(),
+            url: "http://127.0.0.1:1".into(),
+            certificate: None,
+            host: "here".into(),
+            pid,
+            mode: Mode::Hybrid,
+            adapter: "echo".into(),
+            started_at: Stamp::from_micros(1),
+            version: "1".into(),
+            protocol: 1,
+        };
+        let (driver, told) = std::sync::mpsc::channel();
+        let database = hive.database(&bot_id);
+        std::fs::write(&database, "").unwrap();
+        let presence = Presence::announce(hive.clone(), record(7)).unwrap();
+        presence.look_after(&database, &driver);
+        assert!(told.try_recv().is_err(), "all is in its place");
+        std::fs::remove_dir_all(hive.bots()).unwrap();
+        std::fs::remove_dir_all(hive.state()).unwrap();
+        presence.look_after(&database, &driver);
+        assert!(presence.is_told() && matches!(told.try_recv(), Ok(Message::Damaged(StoreError::Gone))));
+        let other = Presence::announce(hive.clone(), record(8)).unwrap();
+        presence.withdraw();
+        assert!(other.is_told());
+        other.withdraw();
+        assert!(!hive.bot_record(&bot_id).exists());
+    }
+}
