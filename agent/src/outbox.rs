@@ -36,6 +36,8 @@ const SYNC_BATCH: usize = 512;
 const SYNC_DELAY: Duration = Duration::from_millis(200);
 /// Between two tries when the disk does not take something.
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two looks whether the ledger's file was put back.
+const REOPEN_RETRY: Duration = Duration::from_millis(20);
 /// Up to so many files are synced one by one; more, with all of their file system.
 const FEW_FILES: usize = 4;
 
@@ -79,7 +81,7 @@ pub enum Note {
     Settled(Vec<Settled>),
     /// The disk does not take something; nothing once it does again.
     Trouble(Option<String>),
-    /// The ledger's file was removed, or another put in its place: what is committed goes nowhere.
+    /// The ledger's file was removed, or another put in its place: what is committed goes nowhere until it is put back.
     LedgerGone,
 }
 
@@ -194,7 +196,7 @@ impl Worker {
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
         if !self.database.is_there() {
-            return self.save(&group);
+            self.reopen(&group)?;
         }
         self.until_taken(|worker| worker.database.sync())?;
         failpoint::pass("end synced");
@@ -239,16 +241,25 @@ impl Worker {
         Some(())
     }
 
-    /// The ledger is gone, and what was committed to it with it. What has ended is known from its response to the one
-    /// that comes after it.
-    fn save(&mut self, group: &[Batch]) -> Option<()> {
+    /// The ledger's file was taken away: waits until the driver has put it back. Where it does not, because the bot
+    /// stops, what has ended is known from its response to the ledger that comes after this one.
+    fn reopen(&mut self, group: &[Batch]) -> Option<()> {
+        (self.tell)(Note::LedgerGone);
+        while !self.give_up.load(Ordering::Relaxed) {
+            match self.database.reopen() {
+                Ok(database) => {
+                    self.database = database;
+                    return Some(());
+                }
+                Err(_) => std::thread::sleep(REOPEN_RETRY),
+            }
+        }
         for job in group.iter().flat_map(|batch| &batch.jobs) {
             if let Some((name, document)) = &job.response {
                 self.until_taken(|worker| publish(&worker.hive, &worker.bot, &job.id, name, document))?;
             }
         }
         self.until_taken(|worker| Ok(nix::unistd::syncfs(File::open(worker.hive.responses())?)?))?;
-        (self.tell)(Note::LedgerGone);
         None
     }
 

@@ -175,22 +175,37 @@ async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_removed_while_the_bot_runs_costs_no_task() {
+async fn a_database_that_is_removed_while_the_bot_runs_is_put_back_and_nothing_is_disturbed() {
     let hive = Hive::exec(AGENT, "");
     let mut agent = Agent::start(&hive).await;
     let api = agent.api();
-    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
-    hive.until("it runs", || (hive.work_file("ran.txt") == "HOLD-1\n").then_some(())).await;
+    api.submit(json!({"instruction": "first", "id": "DONE-1"})).await;
+    api.until_ended("DONE-1").await;
+    let epoch = api.get("timeline").await.ok()["epoch"].clone();
+    let mut chat = agent.chat().await;
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1", "interruptible": false})).await;
+    api.until_is("HOLD-1", "running").await;
+    chat.prompt("CHAT-1", "well?").await;
+    assert_eq!(chat.accepted("CHAT-1").await["state"], "queued");
     for name in hive.names_in(&hive.paths().state()) {
         if name.contains(".db") {
             fs::remove_file(hive.paths().state().join(name)).unwrap();
         }
     }
     hive.touch("go");
-    agent.reborn().await;
-    assert_eq!(agent.api().until_ended("HOLD-1").await["response"], "begun\ndone\n");
-    let rebuilt = agent.api().control("rebuilt").await.expect("an entry that says so");
-    assert!(rebuilt["content"].as_str().unwrap().contains("gone"), "{rebuilt}");
+    assert_eq!(chat.turn("CHAT-1").await.text(), "you said: well?");
+    api.until("it says so", async || api.control("ledger put back").await).await;
+    let page = api.get("timeline").await.ok();
+    assert_eq!(page["epoch"], epoch, "it is the same timeline");
+    for (id, said) in [("DONE-1", "you said: first"), ("HOLD-1", "begun\ndone\n")] {
+        assert_eq!(api.task(id).await["response"], said);
+    }
+    // What is in the new file is what the next life knows.
+    agent.kill9();
+    let agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().get("timeline").await.ok()["epoch"], epoch);
+    assert_eq!(agent.api().until_ended("HOLD-1").await["status"], "completed");
+    assert_eq!(hive.work_file("ran.txt"), "DONE-1\nHOLD-1\nCHAT-1\n");
 }
 
 #[tokio::test]
@@ -256,7 +271,7 @@ echo "did $HIVE_TASK_ID"
 async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
     let hive = Hive::exec(CLEANER, "");
     let mut agent = Agent::start(&hive).await;
-    let api = agent.api();
+    let (api, token) = (agent.api(), agent.token());
     api.submit(json!({"instruction": "clean", "id": "CLEAN-1"})).await;
     hive.until("it has tidied up", || (!hive.paths().state().exists()).then_some(())).await;
     // Nobody else takes the bot over meanwhile.
@@ -265,24 +280,15 @@ async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
     assert!(agent.is_alive());
     hive.touch("go");
     hive.drop_task("NEXT-1.md", "next");
-    agent.reborn().await;
-    let api = agent.api();
     for id in ["CLEAN-1", "NEXT-1"] {
         assert_eq!(api.until_ended(id).await["response"], format!("did {id}\n"));
         assert_eq!(hive.answer(id).await.text, format!("did {id}\n"));
     }
     assert_eq!(hive.work_file("ran.txt"), "CLEAN-1\nNEXT-1\n");
-}
-
-#[tokio::test]
-async fn a_record_and_a_token_that_are_taken_away_are_put_back() {
-    let hive = Hive::exec(AGENT, "");
-    let agent = Agent::start(&hive).await;
-    let token = agent.token();
-    fs::remove_dir_all(hive.paths().bots()).unwrap();
-    let record = hive.paths().bot_record(hive.bot());
-    let path = hive.paths().token(hive.bot());
-    hive.until("both are there", || (record.exists() && path.exists()).then_some(())).await;
+    // Who looks for the bot finds it again.
+    let paths = [hive.paths().bot_record(hive.bot()), hive.paths().token(hive.bot())];
+    hive.until("both are there", || paths.iter().all(|path| path.exists()).then_some(())).await;
     assert_eq!(agent.token(), token);
-    assert_eq!(agent.api().status().await["state"], "idle");
+    agent.terminate();
+    assert!(agent.ended().await.status.success());
 }

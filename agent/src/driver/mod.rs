@@ -306,6 +306,7 @@ impl Driver {
             Message::Looked { run, key, is_listed } => self.looked(run, key, is_listed),
             Message::Request(request) => self.request(request),
             Message::Outbox(note) => self.outbox_note(note),
+            Message::Damaged(StoreError::Gone) => self.put_ledger_back(),
             Message::Damaged(error) => Err(error),
             Message::Terminate => self.feed(Event::Stop { drain: false }).map(|_| ()),
         }
@@ -357,7 +358,17 @@ impl Driver {
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
             Note::Trouble(None) => self.disk_works_again()?,
-            Note::LedgerGone => return Err(StoreError::Gone),
+            Note::LedgerGone => self.put_ledger_back()?,
+        }
+        Ok(())
+    }
+
+    /// Somebody has taken the ledger's file away, as an agent does that tidies up. All of it is still open here.
+    fn put_ledger_back(&mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        if self.store.put_back()? {
+            tracing::error!("the ledger's file was taken away: it is put back");
+            self.control_entry("ledger put back", "its file had been taken away while the bot ran", None)?;
         }
         Ok(())
     }

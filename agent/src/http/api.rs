@@ -134,7 +134,7 @@ pub(super) async fn tasks(
                 total += finished_total;
                 tasks.extend(finished.iter().map(|item| views::view(item, None)));
             }
-            Ok(TaskList { bot_id, tasks, total })
+            Ok(TaskList { bot_id: bot_id.clone(), tasks, total })
         })
         .await?;
     Ok(Json(list))
@@ -208,7 +208,7 @@ pub(super) async fn response(
     let document = shared
         .read(move |reader| match reader.body(arrival)? {
             Some(document) => Ok(Some(document)),
-            None => Ok(std::fs::read_to_string(path).ok()),
+            None => Ok(std::fs::read_to_string(&path).ok()),
         })
         .await?;
     match document {

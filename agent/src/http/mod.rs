@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -46,6 +46,8 @@ use refusals::Log;
 
 /// The most bytes of a request's body: a task document and its JSON escapes.
 const MAX_BODY: usize = 4 << 20;
+/// Between two tries to read a database whose file is being put back.
+const PUT_BACK_RETRY: Duration = Duration::from_millis(20);
 /// The most bytes of a stranger's path that are logged.
 const LONGEST_LOGGED: usize = 200;
 /// How long a request waits for the driver, which answers late only when the disk does not take its writes.
@@ -116,11 +118,7 @@ impl Service {
     /// A request was turned away at the door.
     fn refused(&self, peer: SocketAddr, path: &str, code: &'static str) {
         self.hub.tally().refuse(code);
-        let log = self
-            .refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .note(std::time::Instant::now(), code);
+        let log = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now(), code);
         if let Log::Say { untold, is_last } = log {
             let path = untrusted::cut(path, LONGEST_LOGGED);
             tracing::warn!(%peer, path, code, untold, "turned away");
@@ -130,33 +128,41 @@ impl Service {
         }
     }
 
-    /// Reads the database on a thread that may block.
+    /// Reads the database on a thread that may block. Where its file has just been taken away, the driver is told, and
+    /// puts it back.
     async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Reader) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, Problem> {
-        let shared = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || {
-            let idle = shared.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let reader = match idle {
-                Some(reader) => reader,
-                None => Reader::open(&shared.database)?,
+        let give_up = Instant::now() + PATIENCE;
+        let work = Arc::new(work);
+        loop {
+            let (shared, work) = (Arc::clone(self), Arc::clone(&work));
+            let error = match tokio::task::spawn_blocking(move || shared.read_now(&*work)).await {
+                Ok(Err(error)) if error.is_damage() => error,
+                Ok(result) => return Ok(result?),
+                Err(_) => return Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
             };
-            let result = work(&reader);
-            shared.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-            result
-        });
-        match done.await {
-            Ok(Err(error)) if error.is_damage() => {
-                let message = "the ledger is damaged and is rebuilt from the responses; try again";
-                let problem = Problem::new(code::UNAVAILABLE, message);
-                // The driver is gone only when the bot is on its way out anyway.
-                let _ = self.driver.send(Message::Damaged(error));
-                Err(problem)
+            let may_pass = matches!(error, StoreError::Gone) && Instant::now() < give_up;
+            // The driver is gone only when the bot is on its way out anyway.
+            let _ = self.driver.send(Message::Damaged(error));
+            if !may_pass {
+                let message = "the ledger is damaged or gone, and is made anew; try again";
+                return Err(Problem::new(code::UNAVAILABLE, message));
             }
-            Ok(result) => Ok(result?),
-            Err(_) => Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
+            tokio::time::sleep(PUT_BACK_RETRY).await;
         }
+    }
+
+    fn read_now<T>(&self, work: impl Fn(&Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match idle.filter(Reader::is_current) {
+            Some(reader) => reader,
+            None => Reader::open(&self.database)?,
+        };
+        let result = work(&reader);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        result
     }
 
     /// Waits until the change `seq` may be shown: what a reader was shown survives.

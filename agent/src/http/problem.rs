@@ -69,6 +69,7 @@ impl From<StoreError> for Problem {
             | StoreError::Id(_)
             | StoreError::Word(_)
             | StoreError::Gone
+            | StoreError::Io(_)
             | StoreError::GivenUp(_) => {
                 tracing::error!(error = %error, source = ?std::error::Error::source(&error), "a request could not be answered");
                 Self::new(code::UNAVAILABLE, "the bot's database cannot be read; its error log says why")

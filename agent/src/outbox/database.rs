@@ -54,6 +54,12 @@ impl Database {
         Ok(Self { db, files, log: file, is_suspect: false })
     }
 
+    /// The files that are under its names by now. They are complete as soon as they are there.
+    pub(super) fn reopen(&self) -> io::Result<Self> {
+        let [database, log] = &self.files;
+        Self::open(&database.path, &log.path)
+    }
+
     /// Whether its files are still the ones under their names. If not, what is committed goes nowhere.
     pub(super) fn is_there(&self) -> bool {
         self.files.iter().all(Opened::is_there)

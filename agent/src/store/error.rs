@@ -22,6 +22,9 @@ pub enum StoreError {
     /// A stored word is none.
     #[error("a stored word cannot be read")]
     Word(#[from] UnknownWord),
+    /// Its files cannot be handled.
+    #[error("the database's file cannot be written")]
+    Io(#[from] std::io::Error),
     /// The database's file was removed, or another was put in its place.
     #[error("the database's file is gone")]
     Gone,

@@ -46,6 +46,31 @@ enum Write {
     Meta { key: &'static str, value: String },
 }
 
+/// Which file something is, under whatever name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = path.metadata()?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push("-wal");
+    name.into()
+}
+
+fn files_of(path: &Path) -> [Option<FileId>; 2] {
+    [FileId::of(path).ok(), FileId::of(&log_of(path)).ok()]
+}
+
 /// Told when the disk does not take a write, and when it does again. Says whether to go on trying.
 pub type Trouble = Box<dyn FnMut(Option<&StoreError>) -> KeepTrying + Send>;
 
@@ -62,6 +87,8 @@ pub enum KeepTrying {
 pub struct Store {
     db: Connection,
     path: PathBuf,
+    /// Which they were when they were opened: the database, and its write-ahead log.
+    files: [Option<FileId>; 2],
     epoch: String,
     is_new: bool,
     seq: u64,
@@ -74,17 +101,7 @@ pub struct Store {
 impl Store {
     /// Opens a bot's database, and makes it where there is none.
     pub fn open(path: &Path, trouble: Trouble) -> Result<Self, StoreError> {
-        let mut db = Connection::open(path)?;
-        db.busy_timeout(Duration::from_secs(5))?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        // The outbox syncs and checkpoints.
-        db.pragma_update(None, "synchronous", "NORMAL")?;
-        // What writes on and on without an end of anything has this bound, of 4 KiB each.
-        db.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
-        // A log that begins anew is cut, so that its size says how much there is to move.
-        db.pragma_update(None, "journal_size_limit", 0)?;
-        db.pragma_update(None, "temp_store", "MEMORY")?;
-        db.set_prepared_statement_cache_capacity(64);
+        let mut db = connect(path)?;
         let steps = [
             include_str!("schema.sql"),
             include_str!("schema-2.sql"),
@@ -100,10 +117,12 @@ impl Store {
             db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [&epoch])?;
         }
         let (seq, last_stamp) = entries::latest(&db)?;
+        let files = files_of(path);
         let path = path.to_owned();
         Ok(Self {
             db,
             path,
+            files,
             epoch,
             is_new,
             seq,
@@ -126,9 +145,7 @@ impl Store {
 
     /// The file whose sync makes all commits durable.
     pub fn log_path(&self) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push("-wal");
-        name.into()
+        log_of(&self.path)
     }
 
     /// The latest seq.
@@ -324,6 +341,46 @@ impl Store {
         Ok(std::mem::take(&mut self.changes))
     }
 
+    /// Puts the database's file back where it was taken away, or another was put in its place: all of it is still open
+    /// here. What is in its place is set aside. To be called when all is committed; the disk is tried until it takes
+    /// it. Returns whether there was need.
+    pub fn put_back(&mut self) -> Result<bool, StoreError> {
+        debug_assert!(self.uncommitted.is_empty(), "a copy has what is committed");
+        while files_of(&self.path) != self.files {
+            match self.write_whole() {
+                Ok(()) => {
+                    (self.trouble)(None);
+                    return Ok(true);
+                }
+                Err(error) if error.is_damage() || (self.trouble)(Some(&error)) == KeepTrying::No => {
+                    return Err(error);
+                }
+                Err(_) => std::thread::sleep(RETRY),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes all of the database to a new file, which gets its name when it is whole.
+    fn write_whole(&mut self) -> Result<(), StoreError> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        set_aside(&self.path, Stamp::now())?;
+        let aside = self.path.with_extension("db.new");
+        if aside.try_exists()? {
+            std::fs::remove_file(&aside)?;
+        }
+        // Names that are not UTF-8 SQLite cannot be told here: then the next ledger is made of the responses.
+        let name = aside.to_str().ok_or(StoreError::Gone)?;
+        self.db.execute("VACUUM INTO ?1", [name])?;
+        std::fs::File::open(&aside)?.sync_all()?;
+        std::fs::rename(&aside, &self.path)?;
+        std::fs::File::open(directory)?.sync_all()?;
+        self.db = connect(&self.path)?;
+        self.files = files_of(&self.path);
+        Ok(())
+    }
+
     fn write(&mut self, write: Write) -> Result<(), StoreError> {
         let begin = self.uncommitted.is_empty();
         self.uncommitted.push(write);
@@ -366,6 +423,24 @@ impl Store {
             }
         }
     }
+}
+
+/// Opens a database as the writing side has it.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // The outbox syncs and checkpoints.
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    // What writes on and on without an end of anything has this bound, of 4 KiB each.
+    db.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
+    // A log that begins anew is cut, so that its size says how much there is to move.
+    db.pragma_update(None, "journal_size_limit", 0)?;
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    db.set_prepared_statement_cache_capacity(64);
+    // Whoever reads has the log opened: it is there from now on, whatever becomes of the names.
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(db)
 }
 
 fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {

@@ -1,13 +1,13 @@
 //! The reading side of the store, for requests that look and do not change.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hive_shared::api::{Entry, TimelineQuery};
 use hive_shared::ids::ItemId;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Change, Ended, Item, Page, StoreError, body, entries, item, tally};
+use super::{Change, Ended, FileId, Item, Page, StoreError, body, entries, item, tally};
 
 /// A page of the timeline, and how long the timeline was at that moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Snapshot {
 /// The reading side: sees what is committed. For requests that look and do not change.
 pub struct Reader {
     db: Connection,
+    path: PathBuf,
+    file: Option<FileId>,
 }
 
 impl Reader {
@@ -34,7 +36,12 @@ impl Reader {
             opened => opened?,
         };
         db.busy_timeout(Duration::from_secs(5))?;
-        Ok(Self { db })
+        Ok(Self { db, path: path.to_owned(), file: FileId::of(path).ok() })
+    }
+
+    /// Whether it reads the file that is under the database's name, which may have been put back since.
+    pub fn is_current(&self) -> bool {
+        FileId::of(&self.path).ok() == self.file
     }
 
     /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.

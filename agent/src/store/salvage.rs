@@ -90,7 +90,7 @@ impl StoreError {
                 )
             }
             Self::Json(_) | Self::Id(_) | Self::Word(_) | Self::Gone => true,
-            Self::Migration(_) | Self::Cursor(_) | Self::GivenUp(_) => false,
+            Self::Migration(_) | Self::Io(_) | Self::Cursor(_) | Self::GivenUp(_) => false,
         }
     }
 }

@@ -433,3 +433,36 @@ fn a_ledger_of_a_later_version_is_refused_and_not_taken_for_damage() {
     let error = Store::open(&path, Box::new(|_| KeepTrying::No)).err().expect("it is refused");
     assert!(error.is_damage(), "{error:?}");
 }
+
+#[test]
+fn a_ledger_whose_file_is_taken_away_is_put_back_whole() {
+    let Bench { dir, mut store } = bench();
+    let path = dir.path().join("B.db");
+    let mut kept = item("KEPT");
+    store.put_item(&mut kept).unwrap();
+    store.put_entry(entry("KEPT", Source::File, Status::Queued, "some words"), true).unwrap();
+    store.commit().unwrap();
+    assert!(!store.put_back().unwrap(), "it is in its place");
+    let before = Reader::open(&path).unwrap();
+    for (n, names) in
+        [&["B.db", "B.db-wal", "B.db-shm"][..], &["B.db"], &["B.db-wal"]].into_iter().enumerate()
+    {
+        names.iter().for_each(|name| std::fs::remove_file(dir.path().join(name)).unwrap());
+        let meanwhile = entry(&format!("MEANWHILE-{n}"), Source::File, Status::Queued, "other words");
+        store.put_entry(meanwhile, true).unwrap();
+        store.commit().unwrap();
+        assert!(store.put_back().unwrap(), "{names:?}");
+        assert!(!before.is_current() && !store.put_back().unwrap());
+        let reader = Reader::open(&path).unwrap();
+        let query = TimelineQuery { q: Some("words".into()), ..TimelineQuery::default() };
+        let found = reader.snapshot(&query).unwrap();
+        assert_eq!(found.page.entries.len(), n + 2);
+        assert_eq!(reader.item(&kept.id).unwrap(), Some(kept.clone()));
+    }
+    let epoch = store.epoch().to_owned();
+    store.put_meta("more", "1").unwrap();
+    store.commit().unwrap();
+    drop(store);
+    let again = Store::open(&path, Box::new(|_| KeepTrying::No)).unwrap();
+    assert_eq!((again.epoch(), again.meta("more").unwrap().as_deref()), (epoch.as_str(), Some("1")));
+}
