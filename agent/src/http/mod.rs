@@ -8,6 +8,7 @@ mod follow;
 mod metrics;
 mod path;
 mod problem;
+mod readers;
 mod refusals;
 mod socket;
 mod views;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use bounded::Connections;
 pub use door::Door;
+pub use readers::Readers;
 pub use refusals::Refusals;
 
 use crate::driver::Message;
@@ -73,8 +75,10 @@ pub struct Service {
     pub database: PathBuf,
     /// Cancelled when the bot is on its way out: sockets close.
     pub closing: CancellationToken,
-    /// Connections to the database that nobody uses.
-    pub readers: Mutex<Vec<Reader>>,
+    /// Those of requests, which somebody waits for.
+    pub requests: Arc<Readers>,
+    /// Those of followers that lag: a crowd of them holds up no request.
+    pub laggards: Arc<Readers>,
     /// The connections that there may be.
     pub connections: Connections,
     /// What was logged of requests that were turned away.
@@ -130,32 +134,29 @@ impl Service {
         }
     }
 
-    /// Reads the database on a thread that may block.
+    /// Reads the database for a request.
     async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
         work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let shared = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || {
-            let idle = shared.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let reader = match idle {
-                Some(reader) => reader,
-                None => Reader::open(&shared.database)?,
-            };
-            let result = work(&reader);
-            shared.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-            result
-        });
-        match done.await {
-            Ok(Err(error)) if error.is_damage() => {
+        self.read_with(&self.requests, work).await
+    }
+
+    async fn read_with<T: Send + 'static>(
+        &self,
+        readers: &Arc<Readers>,
+        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        match readers.read(work).await {
+            Some(Err(error)) if error.is_damage() => {
                 let message = "the ledger is damaged and is rebuilt from the responses; try again";
                 let problem = Problem::new(code::UNAVAILABLE, message);
                 // The driver is gone only when the bot is on its way out anyway.
                 let _ = self.driver.send(Message::Damaged(error));
                 Err(problem)
             }
-            Ok(result) => Ok(result?),
-            Err(_) => Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
+            Some(result) => Ok(result?),
+            None => Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
         }
     }
 
