@@ -21,7 +21,7 @@ const RECENT_CHANGES: usize = 1_024;
 /// And how many bytes of them.
 const RECENT_BYTES: usize = 4 << 20;
 /// How many bytes of them a follower is given at a time: one that does not read holds them.
-const BYTES_AT_A_TIME: usize = 128 << 10;
+const BYTES_AT_A_TIME: usize = 64 << 10;
 /// How many finished chat turns are kept whole for clients that come back.
 const RECENT_TURNS: usize = 32;
 /// And how many bytes of them; the others are told from the record.

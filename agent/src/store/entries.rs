@@ -13,7 +13,7 @@ const USUAL_PAGE: usize = 100;
 /// A page that has come to so many bytes ends, whatever it may still have room for: the rest is on the next one.
 const FULL_PAGE: usize = 8 << 20;
 /// The same for changes: each of many followers holds as much while it does not read.
-const FULL_CHANGES: usize = 128 << 10;
+const FULL_CHANGES: usize = 64 << 10;
 
 /// A page of the timeline.
 #[derive(Debug, Clone, PartialEq)]

@@ -342,7 +342,7 @@ fn long_entries_fill_a_page_and_none_is_left_out() {
 fn long_changes_are_read_a_few_at_a_time_and_at_least_one() {
     let mut bench = bench();
     for id in ["A", "B", "C"] {
-        bench.put(id, Source::File, Status::Completed, &"x".repeat(100_000));
+        bench.put(id, Source::File, Status::Completed, &"x".repeat(50_000));
     }
     bench.put("D", Source::File, Status::Completed, &"x".repeat(1_000_000));
     let reader = bench.reader();
