@@ -69,7 +69,11 @@ async fn all_are_borne(hive: &Hive, agent: &Agent, table: &[Bad]) {
         hive.drop_task(&format!("{id}.md"), format!("{header}{}\n{unread}", bad.does));
         let Response { header, text } = hive.answer(id).await;
         let error = header.error.unwrap_or_default();
-        assert_eq!((header.status.as_str(), header.error_code.as_deref()), (bad.status, bad.code), "{id}: {error}");
+        assert_eq!(
+            (header.status.as_str(), header.error_code.as_deref()),
+            (bad.status, bad.code),
+            "{id}: {error}"
+        );
         assert!(error.contains(bad.error) && error.is_empty() == bad.code.is_none(), "{id}: {error}");
         match bad.said {
             Said::This(said) => assert_eq!(text, said, "{id}"),
@@ -83,7 +87,10 @@ async fn all_are_borne(hive: &Hive, agent: &Agent, table: &[Bad]) {
         let task = api.until_ended(id).await;
         let entry = api.entries(&format!("source=file&q={id}&limit=1")).await.remove(0);
         for record in [&task, &entry] {
-            assert_eq!((&record["status"], &record["error"].as_str().unwrap_or_default()), (&json!(bad.status), &error.as_str()));
+            assert_eq!(
+                (&record["status"], &record["error"].as_str().unwrap_or_default()),
+                (&json!(bad.status), &error.as_str())
+            );
         }
         assert_eq!(task["error_code"], json!(bad.code), "{id}");
         assert_eq!(agent.descendants(), [], "{id}");
@@ -102,12 +109,22 @@ async fn whatever_a_command_does_the_record_says_why_and_the_next_one_runs() {
     let table = [
         bad("NOTHING", "exit 0", COMPLETED, This("")),
         bad("AT-ONCE", "exit 7", exit("exited with status 7"), This("")),
-        bad("WHY", "printf half; echo 'no more tokens' >&2; exit 1", exit("status 1: no more tokens"), This("half")),
+        bad(
+            "WHY",
+            "printf half; echo 'no more tokens' >&2; exit 1",
+            exit("status 1: no more tokens"),
+            This("half"),
+        ),
         bad("SIGNAL", "printf some; kill -KILL $$", signal("ended by signal 9 (SIGKILL)"), This("some")),
         bad("ABORT", "printf some; kill -ABRT $$", signal("ended by signal 6 (SIGABRT)"), This("some")),
         endless("MUTE", "sleep 1000", This("")),
         endless("HALF", "printf 'half an ans'; sleep 1000", This("half an ans")),
-        bad("CLOSED", "printf begun; exec >&- 2>&-; sleep 0.2; exit 3", exit("exited with status 3"), This("begun")),
+        bad(
+            "CLOSED",
+            "printf begun; exec >&- 2>&-; sleep 0.2; exit 3",
+            exit("exited with status 3"),
+            This("begun"),
+        ),
         endless("CLOSED-ON", "printf begun; exec >&- 2>&-; sleep 1000", This("begun")),
         // Who is stopped gets no signal but one.
         endless("STOPPED", "printf begun; kill -STOP $$", This("begun")),
@@ -117,7 +134,12 @@ async fn whatever_a_command_does_the_record_says_why_and_the_next_one_runs() {
         bad("NULS", "head -c 200000 /dev/zero", COMPLETED, CutAfter("\0\0\0")),
         // Cut off in the middle of a character, too.
         bad("NO-TEXT", r"printf 'a\377\376b\303'", COMPLETED, This("a\u{fffd}\u{fffd}b\u{fffd}")),
-        bad("WIDE", "yes '🦀🦀🦀' | tr -d '\\n' | head -c 200000; exit 1", exit("status 1"), CutAfter("🦀🦀🦀🦀")),
+        bad(
+            "WIDE",
+            "yes '🦀🦀🦀' | tr -d '\\n' | head -c 200000; exit 1",
+            exit("status 1"),
+            CutAfter("🦀🦀🦀🦀"),
+        ),
         bad("NO-TEXT-ERR", r"printf 'oh \377\n' >&2; exit 1", exit("status 1: oh \u{fffd}"), This("")),
     ];
     all_are_borne(&hive, &agent, &table).await;
@@ -128,7 +150,10 @@ async fn who_ignores_a_cancel_is_killed_after_ten_seconds_and_what_it_said_is_ke
     let hive = Hive::exec(OBEY, "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
-    hive.drop_task("DEAF-1.md", "trap '' TERM INT HUP; printf 'I stay'; touch begun; while :; do sleep 0.1; done");
+    hive.drop_task(
+        "DEAF-1.md",
+        "trap '' TERM INT HUP; printf 'I stay'; touch begun; while :; do sleep 0.1; done",
+    );
     hive.until("it has begun", || hive.root().join("begun").exists().then_some(())).await;
     hive.drop_task("NEXT-1.md", "printf fine");
     let begun = Instant::now();
@@ -141,6 +166,21 @@ async fn who_ignores_a_cancel_is_killed_after_ten_seconds_and_what_it_said_is_ke
     assert!((Duration::from_secs(10)..Duration::from_secs(15)).contains(&took), "{took:?}");
     assert_eq!(hive.answer("NEXT-1").await.text, "fine");
     assert_eq!(agent.descendants(), []);
+}
+
+#[tokio::test]
+async fn a_long_answer_is_in_memory_about_once() {
+    const LENGTH: usize = 60_000_000;
+    let hive = Hive::exec(OBEY, "max_output = \"64 MiB\"");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("SHORT-1.md", "printf short");
+    hive.answer("SHORT-1").await;
+    let before = agent.peak_memory_mb();
+    hive.drop_task("LONG-1.md", format!("yes '0123456789 abcdef' | head -c {LENGTH}"));
+    assert_eq!(hive.answer("LONG-1").await.text.len(), LENGTH);
+    agent.api().until_ended("LONG-1").await;
+    let more = agent.peak_memory_mb() - before;
+    assert!(more < 100.0, "{more} MB");
 }
 
 /// Says, on both streams, what would clear a terminal, name its window, ring its bell, hide what is before it and turn
@@ -238,11 +278,17 @@ async fn nothing_outlives_a_command_whose_time_was_over() {
 /// What commands start and leave behind, and how. A file with the task's id has the numbers of some of it.
 const LEFT_BEHIND: [(&str, &str); 6] = [
     ("CHILD", "sleep 1000 & echo $! > $HIVE_TASK_ID;"),
-    ("STUBBORN", "setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > $HIVE_TASK_ID; while :; do sleep 1; done' &"),
+    (
+        "STUBBORN",
+        "setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > $HIVE_TASK_ID; while :; do sleep 1; done' &",
+    ),
     // Neither parent nor pipe nor environment tells whose it is.
     ("DAEMON", "(env -i setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > $HIVE_TASK_ID);"),
     ("STOPPED", "setsid sh -c 'echo $$ > $HIVE_TASK_ID; kill -STOP $$; sleep 1000' &"),
-    ("MANY", "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do (setsid sleep 1000 & echo $! >> $HIVE_TASK_ID); done;"),
+    (
+        "MANY",
+        "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do (setsid sleep 1000 & echo $! >> $HIVE_TASK_ID); done;",
+    ),
     // It is another whenever one looks.
     ("HOPPING", "hop() { sleep 0.02; (hop &); }; (hop & echo $! > $HIVE_TASK_ID);"),
 ];

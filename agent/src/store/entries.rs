@@ -87,7 +87,8 @@ fn read(row: &Row<'_>, first: usize) -> Result<Entry, StoreError> {
 
 /// The bytes of an entry's row, from its own JSON on.
 fn size(row: &Row<'_>, first: usize) -> rusqlite::Result<usize> {
-    let length = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len));
+    let length =
+        |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len));
     Ok(length(first)? + length(first + 1)?)
 }
 

@@ -394,7 +394,7 @@ fn what_a_damaged_ledger_still_says_is_salvaged() {
         store.put_item(&mut item).unwrap();
         store.put_instruction(item.arrival, format!("do {id}")).unwrap();
     }
-    store.put_body(1, "the document".into()).unwrap();
+    store.put_body(1, "the document".to_owned().into()).unwrap();
     store.put_partial(3, 0, "so ".into()).unwrap();
     store.put_partial(3, 3, "far".into()).unwrap();
     store.commit().unwrap();
