@@ -14,6 +14,10 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// A peer that takes no frame for so long is gone; nothing of its turns is lost.
 const STALLED: Duration = Duration::from_secs(30);
 
+/// How many bytes are read at a time. All of them are filled with zeros whenever a socket is listened to, and held for as
+/// long as it is open.
+const READ_BUFFER: usize = 8 * 1024;
+
 /// The peer is gone, or is to go.
 #[derive(Debug)]
 pub(super) struct Gone;
@@ -56,7 +60,11 @@ pub(super) enum Heard {
 
 /// Accepts the protocol and bounds the frames.
 pub(super) fn prepare(upgrade: WebSocketUpgrade, max_frame: usize) -> WebSocketUpgrade {
-    upgrade.protocols([PROTOCOL]).max_message_size(max_frame).max_frame_size(max_frame)
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(max_frame)
+        .max_frame_size(max_frame)
+        .read_buffer_size(READ_BUFFER)
 }
 
 impl Peer {
