@@ -195,7 +195,8 @@ pub(super) struct Select {
 /// How to find the entries of a page, the newest first, or in seq order. Nothing if there can be none.
 ///
 /// What is read does not depend on how long the timeline is, but for a common word that is asked for together with
-/// something rare: what holds the word is looked at until enough of it fits.
+/// something rare: what holds the word is looked at until enough of it fits. With `after_seq` it depends on how much has
+/// changed since.
 pub(super) fn select(
     db: &Connection,
     query: &TimelineQuery,
@@ -214,7 +215,9 @@ pub(super) fn select(
         ("status", query.status.map(Status::as_str)),
     ] {
         if let Some(word) = word {
-            wants.push(&format!("entry.{column} = ?"), Value::Text(word.to_owned()));
+            // The index of the column has all there ever was, and in another order than that of the changes.
+            let unindexed = if query.after_seq.is_some() { "+" } else { "" };
+            wants.push(&format!("{unindexed}entry.{column} = ?"), Value::Text(word.to_owned()));
         }
     }
     if let Some(since) = query.since {
