@@ -50,6 +50,9 @@ use crate::token::TokenFile;
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The open files that the daemon would like to be allowed.
 const MANY_FILES: u64 = 16_384;
+/// How many requests read the database at a time; and how many followers, who are a crowd when they are many.
+const READERS: usize = 4;
+const READERS_FOR_LAGGARDS: usize = 2;
 /// How often a damaged database is set aside before that is given up.
 const MOST_DAMAGES: usize = 3;
 
@@ -269,9 +272,10 @@ impl Bot {
             door: self.door(token, address),
             hub: Arc::clone(&hub),
             driver: mail.clone(),
+            requests: http::Readers::new(database.clone(), READERS),
+            laggards: http::Readers::new(database.clone(), READERS_FOR_LAGGARDS),
             database,
             closing: closing.clone(),
-            readers: Mutex::default(),
             connections: http::Connections::allowed(),
             refusals: Mutex::default(),
             last_connection: AtomicU64::new(0),

@@ -20,6 +20,8 @@ use crate::turn::Turn;
 const RECENT_CHANGES: usize = 1_024;
 /// And how many bytes of them.
 const RECENT_BYTES: usize = 4 << 20;
+/// How many bytes of them a follower is given at a time: one that does not read holds them.
+const BYTES_AT_A_TIME: usize = 64 << 10;
 /// How many finished chat turns are kept whole for clients that come back.
 const RECENT_TURNS: usize = 32;
 /// And how many bytes of them; the others are told from the record.
@@ -138,7 +140,8 @@ impl Hub {
         self.visible.subscribe()
     }
 
-    /// The changes after `seq` that may be shown, if they are all at hand; else they are to be read from the store.
+    /// The changes after `seq` that may be shown, the first of them if they are long; none if they are not all at hand
+    /// and are to be read from the store.
     pub fn recent_after(&self, seq: u64) -> Option<Vec<Shown>> {
         let visible = *self.visible.borrow();
         let recent = lock(&self.timeline);
@@ -147,7 +150,13 @@ impl Hub {
             return None;
         }
         let from = recent.shown.partition_point(|shown| shown.seq <= seq);
-        Some(recent.shown.range(from..).take_while(|shown| shown.seq <= visible).cloned().collect())
+        let mut bytes = 0;
+        let first = recent.shown.range(from..).take_while(|shown| {
+            let has_room = bytes < BYTES_AT_A_TIME;
+            bytes += shown.frame.len();
+            has_room && shown.seq <= visible
+        });
+        Some(first.cloned().collect())
     }
 
     // ---- turns -----------------------------------------------------------------------------------------------
@@ -270,8 +279,22 @@ mod tests {
         hub.committed((1..=many).map(change).collect(), false);
         assert_eq!(shown(&hub, 0), None);
         assert_eq!(shown(&hub, 9), None);
-        assert_eq!(shown(&hub, 10).unwrap().len(), RECENT_CHANGES);
+        assert_eq!(shown(&hub, 10).unwrap().first(), Some(&11));
         assert_eq!(Hub::new(5, DiskState::default()).recent_after(4).map(|shown| shown.len()), None);
+    }
+
+    #[test]
+    fn long_changes_are_given_a_few_at_a_time_and_all_in_the_end() {
+        let hub = Hub::new(0, DiskState::default());
+        let long = |seq| {
+            let mut change = change(seq);
+            change.entry.content = "x".repeat(BYTES_AT_A_TIME / 3);
+            change
+        };
+        hub.committed((1..=8).map(long).collect(), false);
+        assert_eq!(shown(&hub, 0), Some(vec![1, 2, 3]));
+        assert_eq!(shown(&hub, 3), Some(vec![4, 5, 6]));
+        assert_eq!(shown(&hub, 6), Some(vec![7, 8]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 
+use crate::document::Document;
 use crate::failpoint;
 use crate::hub::Hub;
 use crate::turn::Turn;
@@ -54,7 +55,7 @@ pub struct Job {
     /// The item.
     pub id: ItemId,
     /// Its response document and the name to publish it under.
-    pub response: Option<(String, String)>,
+    pub response: Option<(String, Document)>,
     /// The name of its file in the task directory.
     pub file: Option<String>,
     /// Whom to tell when its end is visible, and what.

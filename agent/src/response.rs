@@ -10,8 +10,9 @@ use hive_shared::work::{Source, Status};
 use crate::prompt;
 use crate::store::{Detail, Item};
 
-/// The response document of an item that has ended: of a chat turn with what was prompted, then what was said.
-pub(crate) fn document(item: &Item, bot: &BotId, prompt: Option<String>, text: &str) -> String {
+/// The beginning of the response document of an item that has ended, of a chat turn with what was prompted; what was
+/// said follows.
+pub(crate) fn head(item: &Item, bot: &BotId, prompt: Option<String>) -> String {
     let is_chat = item.source == Source::Chat;
     let header = ResponseHeader {
         schema: SCHEMA,
@@ -39,7 +40,7 @@ pub(crate) fn document(item: &Item, bot: &BotId, prompt: Option<String>, text: &
         error_code: item.error_code.clone(),
         retry_of: item.detail.retry_of.clone(),
     };
-    response::write(&header, text)
+    response::write(&header, "")
 }
 
 /// The item that a response document of this bot is of, as far as it tells. None if it is another bot's, or says no
@@ -132,7 +133,7 @@ mod tests {
         for source in [Source::File, Source::Chat] {
             let item = ended(source);
             let prompt = (source == Source::Chat).then(|| "Say hello".to_owned());
-            let text = document(&item, &bot, prompt, "hello\n---\n");
+            let text = head(&item, &bot, prompt) + "hello\n---\n";
             let (header, said) = response::read(&text).unwrap();
             assert_eq!(said, "hello\n---\n");
             assert_eq!(super::item(header.clone(), &bot, "X-response.md"), Some(item));

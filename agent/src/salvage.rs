@@ -12,6 +12,7 @@ use hive_shared::task::{self, NewTask};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 
+use crate::document::Document;
 use crate::outbox::publish;
 use crate::store::{self, Item, Salvaged};
 use crate::{aside, response};
@@ -58,10 +59,12 @@ fn save(hive: &Hive, bot: &BotId, salvaged: Salvaged) -> io::Result<bool> {
     let Salvaged { item, body, instruction, partial } = salvaged;
     let name = item.response_file.clone().unwrap_or_else(|| Hive::response_name(&item.id));
     let document = match (body, item.source) {
-        (Some(document), _) => document,
-        (None, Source::Chat) if !item.status.is_final() => {
-            response::document(&cut_off(item.clone()), bot, instruction, &partial)
-        }
+        (Some(document), _) => document.into(),
+        (None, Source::Chat) if !item.status.is_final() => Document::new(
+            response::head(&cut_off(item.clone()), bot, instruction),
+            partial.into(),
+            String::new(),
+        ),
         (None, Source::File) if !item.status.is_final() => {
             return instruction.map_or(Ok(false), |instruction| save_task(hive, bot, &item, instruction));
         }
@@ -147,7 +150,7 @@ mod tests {
         let mut store = Store::open(&hive.database(&bot), Box::new(|_| KeepTrying::No)).unwrap();
         let file = |name: &str| std::fs::write(hive.tasks(&bot).join(name), "its file").unwrap();
         let ended = put(&mut store, "ENDED", Source::File, Status::Completed, Some("ENDED.md"));
-        store.put_body(ended, "---\nschema: 1\n---\nthe answer".into()).unwrap();
+        store.put_body(ended, "---\nschema: 1\n---\nthe answer".to_owned().into()).unwrap();
         put(&mut store, "RUNS", Source::File, Status::Running, Some("RUNS.md"));
         put(&mut store, "MOVED", Source::File, Status::Running, Some("plan.md"));
         let talks = put(&mut store, "TALKS", Source::Chat, Status::Running, None);

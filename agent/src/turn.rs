@@ -17,6 +17,7 @@ use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
 use tokio::sync::watch;
 
+use crate::document::Said;
 use frames::{Frames, Held};
 use steps::Recorder;
 pub use steps::Steps;
@@ -28,6 +29,13 @@ pub struct Position {
     generation: u32,
     /// How many bytes of its text were read since.
     offset: usize,
+}
+
+impl Position {
+    /// How many bytes of the text were read.
+    pub fn offset(self) -> usize {
+        self.offset
+    }
 }
 
 /// More of the text of a turn.
@@ -74,7 +82,7 @@ pub struct Turn {
 #[derive(Default)]
 struct Inner {
     /// All that was said, of which the present attempt begins at `begin`: frames are parts of it.
-    said: String,
+    said: Arc<String>,
     begin: usize,
     generation: u32,
     truncated: bool,
@@ -189,7 +197,7 @@ impl Turn {
         let room = self.max_output.saturating_sub(inner.text().len());
         let kept = &chunk[..chunk.floor_char_boundary(room.min(chunk.len()))];
         if !inner.truncated && !kept.is_empty() {
-            inner.said.push_str(kept);
+            Arc::make_mut(&mut inner.said).push_str(kept);
             inner.steps.spoke();
             if self.is_chat {
                 inner.frames.text(kept.len());
@@ -245,7 +253,7 @@ impl Turn {
             // Its frames show it still.
             inner.begin = inner.said.len();
         } else {
-            inner.said.clear();
+            inner.said = Arc::default();
         }
         inner.steps.clear();
         inner.generation += 1;
@@ -291,6 +299,12 @@ impl Turn {
     pub fn text(&self) -> (String, bool) {
         let inner = self.lock();
         (inner.text().to_owned(), inner.truncated)
+    }
+
+    /// The same, shared while no more is said.
+    pub fn said(&self) -> (Said, bool) {
+        let inner = self.lock();
+        (Said::from(Arc::clone(&inner.said), inner.begin), inner.truncated)
     }
 
     /// What was done so far.
@@ -377,6 +391,13 @@ impl Turn {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As much of a text and a note behind it as an entry of the timeline holds, and whether that is not all.
+pub fn content_with(text: &str, note: &str) -> (String, bool) {
+    // One character more than there is room for: what is beyond it makes no difference.
+    let enough = text.ceil_char_boundary(text.len().min(MAX_CONTENT + 1));
+    content_of(&[&text[..enough], note].concat())
 }
 
 /// As much of a text as an entry of the timeline holds, and whether that is not all.

@@ -4,6 +4,7 @@ mod acp;
 mod acp_trouble;
 mod approvals;
 mod asking;
+mod bad_agents;
 mod bounds;
 mod changes;
 mod chat;

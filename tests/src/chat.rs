@@ -77,12 +77,14 @@ impl ChatSocket {
 
     /// The next frame.
     pub async fn next(&mut self) -> Value {
-        if let Some(frame) = self.kept.pop_front() {
-            return frame;
-        }
-        match self.receive().await {
-            Some(frame) => frame,
-            None => panic!("the socket was closed"),
+        self.next_if_open().await.expect("the socket is open")
+    }
+
+    /// The next frame; none when the bot has closed the connection.
+    pub async fn next_if_open(&mut self) -> Option<Value> {
+        match self.kept.pop_front() {
+            Some(frame) => Some(frame),
+            None => self.receive().await,
         }
     }
 

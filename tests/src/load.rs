@@ -7,7 +7,7 @@ use std::time::Duration;
 use hive_shared::ids::ItemId;
 use hive_shared::response;
 use hive_shared::time::Stamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -177,7 +177,7 @@ pub async fn heard_by_a_crowd(followers: usize, chats: usize, events: usize) -> 
         Box::pin(catches_up(&agent, follow, events)).await;
     }
     for (n, chat) in deaf {
-        hears(chat, n).await;
+        Box::pin(hears_in_the_end(&agent, chat, n)).await;
     }
     Heard { took, peak_memory_mb }
 }
@@ -233,6 +233,29 @@ async fn catches_up(agent: &Agent, mut follow: Follow, events: usize) {
 async fn hears(mut chat: ChatSocket, n: usize) {
     let turn = chat.turn(&format!("CHAT-{n}")).await;
     assert_eq!((turn.text().len(), turn.complete()["status"].as_str()), (120_000, Some("completed")));
+}
+
+/// The same for one that did not listen for so long that the bot may have closed its connection: it comes back.
+async fn hears_in_the_end(agent: &Agent, mut chat: ChatSocket, n: usize) {
+    let id = format!("CHAT-{n}");
+    let (mut said, mut seen) = (String::new(), 0);
+    loop {
+        let Some(frame) = chat.next_if_open().await else {
+            chat = agent.chat().await;
+            chat.send(json!({"type": "attach", "id": id, "after": seen})).await;
+            continue;
+        };
+        seen = frame["n"].as_u64().unwrap_or(seen);
+        match frame["type"].as_str() {
+            Some("response_chunk") => said.push_str(&text(&frame["content"])),
+            Some("notice") if frame["code"] == "replayed" => said.clear(),
+            Some("response_complete") => {
+                assert_eq!((said.len(), &frame["status"]), (120_000, &json!("completed")));
+                return;
+            }
+            _ => assert_ne!(frame["type"], "error", "{frame}"),
+        }
+    }
 }
 
 fn text(value: &Value) -> String {

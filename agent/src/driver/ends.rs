@@ -12,11 +12,12 @@ use super::{Driver, RECENT_ENDINGS};
 use crate::adapter::Outcome;
 use crate::changes;
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
+use crate::document::{Document, Said};
 use crate::failpoint;
 use crate::outbox::Job;
 use crate::response;
 use crate::store::{Item, StoreError};
-use crate::turn::{Steps, Told, content_of};
+use crate::turn::{Steps, Told, content_with};
 
 /// How an item ended.
 pub(super) struct Ending {
@@ -24,7 +25,9 @@ pub(super) struct Ending {
     pub(super) error: Option<String>,
     pub(super) error_code: Option<String>,
     /// What was said.
-    pub(super) text: String,
+    pub(super) said: Said,
+    /// What we say after it.
+    pub(super) note: String,
     /// What was done on the way.
     pub(super) steps: Steps,
 }
@@ -65,24 +68,26 @@ impl Driver {
             self.note_changes(&mut item, run, outcome);
         }
         let live = run.and_then(|run| self.runs.get(&run));
-        let (text, steps) = match (live, source) {
+        let mut note = String::new();
+        let (said, steps) = match (live, source) {
             (Some(live), _) => {
-                let (mut text, is_cut) = live.turn.text();
+                let (said, is_cut) = live.turn.said();
                 if is_cut {
                     let bound = self.settings.max_output;
                     let warning = format!("the output is cut at {bound} bytes (max_output)");
-                    text.extend(["\n\n[", &warning, "]\n"]);
+                    note = format!("\n\n[{warning}]\n");
                     item.detail.warnings.push(warning);
                 }
-                (text, live.turn.steps())
+                (said, live.turn.steps())
             }
-            (None, Source::Chat) => (String::new(), Steps::default()),
+            (None, Source::Chat) => (Said::default(), Steps::default()),
             // It ran in an earlier life.
             (None, Source::File | Source::Control) => {
-                (self.store.partial(item.arrival)?, self.steps_of(item.id.as_str())?)
+                (self.store.partial(item.arrival)?.into(), self.steps_of(item.id.as_str())?)
             }
         };
-        self.end(item, Ending { status, error, error_code: error_code.map(str::to_owned), text, steps })
+        let error_code = error_code.map(str::to_owned);
+        self.end(item, Ending { status, error, error_code, said, note, steps })
     }
 
     /// The steps that the timeline has of an entry.
@@ -160,7 +165,9 @@ impl Driver {
             Source::Chat => self.store.instruction(item.arrival)?,
             Source::File | Source::Control => None,
         };
-        let document = response::document(&item, &self.identity.bot, prompt.clone(), &ending.text);
+        let (content, content_truncated) = content_with(ending.said.as_str(), &ending.note);
+        let head = response::head(&item, &self.identity.bot, prompt.clone());
+        let document = Document::new(head, ending.said, ending.note);
         self.store.put_item(&mut item)?;
         self.store.put_body(item.arrival, document.clone())?;
         self.store.forget_partial(item.arrival)?;
@@ -168,7 +175,6 @@ impl Driver {
         if item.source == Source::File {
             self.store.put_agent_session(Source::File, item.id.as_str(), None)?;
         }
-        let (content, content_truncated) = content_of(&ending.text);
         let told = Told { content, content_truncated, steps: ending.steps };
         match item.source {
             Source::File | Source::Control => {

@@ -10,6 +10,18 @@ use crate::store::{Item, StoreError};
 
 /// How often that is.
 const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// How many bytes of an item that says more meanwhile are kept at a time: until they are committed, they are in memory
+/// once more. The rest is kept at once after that.
+const KEEP_AT_A_TIME: usize = 4 << 20;
+
+/// How much of what a run has said is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Kept {
+    All,
+    /// There may be more.
+    Some,
+}
 
 impl Driver {
     /// Keeps what running items have said and done so far, so that a crash does not lose it and followers see it.
@@ -28,7 +40,9 @@ impl Driver {
         self.last_activity = self.last_activity.max(heard_at.unwrap_or(self.last_activity));
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
         runs.into_iter().try_for_each(|run| {
-            self.keep_text_of(run)?;
+            if self.keep_text_of(run)? == Kept::Some {
+                self.keep_at = Some(now);
+            }
             self.show_steps_of(run)
         })
     }
@@ -45,17 +59,22 @@ impl Driver {
         self.store.put_entry(entry, false)
     }
 
-    pub(super) fn keep_text_of(&mut self, run: RunId) -> Result<(), StoreError> {
-        let Some(live) = self.runs.get_mut(&run) else { return Ok(()) };
+    /// Keeps what a run has said since, or the beginning of it.
+    pub(super) fn keep_text_of(&mut self, run: RunId) -> Result<Kept, StoreError> {
+        let Some(live) = self.runs.get_mut(&run) else { return Ok(Kept::All) };
         // What ends at once is kept whole at its end.
         if self.keep_at.is_none() {
-            return Ok(());
+            return Ok(Kept::All);
         }
-        let Some(piece) = live.turn.read_on(&mut live.kept, usize::MAX) else { return Ok(()) };
+        let enough = live.kept.offset() + KEEP_AT_A_TIME;
+        let Some(piece) = live.turn.read_on(&mut live.kept, enough) else { return Ok(Kept::All) };
+        // It ends where a character does.
+        let is_full = live.kept.offset() + char::MAX.len_utf8() > enough;
         let arrival = live.arrival;
         if piece.offset == 0 {
             self.store.forget_partial(arrival)?;
         }
-        self.store.put_partial(arrival, piece.offset, piece.text)
+        self.store.put_partial(arrival, piece.offset, piece.text)?;
+        Ok(if is_full { Kept::Some } else { Kept::All })
     }
 }

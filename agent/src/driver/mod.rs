@@ -46,6 +46,7 @@ use crate::outbox::{Batch, Job, Note, Outbox};
 use crate::request::{Connection, Request};
 use crate::store::{Store, StoreError};
 use crate::turn::{Position, Turn};
+use keep::Kept;
 
 /// How many messages are handled in one transaction.
 const MESSAGES_A_COMMIT: usize = 128;
@@ -315,7 +316,7 @@ impl Driver {
     fn run_reports(&mut self, run: RunId, report: Report) -> Result<(), StoreError> {
         match report {
             Report::Suspended => {
-                self.keep_text_of(run)?;
+                while self.keep_text_of(run)? == Kept::Some {}
                 self.feed(Event::RunSuspended(run))?;
             }
             Report::Asked(question) => self.asked(run, question)?,

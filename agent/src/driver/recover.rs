@@ -57,7 +57,10 @@ impl Driver {
         let response = match self.store.body(item.arrival)? {
             Some(document) => {
                 let name = item.response_file.clone();
-                Some((name.unwrap_or_else(|| hive_shared::paths::Hive::response_name(&item.id)), document))
+                Some((
+                    name.unwrap_or_else(|| hive_shared::paths::Hive::response_name(&item.id)),
+                    document.into(),
+                ))
             }
             None => None,
         };
@@ -81,11 +84,14 @@ impl Driver {
 
     /// A chat turn that ran is never run again: what it had said is its response.
     fn chat_was_cut(&mut self, item: Item) -> Result<(), StoreError> {
-        let text = self.store.partial(item.arrival)?;
+        let said = self.store.partial(item.arrival)?.into();
         let error = Some("the daemon died in the middle of the answer".to_owned());
         let error_code = Some(code::CRASHED.to_owned());
         let steps = self.steps_of(&format!("{}-reply", item.id))?;
-        self.end(item, Ending { status: Status::Incomplete, error, error_code, text, steps })
+        self.end(
+            item,
+            Ending { status: Status::Incomplete, error, error_code, said, note: String::new(), steps },
+        )
     }
 
     fn chat_waits_for_its_client(&mut self, item: &Item) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ use super::path::Path;
 use super::problem::Problem;
 use super::socket::{Farewell, Gone, Peer, prepare};
 use crate::hub::{Shown, frame_of};
+use crate::store::Reader;
 use crate::tally::Present;
 use crate::turn::{Position, Turn};
 
@@ -184,8 +185,8 @@ impl Follower {
     /// Changes that are not at hand any more.
     async fn read_changes(&mut self) -> Result<Vec<Shown>, Gone> {
         let (after, until) = (self.at, *self.shared.hub.visible().borrow());
-        let read = self.shared.read(move |reader| reader.changes(after, until, CHANGES_AT_A_TIME)).await;
-        let changes = read.map_err(|_| Gone)?;
+        let changes = move |reader: &Reader| reader.changes(after, until, CHANGES_AT_A_TIME);
+        let changes = self.shared.read_with(&self.shared.laggards, changes).await.map_err(|_| Gone)?;
         if changes.is_empty() {
             // All of them were superseded by changes that are not visible yet.
             return Ok(Vec::new());

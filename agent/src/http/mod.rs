@@ -8,6 +8,7 @@ mod follow;
 mod metrics;
 mod path;
 mod problem;
+mod readers;
 mod refusals;
 mod socket;
 mod tls;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use connections::Connections;
 pub use door::Door;
+pub use readers::Readers;
 pub use refusals::Refusals;
 pub use tls::{Tls, TlsError};
 
@@ -75,8 +77,10 @@ pub struct Service {
     pub database: PathBuf,
     /// Cancelled when the bot is on its way out: sockets close.
     pub closing: CancellationToken,
-    /// Connections to the database that nobody uses.
-    pub readers: Mutex<Vec<Reader>>,
+    /// Those of requests, which somebody waits for.
+    pub requests: Arc<Readers>,
+    /// Those of followers that lag: a crowd of them holds up no request.
+    pub laggards: Arc<Readers>,
     /// The connections that there may be.
     pub connections: Connections,
     /// What was logged of requests that were turned away.
@@ -128,20 +132,28 @@ impl Service {
         }
     }
 
-    /// Reads the database on a thread that may block. Where its file has just been taken away, the driver is told, and
-    /// puts it back.
+    /// Reads the database for a request.
     async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
+        &self,
+        work: impl Fn(&Reader) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, Problem> {
+        self.read_with(&self.requests, work).await
+    }
+
+    /// Where the database's file has just been taken away, the driver is told, and puts it back.
+    async fn read_with<T: Send + 'static>(
+        &self,
+        readers: &Arc<Readers>,
         work: impl Fn(&Reader) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, Problem> {
         let give_up = Instant::now() + PATIENCE;
         let work = Arc::new(work);
         loop {
-            let (shared, work) = (Arc::clone(self), Arc::clone(&work));
-            let error = match tokio::task::spawn_blocking(move || shared.read_now(&*work)).await {
-                Ok(Err(error)) if error.is_damage() => error,
-                Ok(result) => return Ok(result?),
-                Err(_) => return Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
+            let work = Arc::clone(&work);
+            let error = match readers.read(move |reader| work(reader)).await {
+                Some(Err(error)) if error.is_damage() => error,
+                Some(result) => return Ok(result?),
+                None => return Err(Problem::new(code::UNAVAILABLE, "the database could not be read")),
             };
             let may_pass = matches!(error, StoreError::Gone) && Instant::now() < give_up;
             // The driver is gone only when the bot is on its way out anyway.
@@ -152,17 +164,6 @@ impl Service {
             }
             tokio::time::sleep(PUT_BACK_RETRY).await;
         }
-    }
-
-    fn read_now<T>(&self, work: impl Fn(&Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = match idle.filter(Reader::is_current) {
-            Some(reader) => reader,
-            None => Reader::open(&self.database)?,
-        };
-        let result = work(&reader);
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-        result
     }
 
     /// Waits until the change `seq` may be shown: what a reader was shown survives.

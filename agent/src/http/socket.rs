@@ -10,10 +10,14 @@ use super::door::{PROTOCOL, Pass};
 
 /// How often a peer is pinged.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// A peer that says nothing for so long, not even to a ping, is gone.
+/// A peer that says nothing for so long after a ping is gone.
 const SILENCE: Duration = Duration::from_mins(1);
 /// A peer that takes no frame for so long is gone; nothing of its turns is lost.
 const STALLED: Duration = Duration::from_secs(30);
+
+/// How many bytes are read at a time. All of them are filled with zeros whenever a socket is listened to, and held for as
+/// long as it is open.
+const READ_BUFFER: usize = 8 * 1024;
 
 /// The peer is gone, or is to go.
 #[derive(Debug)]
@@ -50,7 +54,25 @@ impl Farewell {
 pub(super) struct Peer {
     socket: WebSocket,
     pings: Interval,
-    last_heard: Instant,
+    pulse: Pulse,
+}
+
+/// Whether a peer lives, as far as it was asked: who was sent much for minutes was neither asked nor heard meanwhile.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// When it was first asked since it was last heard.
+    asked: Option<Instant>,
+}
+
+impl Pulse {
+    fn heard(&mut self) {
+        self.asked = None;
+    }
+
+    /// It is to be asked; in vain if it was before, and long ago.
+    fn ask(&mut self, now: Instant) -> Result<(), Gone> {
+        if now.duration_since(*self.asked.get_or_insert(now)) > SILENCE { Err(Gone) } else { Ok(()) }
+    }
 }
 
 /// What came from a peer.
@@ -66,7 +88,11 @@ pub(super) enum Heard {
 
 /// Accepts the protocol and bounds the frames.
 pub(super) fn prepare(upgrade: WebSocketUpgrade, max_frame: usize) -> WebSocketUpgrade {
-    upgrade.protocols([PROTOCOL]).max_message_size(max_frame).max_frame_size(max_frame)
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(max_frame)
+        .max_frame_size(max_frame)
+        .read_buffer_size(READ_BUFFER)
 }
 
 impl Peer {
@@ -74,7 +100,7 @@ impl Peer {
         let mut pings = interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
-        Self { socket, pings, last_heard: Instant::now() }
+        Self { socket, pings, pulse: Pulse::default() }
     }
 
     pub(super) async fn send(&mut self, frame: Utf8Bytes) -> Result<(), Gone> {
@@ -85,8 +111,10 @@ impl Peer {
     pub(super) async fn hear(&mut self) -> Result<Heard, Gone> {
         loop {
             tokio::select! {
+                // What it has said counts before that it is late.
+                biased;
                 message = self.socket.recv() => {
-                    self.last_heard = Instant::now();
+                    self.pulse.heard();
                     return match message {
                         Some(Ok(Message::Text(text))) => Ok(Heard::Text(text)),
                         Some(Ok(Message::Binary(_))) => Ok(Heard::Binary),
@@ -95,9 +123,7 @@ impl Peer {
                     };
                 }
                 _ = self.pings.tick() => {
-                    if self.last_heard.elapsed() > SILENCE {
-                        return Err(Gone);
-                    }
+                    self.pulse.ask(Instant::now())?;
                     self.send_message(Message::Ping(axum::body::Bytes::new())).await?;
                 }
             }
@@ -114,5 +140,24 @@ impl Peer {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_answer_is_gone_and_who_was_not_asked_is_not() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut pulse = Pulse::default();
+        // Nobody asked for ten minutes: there was much to send.
+        assert!(pulse.ask(at(600)).is_ok());
+        pulse.heard();
+        for seconds in [620, 640, 660, 680] {
+            assert!(pulse.ask(at(seconds)).is_ok(), "{seconds}");
+        }
+        assert!(pulse.ask(at(700)).is_err());
     }
 }

@@ -7,6 +7,7 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::response;
 
+use crate::document::Document;
 use crate::{aside, failpoint, untrusted};
 
 /// Gives the response its name, which is returned: another than `name` where that is taken. Never replaces another's;
@@ -16,7 +17,7 @@ pub(crate) fn publish(
     bot: &BotId,
     id: &ItemId,
     name: &str,
-    document: &str,
+    document: &Document,
 ) -> io::Result<String> {
     let directory = hive.responses();
     // It may have been tidied away.
@@ -25,7 +26,7 @@ pub(crate) fn publish(
     for name in [name, &beside] {
         let path = directory.join(name);
         let mut file = aside::file_in(&directory, bot)?;
-        file.write_all(document.as_bytes())?;
+        document.parts().iter().try_for_each(|part| file.write_all(part.as_bytes()))?;
         set_readable(file.as_file())?;
         failpoint::pass("response written");
         match file.persist_noclobber(&path) {
@@ -33,7 +34,7 @@ pub(crate) fn publish(
             Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
                 // What cannot be read, such as a link, is somebody's too.
                 let Ok(there) = untrusted::read(&path, usize::MAX) else { continue };
-                if there == document.as_bytes() {
+                if document.is(&there) {
                     return Ok(name.to_owned());
                 }
                 if !is_of_another(&there, bot) {

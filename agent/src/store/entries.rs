@@ -12,6 +12,8 @@ use super::StoreError;
 const USUAL_PAGE: usize = 100;
 /// A page that has come to so many bytes ends, whatever it may still have room for: the rest is on the next one.
 const FULL_PAGE: usize = 8 << 20;
+/// The same for changes: each of many followers holds as much while it does not read.
+const FULL_CHANGES: usize = 64 << 10;
 
 /// A page of the timeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +85,13 @@ fn read(row: &Row<'_>, first: usize) -> Result<Entry, StoreError> {
     Ok(entry)
 }
 
+/// The bytes of an entry's row, from its own JSON on.
+fn size(row: &Row<'_>, first: usize) -> rusqlite::Result<usize> {
+    let length =
+        |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_bytes_or_null()?.map_or(0, <[u8]>::len));
+    Ok(length(first)? + length(first + 1)?)
+}
+
 /// Makes an entry's words those that a search finds it by.
 pub(super) fn index(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
     let key: i64 = db
@@ -118,7 +127,8 @@ pub(super) fn waiting_controls(db: &Connection) -> Result<Vec<Entry>, StoreError
     rows.map(|json| Ok(serde_json::from_str(&json?)?)).collect()
 }
 
-/// What changed after `after` and up to `until`, in seq order, each entry in its latest state.
+/// What changed after `after` and up to `until`, in seq order, each entry in its latest state: `limit` at the most, and
+/// fewer if they are long.
 pub(super) fn changes(
     db: &Connection,
     after: u64,
@@ -132,13 +142,18 @@ pub(super) fn changes(
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![clamp(after), clamp(until), limit], |row| {
         let added: i64 = row.get(0)?;
-        Ok((added, read(row, 1)))
+        Ok((added, size(row, 1)?, read(row, 1)))
     })?;
-    rows.map(|row| {
-        let (added, entry) = row?;
-        Ok(Change { entry: entry?, added_seq: u64::try_from(added).unwrap_or(0) })
-    })
-    .collect()
+    let (mut changes, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let (added, size, entry) = row?;
+        changes.push(Change { entry: entry?, added_seq: u64::try_from(added).unwrap_or(0) });
+        bytes += size;
+        if bytes >= FULL_CHANGES {
+            break;
+        }
+    }
+    Ok(changes)
 }
 
 /// A page as the query wants it (SPEC 8).
@@ -150,9 +165,7 @@ pub(super) fn page(db: &Connection, query: &TimelineQuery) -> Result<Page, Store
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params_from_iter(values), |row| {
         let key: i64 = row.get(0)?;
-        let bytes = row.get_ref(1)?.as_bytes_or_null()?.map_or(0, <[u8]>::len)
-            + row.get_ref(2)?.as_bytes_or_null()?.map_or(0, <[u8]>::len);
-        Ok((key, bytes, read(row, 1)))
+        Ok((key, size(row, 1)?, read(row, 1)))
     })?;
     let (mut found, mut bytes, mut has_more) = (Vec::new(), 0, false);
     for row in rows {
@@ -182,7 +195,8 @@ pub(super) struct Select {
 /// How to find the entries of a page, the newest first, or in seq order. Nothing if there can be none.
 ///
 /// What is read does not depend on how long the timeline is, but for a common word that is asked for together with
-/// something rare: what holds the word is looked at until enough of it fits.
+/// something rare: what holds the word is looked at until enough of it fits. With `after_seq` it depends on how much has
+/// changed since.
 pub(super) fn select(
     db: &Connection,
     query: &TimelineQuery,
@@ -201,7 +215,9 @@ pub(super) fn select(
         ("status", query.status.map(Status::as_str)),
     ] {
         if let Some(word) = word {
-            wants.push(&format!("entry.{column} = ?"), Value::Text(word.to_owned()));
+            // The index of the column has all there ever was, and in another order than that of the changes.
+            let unindexed = if query.after_seq.is_some() { "+" } else { "" };
+            wants.push(&format!("{unindexed}entry.{column} = ?"), Value::Text(word.to_owned()));
         }
     }
     if let Some(since) = query.since {

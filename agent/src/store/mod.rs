@@ -17,8 +17,10 @@ use hive_shared::api::{Counts, Entry};
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
+
+use crate::document::Document;
 
 pub use entries::{Change, Page};
 pub use error::StoreError;
@@ -37,7 +39,7 @@ enum Write {
     Item(Box<Item>),
     Entry { entry: Box<Entry>, index: bool },
     Instruction { arrival: i64, text: String },
-    Body { arrival: i64, document: String },
+    Body { arrival: i64, document: Document },
     Partial { arrival: i64, start: usize, text: String },
     ForgetPartial { arrival: i64 },
     Tally { source: Source, status: Status },
@@ -284,7 +286,7 @@ impl Store {
     }
 
     /// Keeps a response document until it is published.
-    pub fn put_body(&mut self, arrival: i64, document: String) -> Result<(), StoreError> {
+    pub fn put_body(&mut self, arrival: i64, document: Document) -> Result<(), StoreError> {
         self.write(Write::Body { arrival, document })
     }
 
@@ -459,8 +461,15 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
                 .execute(params![arrival, text])?;
         }
         Write::Body { arrival, document } => {
-            db.prepare_cached("INSERT OR REPLACE INTO body (arrival, document) VALUES (?1, ?2)")?
-                .execute(params![arrival, document])?;
+            db.prepare_cached("INSERT OR REPLACE INTO body (arrival, document) VALUES (?1, zeroblob(?2))")?
+                .execute(params![arrival, document.size()])?;
+            // Part by part: of a value that it is given as a whole SQLite makes copies.
+            let mut blob = db.blob_open(MAIN_DB, "body", "document", *arrival, false)?;
+            let mut at = 0;
+            for part in document.parts() {
+                blob.write_at(part.as_bytes(), at)?;
+                at += part.len();
+            }
         }
         Write::Partial { arrival, start, text } => {
             db.prepare_cached("INSERT OR REPLACE INTO partial (arrival, start, text) VALUES (?1, ?2, ?3)")?
@@ -544,7 +553,7 @@ fn partial(db: &Connection, arrival: i64) -> Result<String, StoreError> {
 }
 
 fn body(db: &Connection, arrival: i64) -> Result<Option<String>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT document FROM body WHERE arrival = ?1")?;
+    let mut statement = db.prepare_cached("SELECT CAST(document AS TEXT) FROM body WHERE arrival = ?1")?;
     Ok(statement.query_row([arrival], |row| row.get(0)).optional()?)
 }
 

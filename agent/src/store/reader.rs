@@ -44,7 +44,8 @@ impl Reader {
         FileId::of(&self.path).ok() == self.file
     }
 
-    /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state.
+    /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state: `limit` at the most, and
+    /// fewer if they are long.
     pub fn changes(&self, after: u64, until: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
         entries::changes(&self.db, after, until, limit)
     }

@@ -34,7 +34,7 @@ pub fn salvage(path: &Path) -> Vec<Salvaged> {
     items
         .map(|item| {
             let one = |sql: &str| db.query_row(sql, [item.arrival], |row| row.get::<_, String>(0)).ok();
-            let body = one("SELECT document FROM body WHERE arrival = ?1");
+            let body = one("SELECT CAST(document AS TEXT) FROM body WHERE arrival = ?1");
             let instruction = one("SELECT text FROM instruction WHERE arrival = ?1");
             let partial = super::partial(&db, item.arrival).unwrap_or_default();
             Salvaged { item, body, instruction, partial }

@@ -339,6 +339,20 @@ fn long_entries_fill_a_page_and_none_is_left_out() {
 }
 
 #[test]
+fn long_changes_are_read_a_few_at_a_time_and_at_least_one() {
+    let mut bench = bench();
+    for id in ["A", "B", "C"] {
+        bench.put(id, Source::File, Status::Completed, &"x".repeat(50_000));
+    }
+    bench.put("D", Source::File, Status::Completed, &"x".repeat(1_000_000));
+    let reader = bench.reader();
+    let told = |after| -> Vec<u64> {
+        reader.changes(after, 9, 100).unwrap().iter().map(|change| change.entry.seq).collect()
+    };
+    assert_eq!((told(0), told(2), told(3)), (vec![1, 2], vec![3, 4], vec![4]));
+}
+
+#[test]
 fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
     let mut bench = bench();
     bench.put("A", Source::File, Status::Completed, "one two NEAR");
@@ -380,7 +394,7 @@ fn what_a_damaged_ledger_still_says_is_salvaged() {
         store.put_item(&mut item).unwrap();
         store.put_instruction(item.arrival, format!("do {id}")).unwrap();
     }
-    store.put_body(1, "the document".into()).unwrap();
+    store.put_body(1, "the document".to_owned().into()).unwrap();
     store.put_partial(3, 0, "so ".into()).unwrap();
     store.put_partial(3, 3, "far".into()).unwrap();
     store.commit().unwrap();

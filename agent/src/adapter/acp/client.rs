@@ -2,12 +2,15 @@
 //! and a file is written where the agent insists.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_client_protocol::{Error, UntypedMessage, v1};
 use hive_shared::paths::MARK;
+use nix::fcntl::{OFlag, posix_fallocate};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -157,14 +160,36 @@ fn write(workdir: &Path, params: &Value) -> io::Result<String> {
     let target = target(workdir, path)?;
     let directory = target.parent().ok_or_else(|| invalid("the path has no directory"))?;
     std::fs::create_dir_all(directory)?;
-    // Whatever came to stand there meanwhile is replaced, and no link followed.
-    let mut file = tempfile::Builder::new().prefix(".hive-").suffix(".tmp").tempfile_in(directory)?;
-    file.write_all(content.as_bytes())?;
-    let mode = std::fs::metadata(&target).map(|it| it.permissions());
-    let mode = mode.unwrap_or_else(|_| std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    file.as_file().set_permissions(mode)?;
-    file.persist(&target).map_err(|error| error.error)?;
+    write_in_place(&target, content.as_bytes())?;
     Ok(path.to_owned())
+}
+
+/// Makes this the content of a file that may be there already. It stays the same file, with its owner, mode and other
+/// names, as when the agent's own tools write it; and nothing lies beside it that a kill would leave there.
+fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Whatever came to stand there meanwhile: no link is followed, and no pipe waited for.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(false).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    // A full disk is found before anything is overwritten.
+    let (length, wanted) = (metadata.len(), content.len() as u64);
+    if wanted > length
+        && let Err(error) = posix_fallocate(&file, offset(length), offset(wanted - length))
+    {
+        file.set_len(length)?;
+        return Err(error.into());
+    }
+    file.write_all(content)?;
+    file.set_len(wanted)
+}
+
+/// A place in a file, as the system calls have it: content in memory is never beyond.
+fn offset(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// Where a file may be written: inside the working directory, and of the hive's own files there only to its tasks, which
@@ -222,5 +247,31 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(other.join("kept.txt")).unwrap(), "kept");
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_written_stays_the_same_file() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+        let place = tempfile::tempdir().unwrap();
+        let work = place.path().canonicalize().unwrap();
+        let (file, other_name) = (work.join("run.sh"), work.join("other name"));
+        std::fs::write(&file, "a long one that was there before").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o750)).unwrap();
+        std::fs::hard_link(&file, &other_name).unwrap();
+        let inode = std::fs::metadata(&file).unwrap().ino();
+        for content in ["short", "", &"much longer than what was there before".repeat(1_000)] {
+            write(&work, &json!({"path": "run.sh", "content": content})).unwrap();
+            assert_eq!(std::fs::read_to_string(&other_name).unwrap(), content);
+        }
+        let now = std::fs::metadata(&file).unwrap();
+        assert_eq!((now.ino(), now.permissions().mode() & 0o777), (inode, 0o750));
+        assert_eq!(std::fs::read_dir(&work).unwrap().count(), 2, "nothing is left beside it");
+
+        std::os::unix::fs::symlink(&file, work.join("link")).unwrap();
+        nix::unistd::mkfifo(&work.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for no_file in ["link", "pipe", "."] {
+            assert!(write_in_place(&work.join(no_file), b"x").is_err(), "{no_file}");
+        }
     }
 }

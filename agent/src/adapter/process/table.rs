@@ -1,6 +1,6 @@
 //! The system's table of processes, as `/proc` shows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -66,12 +66,27 @@ impl Proc {
     }
 }
 
+/// How often the list is looked at for who came while it was read: each time is short, and few come meanwhile.
+const MOST_ROUNDS: usize = 8;
+
 /// All processes that can be seen.
+///
+/// Who starts another and ends while this reads would hide the other: it was not there yet when the list was made, and
+/// nothing of the run is left in it. So those who came meanwhile are read too, until nobody has.
 ///
 /// `/proc/PID/task/*/children` would be the shorter way to a process's descendants, but not every kernel has it, and
 /// it may leave out children while their siblings exit: no ground to say that nothing is left.
 pub(super) fn read_all() -> Vec<Proc> {
-    pids().into_iter().filter_map(read).collect()
+    let (mut table, mut seen) = (Vec::new(), HashSet::new());
+    for _ in 0..MOST_ROUNDS {
+        let mut newcomers = pids();
+        newcomers.retain(|pid| seen.insert(*pid));
+        if newcomers.is_empty() {
+            break;
+        }
+        table.extend(newcomers.into_iter().filter_map(read));
+    }
+    table
 }
 
 fn pids() -> Vec<i32> {

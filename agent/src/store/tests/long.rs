@@ -36,6 +36,15 @@ fn queries(bench: &Bench) -> Vec<(&'static str, TimelineQuery)> {
         ("the newest", ten()),
         ("older ones", TimelineQuery { before: Some(format!("k{}", seq / 2)), ..ten() }),
         ("what changed", TimelineQuery { after_seq: Some(seq - 20), ..ten() }),
+        (
+            "what changed of a kind and a status",
+            TimelineQuery {
+                after_seq: Some(seq - 20),
+                kind: Some(Kind::Task),
+                status: Some(Status::Completed),
+                ..ten()
+            },
+        ),
         ("since a time", TimelineQuery { since: Some(middle), ..ten() }),
         ("until a time", TimelineQuery { until: Some(middle), ..ten() }),
         ("of a source", TimelineQuery { source: Some(Source::File), ..ten() }),

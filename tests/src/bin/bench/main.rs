@@ -12,6 +12,7 @@ mod commands;
 mod files;
 mod followers;
 mod idle;
+mod long;
 mod peers;
 mod process;
 mod report;
@@ -86,6 +87,8 @@ enum Section {
     Idle,
     /// Starting and stopping.
     Start,
+    /// A timeline of a million entries beside one of a thousand.
+    Long,
     /// Other queues, the same way.
     Peers,
 }
@@ -186,6 +189,7 @@ async fn measure(section: Section, bench: &Bench) -> anyhow::Result<Vec<Figure>>
         Section::Commands => commands::measure(bench).await,
         Section::Idle => idle::measure(bench).await,
         Section::Start => start::measure(bench).await,
+        Section::Long => long::measure(bench).await,
         Section::Peers => peers::measure(bench).await,
     }
 }
