@@ -362,7 +362,8 @@ fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
         reader.snapshot(&query).unwrap().page.entries.len()
     };
     proptest!(|(q in "([a-z]{1,4}|[\"'*():^+-]|AND|OR|NOT|NEAR|\\PC| ){0,8}", cursor in any::<String>())| {
-        let has_words = q.chars().any(char::is_alphanumeric);
+        // What the index takes for a part of a word, it decides; of these it is sure.
+        let has_words = q.chars().any(|c| c.is_ascii_alphanumeric());
         prop_assert!(!has_words || found(&format!("two {q}")) == found(&q), "{q:?}");
         prop_assert_eq!(found(&format!("three {q}")), 0);
         let _ = reader.snapshot(&TimelineQuery { before: Some(cursor), ..TimelineQuery::default() });
