@@ -1,13 +1,13 @@
 //! From the command line to a running bot, and back: everything is wired here.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::{BotRecord, PROTOCOL};
@@ -19,8 +19,6 @@ use hive_shared::work::Mode;
 use hive_shared::{settings::OnPreempt, trust};
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +41,7 @@ use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
 use crate::presence::Presence;
 use crate::salvage;
+use crate::signals::Signals;
 use crate::store::{self, StoreError};
 use crate::token::TokenFile;
 
@@ -53,8 +52,10 @@ const MANY_FILES: u64 = 16_384;
 /// How many requests read the database at a time; and how many followers, who are a crowd when they are many.
 const READERS: usize = 4;
 const READERS_FOR_LAGGARDS: usize = 2;
-/// How often a damaged database is set aside before that is given up.
+/// How often a damaged database is set aside, each after less than [`A_WHILE`], before that is given up.
 const MOST_DAMAGES: usize = 3;
+/// A life that was longer was a life.
+const A_WHILE: Duration = Duration::from_secs(600);
 
 /// Runs the program. Errors are printed here, once, with all that led to them.
 pub fn main(args: &Args) -> ExitCode {
@@ -104,17 +105,23 @@ fn run(args: &Args) -> anyhow::Result<()> {
         tracing::warn!(listen = %settings.listen, "listening beyond this machine without encryption, as asked");
     }
     let known_bots = all_settings.bots();
-    let bot = Bot { hive, id: bot, settings, policy, tls, known_bots };
-    let mut damage = None;
-    for _ in 0..MOST_DAMAGES {
+    let bot = Bot { hive, id: bot, settings, policy, tls, signals: Signals::listen()?, known_bots };
+    let (mut damage, mut damages) = (None, 0);
+    loop {
+        let begun = Instant::now();
         match bot.live(damage.take()) {
             Err(error) if ledger::is_damage(&error) => {
-                damage = Some(salvage::set_aside(&bot.hive, &bot.id, &error)?)
+                damages = if begun.elapsed() < A_WHILE { damages + 1 } else { 1 };
+                if damages > MOST_DAMAGES {
+                    bail!(
+                        "the database was damaged {damages} times in a short time: is the disk sound? ({error:#})"
+                    );
+                }
+                damage = Some(salvage::set_aside(&bot.hive, &bot.id, &error)?);
             }
             ended => return ended,
         }
     }
-    bail!("the database was damaged {MOST_DAMAGES} times: is the disk sound?")
 }
 
 fn unwritable(hive: &Hive) -> String {
@@ -205,6 +212,7 @@ struct Bot {
     settings: BotSettings,
     policy: Policy,
     tls: Option<Arc<Tls>>,
+    signals: Signals,
     known_bots: Vec<BotId>,
 }
 
@@ -226,7 +234,8 @@ impl Bot {
         let address = listener.local_addr()?;
 
         let (mail, inbound) = channel();
-        let stopping = Arc::new(AtomicBool::new(false));
+        self.signals.tell(mail.clone());
+        let stopping = self.signals.stopping();
         let database = self.hive.database(&self.id);
         let disk = DiskState::default();
         let store = ledger::open(&database, self.hive.stop_file(&self.id), &stopping, &disk)?;
@@ -285,7 +294,6 @@ impl Bot {
         runtime.spawn_blocking(move || aside::sweep(&hive, &bot));
         let kept = Arc::clone(&service);
         let server = runtime.spawn(http::serve(listener, self.tls.clone(), service));
-        self.listen_for_signals(&runtime, mail.clone(), stopping);
         let presence = Presence::announce(self.hive.clone(), self.record(address, adapter_name))?;
         runtime.spawn(presence.clone().keep(kept, mail.clone()));
         let record = presence.record();
@@ -425,28 +433,6 @@ impl Bot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
         }
-    }
-
-    fn listen_for_signals(&self, runtime: &Runtime, mail: Sender<Message>, stopping: Arc<AtomicBool>) {
-        let bot = self.id.clone();
-        runtime.spawn(async move {
-            let (Ok(mut terminate), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                tracing::error!("signals cannot be listened for");
-                return;
-            };
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            if io::stderr().is_terminal() {
-                let _ = writeln!(io::stderr());
-            }
-            tracing::info!(%bot, signal = name, "told to stop");
-            stopping.store(true, Ordering::Relaxed);
-            let _ = mail.send(Message::Terminate);
-        });
     }
 }
 

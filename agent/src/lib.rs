@@ -25,6 +25,7 @@ mod prompt;
 pub mod request;
 mod response;
 mod salvage;
+mod signals;
 pub mod store;
 pub mod tally;
 pub mod token;

@@ -105,6 +105,11 @@ impl Hive {
         format!("{id}@{bot}-response.md")
     }
 
+    /// The names that a bot's response to an item may have.
+    pub fn response_names(id: &ItemId, bot: &BotId) -> [String; 2] {
+        [Self::response_name(id), Self::response_name_beside_another(id, bot)]
+    }
+
     /// Where control files lie.
     pub fn controls(&self) -> PathBuf {
         self.hive("controls")

@@ -85,6 +85,9 @@ pub fn check_settings_file(path: &Path) -> Result<(), TrustError> {
             judge_directory(dir, Found::of(&found), user)?;
         }
     }
+    for link in surroundings(path).into_iter().chain([path]).filter(|path| path.is_symlink()) {
+        judge_the_way_to(link, user)?;
+    }
     match look(path)? {
         Some(found) => judge_file(path, Found::of(&found), user),
         None => Ok(()),
@@ -121,20 +124,25 @@ pub fn check_dir(path: &Path) -> Result<Vec<Warning>, TrustError> {
         }
         warnings.extend(judge_directory(dir, Found::of(&found), user)?);
         if dir.is_symlink() {
-            for on_the_way in the_way_to(dir)? {
-                if let Some(found) = look(&on_the_way)? {
-                    judge_on_the_way(&on_the_way, Found::of(&found), user)?;
-                }
-            }
+            judge_the_way_to(dir, user)?;
         }
     }
     Ok(warnings)
 }
 
-/// The directories above where a link leads.
-fn the_way_to(link: &Path) -> Result<Vec<PathBuf>, TrustError> {
-    let real = link.canonicalize().map_err(|source| TrustError::Io { path: link.to_owned(), source })?;
-    Ok(real.ancestors().skip(1).map(Path::to_owned).collect())
+/// Judges the directories above where a link leads. One that leads nowhere leads to nothing that is obeyed.
+fn judge_the_way_to(link: &Path, user: u32) -> Result<(), TrustError> {
+    let real = match link.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(TrustError::Io { path: link.to_owned(), source }),
+    };
+    for on_the_way in real.ancestors().skip(1) {
+        if let Some(found) = look(on_the_way)? {
+            judge_on_the_way(on_the_way, Found::of(&found), user)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether others may read a secret that is used all the same.

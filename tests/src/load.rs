@@ -151,7 +151,10 @@ pub async fn heard_by_a_crowd(followers: usize, chats: usize, events: usize) -> 
     let mut talking = JoinSet::new();
     for n in 0..chats {
         let mut chat = agent.chat().await;
-        chat.prompt(&format!("CHAT-{n}"), &"much to say ".repeat(10_000)).await;
+        let id = format!("CHAT-{n}");
+        chat.prompt(&id, &"much to say ".repeat(10_000)).await;
+        // Before that it does not count among those that wait.
+        chat.accepted(&id).await;
         if n % 3 == 0 {
             deaf.push((n, chat));
         } else {

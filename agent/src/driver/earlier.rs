@@ -10,6 +10,7 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Mode, Source, Status};
 
 use super::{Driver, FirstScan};
+use crate::inbox::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::outbox;
 use crate::store::{Item, StoreError};
@@ -34,6 +35,21 @@ impl EarlierEnd {
     }
 }
 
+impl EarlierEnd {
+    /// What becomes of the task, and why, for people.
+    fn told(self) -> (Status, &'static str) {
+        match self {
+            Self::Failed => (Status::Failed, "which says that it had failed"),
+            Self::Completed => (Status::Completed, "which says that it had completed"),
+            Self::Untold => (Status::Completed, "which does not say how it ended"),
+        }
+    }
+}
+
+fn warning_of(how: &str) -> String {
+    format!("answered by an earlier response, {how}; it is not run again")
+}
+
 impl Driver {
     /// How a task ended that an earlier hive has answered.
     pub(super) fn answered_before(&self, id: &ItemId, name: &str) -> Option<EarlierEnd> {
@@ -45,26 +61,27 @@ impl Driver {
     pub(super) fn archive_answered(
         &mut self,
         name: &str,
+        fingerprint: Fingerprint,
         head: TaskHead,
         end: EarlierEnd,
     ) -> Result<(), StoreError> {
         let id = match self.store.item(&head.document.id)? {
             None => head.document.id.clone(),
             Some(item) if is_known_from_its_response(&item) => {
-                return self.archive_of(item, name, head.digest);
+                return self.archive_of(item, name, end, head.digest);
+            }
+            // It has its file, so that this one is another task with its id.
+            Some(item) if item.response_file.is_some() => {
+                return self.new_item(name, fingerprint, head).map(|_| ());
             }
             Some(_) => self.free_variant(&head.document.id)?,
         };
         let mut item = self.item_of(&id, name, head);
-        let (status, how) = match end {
-            EarlierEnd::Failed => (Status::Failed, "which says that it had failed"),
-            EarlierEnd::Completed => (Status::Completed, "which says that it had completed"),
-            EarlierEnd::Untold => (Status::Completed, "which does not say how it ended"),
-        };
+        let (status, how) = end.told();
         item.status = status;
         item.ended_at = Some(Stamp::now());
         item.settled = true;
-        item.detail.warnings.push(format!("answered by an earlier response, {how}; it is not run again"));
+        item.detail.warnings.push(warning_of(how));
         if status == Status::Failed {
             item.error = Some("an earlier response says that it failed".to_owned());
             item.error_code = Some(hive_shared::api::code::ANSWERED.to_owned());
@@ -77,11 +94,22 @@ impl Driver {
     }
 
     /// The file of a task that had ended when the ledger was lost, and that was not archived yet.
-    fn archive_of(&mut self, mut item: Item, name: &str, digest: String) -> Result<(), StoreError> {
+    fn archive_of(
+        &mut self,
+        mut item: Item,
+        name: &str,
+        end: EarlierEnd,
+        digest: String,
+    ) -> Result<(), StoreError> {
         item.archived = self.move_answered(name);
         item.digest = digest;
-        tracing::warn!(task = %item.id, "it had ended: archived, not run");
-        self.store.put_item(&mut item)
+        let (_, how) = end.told();
+        item.detail.warnings.push(warning_of(how));
+        tracing::warn!(task = %item.id, how, "answered before: archived, not run");
+        self.store.put_item(&mut item)?;
+        let Some(mut entry) = self.store.entry(item.id.as_str())? else { return Ok(()) };
+        entry.warnings = item.detail.warnings;
+        self.store.put_entry(entry, false)
     }
 
     fn move_answered(&self, name: &str) -> Option<String> {
@@ -99,8 +127,7 @@ impl Driver {
     /// Whether there is a response to an item that is this bot's.
     pub(super) fn has_response(&self, id: &ItemId) -> bool {
         let bot = &self.identity.bot;
-        let names = [Hive::response_name(id), Hive::response_name_beside_another(id, bot)];
-        names.into_iter().any(|name| {
+        Hive::response_names(id, bot).into_iter().any(|name| {
             let head = head_of(&self.identity.hive.responses().join(name));
             head.is_some_and(|head| response::answers(&head).bot_id.as_deref() == Some(bot.as_str()))
         })

@@ -177,7 +177,7 @@ impl Driver {
             Err(reason) => self.reject(&file.name, &reason),
             Ok(head) => {
                 if let Some(end) = self.answered_before(&head.document.id, &file.name) {
-                    return self.archive_answered(&file.name, head, end);
+                    return self.archive_answered(&file.name, file.fingerprint, head, end);
                 }
                 self.new_item(&file.name, file.fingerprint, head).map(|_| ())
             }

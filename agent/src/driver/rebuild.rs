@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use hive_shared::ids::ItemId;
@@ -15,8 +14,10 @@ use hive_shared::time::Stamp;
 use hive_shared::work::Source;
 
 use super::Driver;
+use super::requests::is_control_id;
+use crate::inbox::documents::TaskHead;
 use crate::response::item;
-use crate::store::{Item, StoreError};
+use crate::store::{Detail, Item, StoreError};
 use crate::turn::{Steps, Told, content_of};
 use crate::untrusted;
 
@@ -25,30 +26,38 @@ use crate::untrusted;
 const MOST_READ: u64 = 8 << 20;
 /// How many items are restored in one transaction.
 const ITEMS_A_COMMIT: usize = 500;
+/// The ledger's note that it was made of what responses tell.
+const REBUILT: &str = "rebuilt";
 
-/// What a file in the archive says of the task whose file it was.
+/// A task's file in the archive, and what it says.
 struct Archived {
     name: String,
-    digest: String,
-    archived_at: (i64, i64),
+    head: TaskHead,
 }
 
 impl Driver {
     /// Takes all that this bot's responses tell into the ledger, where it is not known yet, the oldest first. `damage`
     /// says what became of the last ledger.
     pub(super) fn rebuild(&mut self, damage: Option<&str>) -> Result<(), StoreError> {
-        let mut restored = 0_usize;
+        if self.store.meta(REBUILT)?.is_some() {
+            return Ok(());
+        }
+        let (mut restored, mut unread) = (0_usize, 0_usize);
         let mut archive = None;
-        for name in self.own_responses() {
-            let Some((mut item, prompt, told)) = self.response_of(&name) else { continue };
+        for name in self.own_responses()? {
+            let Some((mut item, prompt, told)) = self.response_of(&name)? else {
+                unread += 1;
+                continue;
+            };
             if self.store.item(&item.id)?.is_some() {
                 continue;
             }
             if item.source == Source::File {
+                item.detail.limit = self.settings.limit(item.priority);
                 let archive = archive.get_or_insert_with(|| self.archive_by_id());
-                if let Some(archived) = archived_of(archive, &item.id) {
-                    item.archived = Some(archived.name.clone());
-                    item.digest.clone_from(&archived.digest);
+                // Of several files with one id it cannot be told which was whose: better none than another's.
+                if let Some([archived]) = archive.get_mut(&item.id).map(Vec::as_mut_slice) {
+                    self.complete(&mut item, archived);
                 }
             }
             self.restore(item, &prompt, told)?;
@@ -57,35 +66,52 @@ impl Driver {
                 self.flush()?;
             }
         }
+        self.store.put_meta(REBUILT, "1")?;
         let found = match restored {
             0 if damage.is_none() => return Ok(()),
             1 => "1 response".to_owned(),
             restored => format!("{restored} responses"),
         };
         let why = damage.map_or_else(|| "the ledger is new".to_owned(), str::to_owned);
-        tracing::warn!(restored, why, "the ledger was rebuilt from the responses");
+        tracing::warn!(restored, unread, why, "the ledger was rebuilt from the responses");
         self.control_entry("rebuilt", &format!("{why}; {found} of this bot were read"), None)
+    }
+
+    /// What a response does not say of its task, the task's file does.
+    fn complete(&self, item: &mut Item, archived: &Archived) {
+        let of_file = self.item_of(&item.id, &archived.name, archived.head.clone());
+        item.archived = Some(archived.name.clone());
+        item.digest = of_file.digest;
+        item.detail = Detail { retry_of: item.detail.retry_of.take(), ..of_file.detail };
     }
 
     /// Whether an item has a response of ours though the ledger knows of no end: a copy from an earlier day was put in
     /// its place. It is over, then, and its response is not written anew.
     pub(super) fn has_ended_by_its_response(&mut self, known: &Item) -> Result<bool, StoreError> {
-        let Some((item, prompt, told)) = self.response_of(&Hive::response_name(&known.id)) else {
-            return Ok(false);
-        };
-        tracing::warn!(item = %known.id, "the ledger is older than its response: it has ended");
-        let detail = known.detail.clone();
-        let file = known.file.clone();
-        let digest = known.digest.clone();
-        // What is to be archived still is.
-        let settled = known.source != Source::File;
-        let item =
-            Item { arrival: known.arrival, seen_at: known.seen_at, detail, file, digest, settled, ..item };
-        if !settled {
-            self.settle_again(item.clone())?;
+        for name in Hive::response_names(&known.id, &self.identity.bot) {
+            let Some((item, prompt, told)) = self.response_of(&name)? else { continue };
+            if (&item.id, item.source) != (&known.id, known.source) {
+                continue;
+            }
+            tracing::warn!(item = %known.id, "the ledger is older than its response: it has ended");
+            // What is to be archived still is.
+            let settled = known.source != Source::File;
+            let item = Item {
+                arrival: known.arrival,
+                seen_at: known.seen_at,
+                detail: known.detail.clone(),
+                file: known.file.clone(),
+                digest: known.digest.clone(),
+                settled,
+                ..item
+            };
+            if !settled {
+                self.settle_again(item.clone())?;
+            }
+            self.restore(item, &prompt, told)?;
+            return Ok(true);
         }
-        self.restore(item, &prompt, told)?;
-        Ok(true)
+        Ok(false)
     }
 
     fn restore(&mut self, mut item: Item, prompt: &str, told: Told) -> Result<(), StoreError> {
@@ -104,73 +130,76 @@ impl Driver {
         })
     }
 
-    /// The names of the responses of this bot, in the order in which their items began.
-    fn own_responses(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.identity.hive.responses()) else { return Vec::new() };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut found: Vec<(Stamp, String)> = names
-            .filter(|name| name.ends_with("-response.md"))
-            .filter_map(|name| self.response_of(&name).map(|(item, ..)| (item.seen_at, name)))
-            .collect();
+    /// The names of the responses of this bot, in the order in which their items began. That they cannot be listed is no
+    /// sign that there are none.
+    fn own_responses(&self) -> Result<Vec<String>, StoreError> {
+        let mut found: Vec<(Stamp, String)> = Vec::new();
+        for entry in std::fs::read_dir(self.identity.hive.responses())? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            if name.ends_with("-response.md")
+                && let Some((item, ..)) = self.response_of(&name)?
+            {
+                found.push((item.seen_at, name));
+            }
+        }
         found.sort_unstable();
-        found.into_iter().map(|(_, name)| name).collect()
+        Ok(found.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// What a response of this bot says: the item, what was prompted, and what the timeline shows of the answer.
-    fn response_of(&self, name: &str) -> Option<(Item, String, Told)> {
-        let file = untrusted::open(&self.identity.hive.responses().join(name)).ok()?;
+    /// What a response of this bot says: the item, what was prompted, and what the timeline shows of the answer. None if
+    /// it is another's, or none, or was copied to a name that is not its own.
+    fn response_of(&self, name: &str) -> Result<Option<(Item, String, Told)>, StoreError> {
+        let path = self.identity.hive.responses().join(name);
+        let file = match untrusted::open(&path) {
+            Ok(file) => file,
+            Err(error) if untrusted::is_shortage(&error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                tracing::warn!(name, %error, "a response cannot be read");
+                return Ok(None);
+            }
+        };
         let (text, is_cut) = beginning_of(file)?;
-        let (header, said) = response::read(&text).ok()?;
+        let Ok((header, said)) = response::read(&text) else { return Ok(None) };
         let prompt = header.prompt.clone().unwrap_or_default();
-        let item = item(header, &self.identity.bot, name)?;
+        let Some(item) = item(header, &self.identity.bot, name) else { return Ok(None) };
+        let is_its_name = Hive::response_names(&item.id, &self.identity.bot).iter().any(|own| own == name);
+        if !is_its_name || is_control_id(&item.id) {
+            return Ok(None);
+        }
         let (content, is_longer) = content_of(said);
-        Some((
-            item,
-            prompt,
-            Told { content, content_truncated: is_cut || is_longer, steps: Steps::default() },
-        ))
+        let told = Told { content, content_truncated: is_cut || is_longer, steps: Steps::default() };
+        Ok(Some((item, prompt, told)))
     }
 
-    /// The files in the archive, by the ids that their documents have, those that came first before the others.
+    /// The files in the archive, by the ids that their documents have.
     fn archive_by_id(&self) -> HashMap<ItemId, Vec<Archived>> {
         let mut archive: HashMap<ItemId, Vec<Archived>> = HashMap::new();
         let directory = self.identity.hive.archive(&self.identity.bot);
         let Ok(entries) = std::fs::read_dir(&directory) else { return archive };
         for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-            if let Some((id, archived)) = self.archived(&directory, name) {
-                archive.entry(id).or_default().push(archived);
+            if let Some(archived) = self.archived(&directory, name) {
+                archive.entry(archived.head.document.id.clone()).or_default().push(archived);
             }
-        }
-        for files in archive.values_mut() {
-            files.sort_unstable_by_key(|file| file.archived_at);
         }
         archive
     }
 
-    fn archived(&self, directory: &Path, name: String) -> Option<(ItemId, Archived)> {
+    fn archived(&self, directory: &Path, name: String) -> Option<Archived> {
         let path = directory.join(&name);
         let bytes = untrusted::read(&path, MAX_TASK_BYTES + 1).ok()?;
-        let metadata = path.symlink_metadata().ok()?;
-        let document = task::read(&bytes, &self.reading(&name, Stamp::from_micros(0))).ok()?;
-        let archived_at = (metadata.ctime(), metadata.ctime_nsec());
-        Some((document.id.clone(), Archived { digest: document.digest(), name, archived_at }))
+        let modified = Stamp::from(path.symlink_metadata().ok()?.modified().ok()?);
+        let mut document = task::read(&bytes, &self.reading(&name, modified)).ok()?;
+        let digest = document.digest();
+        document.instruction = String::new();
+        Some(Archived { name, head: TaskHead { document, digest } })
     }
-}
-
-/// Which file of the archive a task's is: the n-th of its id for the n-th task with it (SPEC 3: `ID`, `ID.r2` …).
-fn archived_of<'a>(archive: &'a HashMap<ItemId, Vec<Archived>>, id: &ItemId) -> Option<&'a Archived> {
-    if let Some(files) = archive.get(id) {
-        return files.first();
-    }
-    let (base, number) = id.as_str().rsplit_once(".r")?;
-    let number: usize = number.parse().ok()?;
-    archive.get(&ItemId::parse(base).ok()?)?.get(number.checked_sub(1)?)
 }
 
 /// The text of a document, as much of it as is looked at, and whether there is more.
-fn beginning_of(mut file: File) -> Option<(String, bool)> {
+fn beginning_of(mut file: File) -> io::Result<(String, bool)> {
     let mut bytes = Vec::new();
-    file.by_ref().take(MOST_READ).read_to_end(&mut bytes).ok()?;
-    let is_cut = file.metadata().ok()?.len() > MOST_READ;
-    Some((String::from_utf8_lossy(&bytes).into_owned(), is_cut))
+    file.by_ref().take(MOST_READ).read_to_end(&mut bytes)?;
+    let is_cut = file.metadata()?.len() > MOST_READ;
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), is_cut))
 }

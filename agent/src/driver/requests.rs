@@ -377,7 +377,7 @@ impl Driver {
 }
 
 /// Whether an id is of the form that control acts have on the timeline.
-fn is_control_id(id: &ItemId) -> bool {
+pub(super) fn is_control_id(id: &ItemId) -> bool {
     id.as_str().strip_prefix("CTL-").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

@@ -1,7 +1,8 @@
 //! Connections: how many there may be, and each from its acceptance to its end.
 //!
 //! Whoever is slow to say who he is, in the handshake or in the head of a request, is cut off, and so is who says
-//! nothing more: a stranger can hold a connection for a while, and no thread or memory to speak of.
+//! nothing more, or takes nothing of what he has asked for: a stranger can hold a connection for a while, and no thread
+//! or memory to speak of.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
+use super::held::Held;
 use super::tls::Tls;
 
 /// The most connections at a time; more wait to be accepted.
@@ -70,8 +72,8 @@ impl Connections {
         self.most - self.permits.available_permits()
     }
 
-    /// Accepts connections and answers what is asked over them, until `closing`; then waits until each request that has
-    /// come is answered.
+    /// Accepts connections and answers what is asked over them, until `closing`; then waits until all are over, those too
+    /// that have become sockets.
     pub(super) async fn serve(
         &self,
         listener: TcpListener,
@@ -86,7 +88,8 @@ impl Connections {
             let _ = stream.set_nodelay(true);
             let (router, closing) = (router.clone(), closing.clone());
             let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(tls.config()));
-            all.spawn(async move {
+            let stream = Held::new(stream, permit, all.token());
+            tokio::spawn(async move {
                 match acceptor {
                     None => answer(stream, peer, router, closing).await,
                     Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -95,7 +98,6 @@ impl Connections {
                         Err(_) => tracing::debug!(%peer, "the handshake took too long"),
                     },
                 }
-                drop(permit);
             });
         }
         drop(listener);

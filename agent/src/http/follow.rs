@@ -152,12 +152,13 @@ impl Follower {
                 continue;
             }
             while let Some(piece) = followed.turn.read_on(&mut followed.position, MAX_CONTENT) {
-                let frame = FollowFrame::EntryChunk {
-                    entry_id: followed.turn.entry_id(),
-                    offset: piece.offset as u64,
-                    content: piece.text,
-                };
-                self.peer.send(json(&frame)).await?;
+                let entry_id = followed.turn.entry_id();
+                let offset = piece.offset as u64;
+                let frame = FollowFrame::EntryChunk { entry_id, offset, content: piece.text };
+                let text = json(&frame);
+                // Who does not read is not to hold it twice.
+                drop(frame);
+                self.peer.send(text).await?;
             }
         }
         Ok(())

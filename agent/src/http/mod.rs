@@ -5,6 +5,7 @@ mod chat;
 mod connections;
 mod door;
 mod follow;
+mod held;
 mod metrics;
 mod path;
 mod problem;

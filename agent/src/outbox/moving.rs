@@ -55,7 +55,7 @@ fn rename_noreplace(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
         // Some file systems cannot do both in one step.
         Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
             std::fs::hard_link(from, to)?;
-            std::fs::remove_file(from)
+            take_away(from, to)
         }
         // The directory is a link to another file system, or one is mounted there.
         Err(nix::errno::Errno::EXDEV) => move_across(bot, from, to),
@@ -75,7 +75,12 @@ fn move_across(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
     copy.as_file().set_modified(metadata.modified()?)?;
     copy.as_file().sync_all()?;
     copy.persist_noclobber(to).map_err(|error| error.error)?;
-    std::fs::remove_file(from)
+    take_away(from, to)
+}
+
+/// Takes the old name away. Where that fails the new one goes again, so that a try more makes no copy more.
+fn take_away(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::remove_file(from).inspect_err(|_| drop(std::fs::remove_file(to)))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn publish(
     let directory = hive.responses();
     // It may have been tidied away.
     std::fs::create_dir_all(&directory)?;
-    let beside = Hive::response_name_beside_another(id, bot);
+    let [_, beside] = Hive::response_names(id, bot);
     for name in [name, &beside] {
         let path = directory.join(name);
         let mut file = aside::file_in(&directory, bot)?;
@@ -37,6 +37,13 @@ pub(crate) fn publish(
                 if document.is(&there) {
                     return Ok(name.to_owned());
                 }
+                if is_another_end(&there, document, id, bot) {
+                    tracing::error!(
+                        name,
+                        "the item has a response already, of another end: it stays as it is"
+                    );
+                    return Ok(name.to_owned());
+                }
                 if !is_of_another(&there, bot) {
                     refused.file.persist(&path).map_err(|e| e.error)?;
                     return Ok(name.to_owned());
@@ -46,6 +53,22 @@ pub(crate) fn publish(
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{beside} is there already, and is not ours")))
+}
+
+/// Whether a document in the way is this bot's own response to the item, and tells of another end than ours: a ledger
+/// from an earlier day has let it run again. One that was torn while it was written tells of the same end.
+fn is_another_end(there: &[u8], ours: &Document, id: &ItemId, bot: &BotId) -> bool {
+    let read = |text| response::read(text).ok().map(|(header, _)| header);
+    let there = std::str::from_utf8(there).ok().and_then(read);
+    // Its header is in the first part that there is.
+    let ours = ours.parts().into_iter().find(|part| !part.is_empty()).and_then(read);
+    match (there, ours) {
+        (Some(there), Some(ours)) => {
+            let is_the_items = there.task_id.as_ref().or(there.chat_id.as_ref()) == Some(id);
+            there.bot_id == *bot && is_the_items && there.timestamp != ours.timestamp
+        }
+        _ => false,
+    }
 }
 
 /// Whether a document in the way is a response that is whole and not this bot's.

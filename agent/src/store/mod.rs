@@ -254,7 +254,10 @@ impl Store {
     /// Puts an entry of an earlier ledger on the timeline, at its own time and under the next seq: the oldest is to come
     /// first.
     pub fn restore_entry(&mut self, entry: Entry) -> Result<(), StoreError> {
-        self.put_entry_at(entry.timestamp, entry, true)
+        // One that is yet to come would be that of all that comes after it.
+        let now = Stamp::now();
+        let updated_at = entry.updated_at.min(now);
+        self.put_entry_at(entry.timestamp.min(now), Entry { updated_at, ..entry }, true)
     }
 
     fn put_entry_at(&mut self, at: Stamp, mut entry: Entry, index: bool) -> Result<(), StoreError> {

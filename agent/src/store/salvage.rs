@@ -62,8 +62,9 @@ pub fn set_aside(path: &Path, now: Stamp) -> io::Result<Option<PathBuf>> {
         aside = with(path, &format!(".corrupt-{stamp}.{number}"));
         number += 1;
     }
-    // The database last: until it has gone the whole is tried again.
-    for ending in FILES.iter().rev() {
+    // The database first: a log that is left over says nothing without it, and goes at the next try. Without its log the
+    // database would be taken for a sound one of an earlier day.
+    for ending in FILES {
         match std::fs::rename(with(path, ending), with(&aside, ending)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}

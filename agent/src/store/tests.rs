@@ -361,6 +361,7 @@ fn any_words_can_be_looked_for_and_all_of_them_must_be_there() {
         let query = TimelineQuery { q: Some(q.to_owned()), ..TimelineQuery::default() };
         reader.snapshot(&query).unwrap().page.entries.len()
     };
+    assert_eq!((found("\u{f71}"), found("two \u{f71}"), found("three \u{f71}")), (0, 1, 0));
     proptest!(|(q in "([a-z]{1,4}|[\"'*():^+-]|AND|OR|NOT|NEAR|\\PC| ){0,8}", cursor in any::<String>())| {
         // What the index takes for a part of a word, it decides; of these it is sure.
         let has_words = q.chars().any(|c| c.is_ascii_alphanumeric());
