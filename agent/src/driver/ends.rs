@@ -68,12 +68,15 @@ impl Driver {
         let (text, steps) = match (live, source) {
             (Some(live), _) => {
                 let (mut text, is_cut) = live.turn.text();
+                let mut warnings = live.turn.warnings();
                 if is_cut {
                     let bound = self.settings.max_output;
-                    let warning = format!("the output is cut at {bound} bytes (max_output)");
-                    text.extend(["\n\n[", &warning, "]\n"]);
-                    item.detail.warnings.push(warning);
+                    warnings.push(format!("the output is cut at {bound} bytes (max_output)"));
                 }
+                for warning in &warnings {
+                    text.extend(["\n\n[", warning, "]\n"]);
+                }
+                item.detail.warnings.extend(warnings);
                 (text, live.turn.steps())
             }
             (None, Source::Chat) => (String::new(), Steps::default()),

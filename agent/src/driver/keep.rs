@@ -10,6 +10,8 @@ use crate::store::{Item, StoreError};
 
 /// How often that is.
 const KEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often the time is kept that a run has used which gives no sign of life.
+const KEEP_TIME_EVERY: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// Keeps what running items have said and done so far, so that a crash does not lose it and followers see it.
@@ -29,8 +31,22 @@ impl Driver {
         let runs: Vec<RunId> = self.runs.keys().copied().collect();
         runs.into_iter().try_for_each(|run| {
             self.keep_text_of(run)?;
-            self.show_steps_of(run)
+            self.show_steps_of(run)?;
+            self.keep_time_of(run)
         })
+    }
+
+    /// Keeps the time that a run has used: nobody knows it any more when the daemon has died.
+    fn keep_time_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let occupant = self.core.occupant(self.now());
+        let live = self.runs.get_mut(&run).zip(occupant).filter(|(live, it)| *live.turn.id() == it.item);
+        let Some((live, occupant)) = live else { return Ok(()) };
+        let (used, heard_at) = live.used;
+        if live.turn.heard_at() <= heard_at && occupant.used < used + KEEP_TIME_EVERY {
+            return Ok(());
+        }
+        live.used = (occupant.used, live.turn.heard_at());
+        self.store.put_used(live.arrival, occupant.used)
     }
 
     /// Puts the steps of a run on the timeline, if there are others than those that it shows.
