@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn there_is_always_a_way_to_deny_for_once() {
         assert_eq!(denied(&[("no", "reject_once")]), (vec!["no".into()], None));
-        assert_eq!(denied(&[("yes", "allow_once")]), (vec!["yes".into(), "deny".into()], Some("deny".into())));
+        assert_eq!(
+            denied(&[("yes", "allow_once")]),
+            (vec!["yes".into(), "deny".into()], Some("deny".into()))
+        );
         let (ids, denial) = denied(&[("deny", "reject_always"), ("deny-2", "allow_once")]);
         assert_eq!((ids.len(), denial.as_deref()), (3, Some("deny-3")));
     }
