@@ -138,6 +138,7 @@ pub(super) struct Talk {
     /// The conversation's name, unless it is the user's own.
     pub(super) session: Option<String>,
     pub(super) turns: Turns,
+    haste: Haste,
     pub(super) look: Look,
     /// Lines that are to be shown above what is live.
     pub(super) above: Vec<String>,
@@ -145,7 +146,6 @@ pub(super) struct Talk {
     /// Where errands tell what came of them.
     pub(super) news: mpsc::UnboundedSender<News>,
     editor: Editor,
-    haste: Haste,
     is_quiet: bool,
     /// Whether Ctrl-D was pressed while a prompt was not answered.
     wants_to_leave: bool,
