@@ -22,6 +22,9 @@ use frames::{Frames, Held};
 use steps::Recorder;
 pub use steps::Steps;
 
+/// The most warnings of one turn.
+const MAX_WARNINGS: usize = 10;
+
 /// How far a listener has read the text of a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {
@@ -86,6 +89,8 @@ struct Inner {
     begin: usize,
     generation: u32,
     truncated: bool,
+    /// What its record has to warn of.
+    warnings: Vec<String>,
     frames: Frames,
     steps: Recorder,
     complete: bool,
@@ -246,6 +251,24 @@ impl Turn {
         hooks.into_iter().flatten().for_each(|hook| hook());
     }
 
+    /// Something is missing from the turn that its reader has to know of: a chat is told at once, and the record has it
+    /// as a warning. What comes after a few of these adds nothing.
+    pub fn warn(&self, code: &str, message: String) {
+        let mut inner = self.lock();
+        if inner.warnings.len() >= MAX_WARNINGS || inner.warnings.contains(&message) {
+            return;
+        }
+        inner.warnings.push(message.clone());
+        self.push(&mut inner, TurnEvent::Notice { code: code.to_owned(), message });
+        drop(inner);
+        self.wake();
+    }
+
+    /// What its record has to warn of.
+    pub fn warnings(&self) -> Vec<String> {
+        self.lock().warnings.clone()
+    }
+
     /// The work starts over: what was said and done so far is no part of the response any more.
     pub fn start_over(&self) {
         let mut inner = self.lock();
@@ -256,6 +279,7 @@ impl Turn {
             inner.said = Arc::default();
         }
         inner.steps.clear();
+        inner.warnings.clear();
         inner.generation += 1;
         inner.truncated = false;
         drop(inner);

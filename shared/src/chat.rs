@@ -267,6 +267,8 @@ pub mod notice {
     pub const SLOW: &str = "slow";
     /// The response is cut at `max_output`.
     pub const TRUNCATED: &str = "truncated";
+    /// Something that the agent told is too long to be taken, and is missing.
+    pub const LEFT_OUT: &str = "left_out";
     /// A request for permission was answered, denied or withdrawn.
     pub const APPROVAL: &str = "approval";
     /// The agent could not take up an earlier conversation again, and begins with nothing remembered.

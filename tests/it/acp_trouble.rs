@@ -185,8 +185,21 @@ async fn what_is_no_message_or_not_known_is_borne_with() {
 
 #[tokio::test]
 async fn a_huge_update_is_left_out_and_a_flood_of_stderr_is_drained() {
-    let (_, response) = ended("", &[], "huge flood trace").await;
-    assert_eq!((response.header.status.as_str(), response.text.as_str()), ("completed", "small\nflooded\n"));
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "huge flood trace");
+    let response = hive.answer("TASK-1").await;
+    assert_eq!(response.header.status.as_str(), "completed");
+    let task = agent.api().get("tasks/TASK-1").await.ok();
+    let warning = task["warnings"][0].as_str().expect("what is missing is on the record");
+    assert!(warning.starts_with("an update of 2097") && warning.contains("was left out"), "{warning}");
+    assert_eq!(response.text, format!("small\nflooded\n\n\n[{warning}]\n"));
+
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "huge").await;
+    let notice = chat.next_of("CHAT-1", "notice").await;
+    assert_eq!((&notice["code"], &notice["message"]), (&json!("left_out"), &json!(warning)));
+    assert_eq!(chat.turn("CHAT-1").await.complete()["status"], "completed");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! SPEC 7: what an agent may do only with permission, from its question to what became of it.
 
-use hive_tests::{Agent, Hive};
+use hive_tests::{Agent, Hive, ctl};
 use serde_json::{Value, json};
 
 use crate::acp::{times, until_logged};
@@ -19,6 +19,14 @@ async fn record_of(agent: &Agent, approval: &Value) -> Value {
     let entries = agent.api().entries("kind=control&limit=1000").await;
     let id = &approval["approval_id"];
     entries.into_iter().find(|entry| entry["entry_id"] == *id).expect("it is on the timeline")
+}
+
+/// An answer to what waits no more is refused, with what became of it.
+async fn is_final(agent: &Agent, approval: &Value, how: &str) {
+    let id = approval["approval_id"].as_str().expect("an id");
+    let late = agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await;
+    assert_eq!((late.status, late.code()), (409, "already_final"));
+    assert!(late.json["error"]["message"].as_str().is_some_and(|it| it.contains(how)), "{}", late.json);
 }
 
 #[tokio::test]
@@ -52,6 +60,21 @@ async fn a_request_of_a_task_waits_until_it_is_answered() {
 }
 
 #[tokio::test]
+async fn what_leaves_no_way_to_say_no_is_denied_all_the_same() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-allow");
+    let [approval] = &waiting(&agent, 1).await[..] else { panic!("one waits") };
+    let id = approval["approval_id"].as_str().expect("an id");
+    assert_eq!(approval["options"][2], json!({"id": "deny", "kind": "reject_once", "name": "Deny"}));
+    ctl(&hive, &["deny", id]).await.expect(0);
+    // The agent is told what it is told at the deadline.
+    assert_eq!(hive.answer("TASK-1").await.text, "cancelled\n");
+    let record = record_of(&agent, approval).await;
+    assert_eq!((&record["status"], &record["error_code"]), (&json!("cancelled"), &json!("denied")));
+}
+
+#[tokio::test]
 async fn the_policy_goes_by_source_and_is_on_record_where_it_denies() {
     let hive = Hive::acp(&[], "approval_file = \"deny\"\napproval_chat = \"allow\"");
     let agent = Agent::start(&hive).await;
@@ -78,6 +101,7 @@ async fn the_deadline_denies_and_the_limits_clock_stands_still_meanwhile() {
     let record = record_of(&agent, approval).await;
     assert_eq!((&record["status"], &record["error_code"]), (&json!("timed_out"), &json!("timed_out")));
     assert!(record["error"].as_str().is_some_and(|error| error.contains("nobody answered")), "{record}");
+    is_final(&agent, approval, "nobody answered").await;
 }
 
 #[tokio::test]
@@ -111,6 +135,7 @@ async fn giving_way_withdraws_a_request_and_resuming_asks_anew() {
     assert_ne!(first["approval_id"], second["approval_id"]);
     let record = record_of(&agent, first).await;
     assert_eq!((&record["status"], &record["error_code"]), (&json!("cancelled"), &json!("withdrawn")));
+    is_final(&agent, first, "withdrawn").await;
     let id = second["approval_id"].as_str().expect("an id");
     agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
     let response = hive.answer("TASK-1").await;
@@ -180,7 +205,8 @@ async fn of_a_request_beyond_all_bounds_people_are_shown_the_beginning() {
     assert!(approval.to_string().len() < 200_000, "{}", approval.to_string().len());
     assert!(record_of(&agent, approval).await.to_string().len() < 200_000);
     let options: Vec<&Value> = approval["options"].as_array().into_iter().flatten().collect();
-    assert_eq!((options.len(), &options[0]["id"]), (1, &json!("yes")));
+    let ids: Vec<&Value> = options.iter().map(|option| &option["id"]).collect();
+    assert_eq!(ids, [&json!("yes"), &json!("deny")], "what can be chosen, and a way to say no");
     let id = approval["approval_id"].as_str().expect("an id");
     agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
     assert_eq!(hive.answer("TASK-1").await.text, "yes\n");

@@ -174,7 +174,8 @@ async fn a_diff_is_there_while_the_bot_is_down_and_from_afar() {
 async fn what_a_chat_turn_changes_is_not_the_suspended_tasks() {
     let (hive, work) = with_repository("");
     let agent = Agent::start(&hive).await;
-    let script = "echo task > a.txt; touch begun; until [ -e ../go ]; do sleep 0.02; done; echo task > b.txt";
+    let script = "echo task > a.txt; touch begun; until [ -e ../go ]; do sleep 0.02; done; echo more >> a.txt; \
+                  echo task > b.txt";
     agent.api().submit(json!({"instruction": script, "id": "TASK-1"})).await;
     hive.until("it has begun", || work.join("begun").exists().then_some(())).await;
     let mut chat = agent.chat().await;
@@ -186,6 +187,12 @@ async fn what_a_chat_turn_changes_is_not_the_suspended_tasks() {
     assert_eq!(header.files_modified, ["a.txt", "b.txt", "begun"]);
     let diff = ctl(&hive, &["show", "TASK-1", "--diff"]).await.expect(0).out;
     assert!(diff.contains("+++ b/a.txt") && diff.contains("+++ b/b.txt") && !diff.contains("chat"), "{diff}");
+    // What it made in one piece and changed in the next is taken back whole.
+    let patch = hive.root().join("patch");
+    fs::write(&patch, &diff).unwrap();
+    git(&work, &["apply", "-R", patch.to_str().unwrap()]);
+    let left = ["a.txt", "b.txt", "begun", "c.txt"].map(|name| work.join(name).exists());
+    assert_eq!(left, [false, false, false, true]);
     let diff = ctl(&hive, &["show", "CHAT-1", "--diff"]).await.expect(0).out;
     assert!(diff.contains("+++ b/c.txt") && !diff.contains("task"), "{diff}");
     assert_eq!(hive.answer("CHAT-1").await.header.files_modified, ["c.txt", "old.txt"]);

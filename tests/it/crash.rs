@@ -257,6 +257,8 @@ async fn a_chat_turn_that_ran_is_incomplete_with_what_it_had_said_and_never_runs
     );
     let response = hive.response("CHAT-1").expect("a turn that is complete has its response");
     assert_eq!(response.header.status.as_str(), "incomplete");
+    let used = response.header.duration_seconds;
+    assert!(used > 1.0 && used <= killed_at.duration_since(begun).as_secs_f64() + 1.0, "{used}");
     assert_eq!(response.text, turn.text());
     // Half a second, and as much again for a machine that is busy.
     let old = heard.iter().filter(|(at, _)| *at + Duration::from_secs(1) < killed_at);

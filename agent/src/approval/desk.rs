@@ -20,6 +20,8 @@ pub struct Open {
     pub deadline: Moment,
     /// Its entry on the timeline.
     pub entry_id: String,
+    /// The one of its options that is ours, which the run does not know.
+    pub denial: Option<String>,
 }
 
 /// A request that waits no more.
@@ -33,9 +35,10 @@ pub struct Closed {
 }
 
 impl Closed {
-    /// What the run is to be told.
+    /// What the run is to be told. To choose the option that is ours is to choose none of its own, as at the deadline.
     pub fn answer(&self, option: Option<&ApprovalOption>) -> Answer {
-        Answer { key: self.open.key, option: option.map(|option| option.id.clone()) }
+        let id = option.map(|option| option.id.clone()).filter(|id| self.open.denial.as_ref() != Some(id));
+        Answer { key: self.open.key, option: id }
     }
 }
 
@@ -170,6 +173,7 @@ mod tests {
             key: number.into(),
             deadline: at(deadline),
             entry_id: format!("CTL-{number}"),
+            denial: None,
         }
     }
 
@@ -195,6 +199,15 @@ mod tests {
         assert!(desk.withdraw(RunId(7), 1).unwrap().run_goes_on);
         assert_eq!(desk.withdraw(RunId(7), 1), None);
         assert_eq!(desk.open().len(), 0);
+    }
+
+    #[test]
+    fn a_denial_of_ours_chooses_none_of_the_agents_options() {
+        let mut desk = Desk::default();
+        let denial = Some("no".to_owned());
+        assert!(desk.take(Open { denial, ..open(1, 7, 10) }));
+        let (closed, chosen) = desk.answer(&id(1), "no").unwrap();
+        assert_eq!((chosen.id.as_str(), closed.answer(Some(&chosen)).option), ("no", None));
     }
 
     #[test]

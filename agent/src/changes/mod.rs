@@ -222,7 +222,8 @@ pub fn merge(workdir: &Path, reported: Vec<String>, seen: Vec<String>) -> (Vec<S
         Some(inside) if !inside.is_empty() => inside.to_owned(),
         Some(_) | None => path.strip_prefix("./").map_or(path.clone(), str::to_owned),
     };
-    let all: BTreeSet<String> = reported.into_iter().map(relative).chain(seen).collect();
+    let named = reported.into_iter().map(relative).filter(|path| !path.is_empty() && !path.contains('\0'));
+    let all: BTreeSet<String> = named.chain(seen).collect();
     let more = all.len().saturating_sub(MAX_FILES);
     (all.into_iter().take(MAX_FILES).collect(), more)
 }
@@ -241,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_the_agent_says_and_what_git_sees_is_one_list() {
-        let reported = texts(&["/w/b.rs", "/elsewhere/x", "./c.rs", "a.rs", "/w"]);
+        let reported = texts(&["/w/b.rs", "/elsewhere/x", "./c.rs", "a.rs", "/w", "", "./", "a\0"]);
         let (files, more) = merge(Path::new("/w"), reported, texts(&["b.rs", "0\n", "a.rs"]));
         assert_eq!((files, more), (texts(&["/elsewhere/x", "/w", "0\n", "a.rs", "b.rs", "c.rs"]), 0));
     }

@@ -144,23 +144,24 @@ impl Comparer {
     /// The files in which two trees differ, from the working directory.
     pub(super) async fn files(&self, run_id: &str, from: &Tree, to: &Tree) -> Result<Vec<String>, GitError> {
         let form = ["-r", "-z", "--name-only", "--no-renames", "--relative"];
-        let list = self.compare(run_id, &form, from, to, MAX_LIST).await?;
+        let list = self.compare(run_id, &form, from, to, &["."], MAX_LIST).await?;
         if list.is_cut {
             return Err(GitError::TooMuch);
         }
         Ok(parts(&list.text).map(|path| String::from_utf8_lossy(path).into_owned()).collect())
     }
 
-    /// The patch from one tree to another, and one byte more than `limit` of it at most.
+    /// The patch of what lies at `places` from one tree to another, and one byte more than `limit` of it at most.
     pub(super) async fn patch(
         &self,
         run_id: &str,
         from: &Tree,
         to: &Tree,
+        places: &[&str],
         limit: usize,
     ) -> Result<Vec<u8>, GitError> {
         let form = ["-r", "-p", "--binary", "--full-index", "-M", "-l400", "--no-ext-diff", "--no-textconv"];
-        Ok(self.compare(run_id, &form, from, to, limit + 1).await?.text)
+        Ok(self.compare(run_id, &form, from, to, places, limit + 1).await?.text)
     }
 
     async fn compare(
@@ -169,10 +170,11 @@ impl Comparer {
         form: &[&str],
         from: &Tree,
         to: &Tree,
+        places: &[&str],
         limit: usize,
     ) -> Result<super::git::Said, GitError> {
-        let trees = [from.name.as_str(), to.name.as_str(), "--", ".", NOT_THE_HIVES];
-        let arguments = [&["diff-tree"], form, &trees].concat();
+        let trees = [from.name.as_str(), to.name.as_str(), "--"];
+        let arguments = [&["diff-tree"], form, &trees, places, &[NOT_THE_HIVES]].concat();
         self.git.run(run_id, &arguments, Vec::new(), limit, &[0]).await
     }
 }

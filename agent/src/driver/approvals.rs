@@ -11,7 +11,7 @@ use hive_shared::work::{Kind, Source, Status};
 
 use super::{Driver, Effect, Message};
 use crate::adapter::{Answer, Control, Question};
-use crate::approval::{Closed, Open, Refused, Verdict, choose, shown};
+use crate::approval::{Closed, Open, Refused, Verdict, choose, shown, with_denial};
 use crate::coordinator::{Event, RunId};
 use crate::request::Denied;
 use crate::store::StoreError;
@@ -145,6 +145,7 @@ impl Driver {
         let timeout = self.settings.approval_timeout;
         let requested_at = Stamp::now();
         let micros = i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX);
+        let (options, denial) = with_denial(question.options);
         let approval = Approval {
             approval_id: approval_id.clone(),
             bot_id: self.identity.bot.clone(),
@@ -153,7 +154,7 @@ impl Driver {
             title: question.title,
             kind: question.kind,
             locations: question.locations,
-            options: question.options,
+            options,
             requested_at,
             deadline: Stamp::from_micros(requested_at.as_micros().saturating_add(micros)),
         };
@@ -169,7 +170,7 @@ impl Driver {
             },
         });
         let deadline = self.now() + timeout;
-        let is_first = self.desk.take(Open { approval, run, key: question.key, deadline, entry_id });
+        let is_first = self.desk.take(Open { approval, run, key: question.key, deadline, entry_id, denial });
         // Whoever asks has said something.
         self.feed(Event::RunSpoke(run))?;
         if is_first {

@@ -72,12 +72,15 @@ impl Driver {
         let (said, steps) = match (live, source) {
             (Some(live), _) => {
                 let (said, is_cut) = live.turn.said();
+                let mut warnings = live.turn.warnings();
                 if is_cut {
                     let bound = self.settings.max_output;
-                    let warning = format!("the output is cut at {bound} bytes (max_output)");
-                    note = format!("\n\n[{warning}]\n");
-                    item.detail.warnings.push(warning);
+                    warnings.push(format!("the output is cut at {bound} bytes (max_output)"));
                 }
+                for warning in &warnings {
+                    note.extend(["\n\n[", warning, "]\n"]);
+                }
+                item.detail.warnings.extend(warnings);
                 (said, live.turn.steps())
             }
             (None, Source::Chat) => (Said::default(), Steps::default()),

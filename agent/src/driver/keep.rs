@@ -13,6 +13,8 @@ const KEEP_EVERY: Duration = Duration::from_millis(500);
 /// How many bytes of an item that says more meanwhile are kept at a time: until they are committed, they are in memory
 /// once more. The rest is kept at once after that.
 const KEEP_AT_A_TIME: usize = 4 << 20;
+/// How often the time is kept that a run has used which gives no sign of life.
+const KEEP_TIME_EVERY: Duration = Duration::from_secs(5);
 
 /// How much of what a run has said is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,22 @@ impl Driver {
             if self.keep_text_of(run)? == Kept::Some {
                 self.keep_at = Some(now);
             }
-            self.show_steps_of(run)
+            self.show_steps_of(run)?;
+            self.keep_time_of(run)
         })
+    }
+
+    /// Keeps the time that a run has used: nobody knows it any more when the daemon has died.
+    fn keep_time_of(&mut self, run: RunId) -> Result<(), StoreError> {
+        let occupant = self.core.occupant(self.now());
+        let live = self.runs.get_mut(&run).zip(occupant).filter(|(live, it)| *live.turn.id() == it.item);
+        let Some((live, occupant)) = live else { return Ok(()) };
+        let (used, heard_at) = live.used;
+        if live.turn.heard_at() <= heard_at && occupant.used < used + KEEP_TIME_EVERY {
+            return Ok(());
+        }
+        live.used = (occupant.used, live.turn.heard_at());
+        self.store.put_used(live.arrival, occupant.used)
     }
 
     /// Puts the steps of a run on the timeline, if there are others than those that it shows.

@@ -147,6 +147,8 @@ struct LiveRun {
     run: Option<Watched>,
     /// Up to where its text is kept.
     kept: Position,
+    /// The time that it has used, as last kept, and when it had given a sign of life by then.
+    used: (std::time::Duration, Stamp),
     /// Which of its steps are on the timeline.
     steps_version: u64,
     /// Whether it was asked to yield or to end.

@@ -135,6 +135,7 @@ impl Driver {
             prompted_at: (source == Source::Chat).then_some(item.seen_at),
             run: None,
             kept: Position::default(),
+            used: (item.used, now),
             steps_version: 0,
             gives_way: false,
             undecided: VecDeque::new(),

@@ -175,6 +175,11 @@ const COLUMNS: &str = "arrival, id, source, status, priority, title, seen_at, de
     attempts, preemptions, run, started_at, ended_at, used, error, error_code, files_modified, usage, response_file, \
     settled";
 
+/// A time as the ledger holds it.
+pub(super) fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Writes an item; one that is new (`arrival` 0) gets its place, which is returned.
 pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
     let sql = format!(
@@ -199,7 +204,7 @@ pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
         item.run,
         item.started_at.map(Stamp::as_micros),
         item.ended_at.map(Stamp::as_micros),
-        i64::try_from(item.used.as_micros()).unwrap_or(i64::MAX),
+        micros(item.used),
         item.error,
         item.error_code,
         serde_json::to_string(&item.files_modified)?,

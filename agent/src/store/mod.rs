@@ -42,6 +42,7 @@ enum Write {
     Body { arrival: i64, document: Document },
     Partial { arrival: i64, start: usize, text: String },
     ForgetPartial { arrival: i64 },
+    Used { arrival: i64, used: Duration },
     Tally { source: Source, status: Status },
     Settle { arrival: i64, archived: Option<String>, response_file: Option<String> },
     AgentSession { source: Source, name: String, id: Option<String> },
@@ -303,6 +304,11 @@ impl Store {
         self.write(Write::ForgetPartial { arrival })
     }
 
+    /// Keeps how much time an item has used so far.
+    pub fn put_used(&mut self, arrival: i64, used: Duration) -> Result<(), StoreError> {
+        self.write(Write::Used { arrival, used })
+    }
+
     /// Keeps what the agent calls a conversation, or forgets it.
     pub fn put_agent_session(
         &mut self,
@@ -480,6 +486,10 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
         }
         Write::ForgetPartial { arrival } => {
             db.prepare_cached("DELETE FROM partial WHERE arrival = ?1")?.execute([arrival])?;
+        }
+        Write::Used { arrival, used } => {
+            db.prepare_cached("UPDATE item SET used = ?2 WHERE arrival = ?1")?
+                .execute(params![arrival, item::micros(*used)])?;
         }
         Write::Tally { source, status } => {
             db.prepare_cached(

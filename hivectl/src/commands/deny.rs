@@ -12,7 +12,8 @@ Examples:
 
 /// Refuse what an agent asks permission for
 ///
-/// It is refused once, where the agent lets one choose; its work goes on without.
+/// It is refused once, whatever the agent offers, and its work goes on without: where it has no option for that, the
+/// request has one more, 'deny', and the agent is told that nothing was chosen, as when its time is up.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -14,6 +14,7 @@ use nix::fcntl::{OFlag, posix_fallocate};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::lines::LEFT_OUT;
 use crate::untrusted;
 
 /// What happens in a session.
@@ -21,6 +22,8 @@ use crate::untrusted;
 pub(super) enum Event {
     /// The agent tells something.
     Update(Value),
+    /// The agent told something of so many bytes, which is too long to be taken.
+    LeftOut(u64),
     /// The agent asks for permission.
     Asked(Value, v1::Responder),
     /// The agent does not want to know any more.
@@ -59,12 +62,24 @@ impl Router {
 
     pub(super) fn notified(&self, message: UntypedMessage) {
         let (method, mut params) = message.into_parts();
-        if method != "session/update" {
-            tracing::trace!(method, "a notification that is not known");
-            return;
+        match method.as_str() {
+            "session/update" => {
+                if let Some(session) = self.session_of(&params) {
+                    let _ = session.send(Event::Update(params["update"].take()));
+                }
+            }
+            LEFT_OUT => self.left_out(&params),
+            _ => tracing::trace!(method, "a notification that is not known"),
         }
-        if let Some(session) = self.session_of(&params) {
-            let _ = session.send(Event::Update(params["update"].take()));
+    }
+
+    /// Tells the session that something is missing, or all of them where it is not known which.
+    fn left_out(&self, params: &Value) {
+        let bytes = params["bytes"].as_u64().unwrap_or_default();
+        for (session, sender) in &*self.lock() {
+            if params["sessionId"].as_str().is_none_or(|named| named == session) {
+                let _ = sender.send(Event::LeftOut(bytes));
+            }
         }
     }
 

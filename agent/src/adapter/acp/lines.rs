@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{Sink, Stream, sink, stream};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// The longest message that is taken, in bytes: whole files travel in them.
 const MAX_LINE: usize = 16 * 1024 * 1024;
 
-/// How far into a message that is too long its method is looked for, in bytes.
+/// How far into a message that is too long its method and its session are looked for, in bytes.
 const HEAD: usize = 1024;
+
+/// The method of the message that stands for an update that is left out.
+pub(super) const LEFT_OUT: &str = "_hive/left_out";
 
 /// How much of the last words is kept, in bytes.
 const TAIL_SIZE: usize = 16 * 1024;
@@ -46,8 +50,8 @@ pub(super) async fn keep(pipe: Option<impl AsyncRead + Unpin>, words: LastWords)
     }
 }
 
-/// The messages that come. What is no message is left out; a message that is too long and that somebody waits for is
-/// an error, after which nothing comes.
+/// The messages that come. What is no message is left out; for an update that is too long comes a word of ours that it
+/// was left out; a message that is too long and that somebody waits for is an error, after which nothing comes.
 pub(super) fn incoming(
     pipe: impl AsyncRead + Unpin + Send,
     words: LastWords,
@@ -87,7 +91,7 @@ async fn next_message(
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             tracing::warn!(bytes = length, "an update by the agent is too long and is left out");
-            continue;
+            return Ok(Some(left_out(&line, length)));
         }
         if is_message(&line)
             && let Ok(line) = String::from_utf8(line.clone())
@@ -143,6 +147,18 @@ fn is_message(line: &[u8]) -> bool {
             .is_ok_and(|it| it.method.is_some() || it.result || it.error.is_some())
 }
 
+/// The message that stands for an update of so many bytes, with its session where that can be seen.
+fn left_out(line: &[u8], length: usize) -> String {
+    let head = String::from_utf8_lossy(&line[..line.len().min(HEAD)]);
+    let session = head.split_once("\"sessionId\"").and_then(|(_, rest)| {
+        let value = rest.trim_start().strip_prefix(':')?.trim_start();
+        // The value alone is whole.
+        serde_json::Deserializer::from_str(value).into_iter::<String>().next()?.ok()
+    });
+    let params = json!({"sessionId": session, "bytes": length});
+    json!({"jsonrpc": "2.0", "method": LEFT_OUT, "params": params}).to_string()
+}
+
 /// Whether a message that did not fit is one that nobody waits for.
 fn is_update(line: &[u8]) -> bool {
     let head = &line[..line.len().min(HEAD)];
@@ -176,10 +192,19 @@ mod tests {
     #[tokio::test]
     async fn a_long_update_is_left_out_and_another_long_message_is_the_end() {
         let filler = "x".repeat(MAX_LINE);
-        let update = format!("{{\"method\":\"session/update\",\"params\":\"{filler}\"}}\n");
         let good = "{\"id\":1,\"result\":{}}\n";
-        let (lines, _) = read(format!("{update}{good}").as_bytes()).await;
-        assert_eq!(lines.len(), 1);
+        for (params, session) in [
+            (format!("{{\"sessionId\": \"a\\nb\",\"update\":\"{filler}\"}}"), json!("a\nb")),
+            (format!("{{\"update\":\"{filler}\",\"sessionId\":\"a\"}}"), json!(null)),
+        ] {
+            let update = format!("{{\"method\":\"session/update\",\"params\":{params}}}");
+            let (lines, _) = read(format!("{update}\n{good}").as_bytes()).await;
+            let lines: Vec<String> = lines.into_iter().map(Result::unwrap).collect();
+            let [told, next] = &lines[..] else { panic!("{}", lines.len()) };
+            let told: serde_json::Value = serde_json::from_str(told).unwrap();
+            assert_eq!(told["params"], json!({"sessionId": session, "bytes": update.len()}));
+            assert_eq!((told["method"].as_str(), next.as_str()), (Some(LEFT_OUT), good.trim_end()));
+        }
         let answer = format!("{{\"id\":1,\"result\":\"{filler}\"}}\n");
         let (lines, _) = read(format!("{answer}{good}").as_bytes()).await;
         assert!(lines.len() == 1 && lines[0].is_err());

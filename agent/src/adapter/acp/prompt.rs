@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent_client_protocol::{Error, v1};
 use hive_shared::api::code;
-use hive_shared::chat::ApprovalOption;
+use hive_shared::chat::{ApprovalOption, notice};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -152,6 +152,10 @@ impl<'a> Prompt<'a> {
         match event {
             Event::Update(update) => {
                 self.run.updates.take(&update, &self.run.turn);
+            }
+            Event::LeftOut(bytes) => {
+                let message = format!("an update of {bytes} bytes was left out: that is more than is taken");
+                self.run.turn.warn(notice::LEFT_OUT, message);
             }
             Event::Asked(request, responder) => self.ask(&request, responder),
             Event::Withdrawn(key) => {

@@ -163,7 +163,9 @@ impl Updates {
     /// A file was changed.
     pub(super) fn file(&mut self, path: &str) {
         let name = self.name_of(path);
-        if self.files.len() < MAX_FILES && name.len() <= MAX_PATH && !self.files.contains(&name) {
+        // The working directory itself is no file.
+        let is_news = !name.is_empty() && !self.files.contains(&name);
+        if is_news && self.files.len() < MAX_FILES && name.len() <= MAX_PATH {
             self.files.push(name);
         }
     }
@@ -275,8 +277,10 @@ impl Call {
     }
 }
 
+/// The path that is named, if it can be one: not empty, and without the byte that no file's name has.
 fn path_of(value: &Value) -> Option<String> {
-    value["path"].as_str().filter(|path| path.len() <= MAX_PATH).map(str::to_owned)
+    let can_be = |path: &&str| !path.trim().is_empty() && path.len() <= MAX_PATH && !path.contains('\0');
+    value["path"].as_str().filter(can_be).map(str::to_owned)
 }
 
 fn location(value: &Value) -> Option<Location> {

@@ -4,6 +4,7 @@ mod command;
 mod editor;
 mod endings;
 mod errands;
+mod haste;
 mod history;
 mod keys;
 mod look;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::command::{self, Command, Line};
 use super::editor::{Editor, Pressed};
 use super::errands;
+use super::haste::Haste;
 use super::history::History;
 use super::keys::Keys;
 use super::look::Look;
@@ -70,6 +71,7 @@ pub(super) async fn talk(
         session,
         turns: Turns::new(look.clone()),
         editor: Editor::new(History::open()),
+        haste: Haste::default(),
         look,
         is_quiet: out.is_quiet(),
         above: Vec::new(),
@@ -136,6 +138,7 @@ pub(super) struct Talk {
     /// The conversation's name, unless it is the user's own.
     pub(super) session: Option<String>,
     pub(super) turns: Turns,
+    haste: Haste,
     pub(super) look: Look,
     /// Lines that are to be shown above what is live.
     pub(super) above: Vec<String>,
@@ -188,7 +191,10 @@ impl Talk {
 
     fn draw(&mut self, screen: &mut Screen, out: &mut Printer) {
         let now = Instant::now();
-        let status = if self.is_connected {
+        self.haste.shows(self.turns.requests.oldest().map(|request| &request.id), now);
+        let status = if self.is_connected && self.is_too_soon(now) {
+            Some("the agent asks".to_owned())
+        } else if self.is_connected {
             self.turns.status(now)
         } else {
             Some(format!("{} does not answer; what you say is kept and sent when it is back", self.bot))
@@ -284,6 +290,14 @@ impl Talk {
         let wanted_to_leave = std::mem::take(&mut self.wants_to_leave);
         match pressed {
             Pressed::Edited => None,
+            Pressed::Said(line)
+                if self.is_too_soon(Instant::now())
+                    && self.turns.requests.answered_by(line.trim()).is_some() =>
+            {
+                self.notice("the agent has only just asked: Enter again answers");
+                self.editor.paste(&line);
+                None
+            }
             Pressed::Said(line) => {
                 self.tell_trouble();
                 self.say(&line).await
@@ -305,6 +319,7 @@ impl Talk {
                     Err(_) => Some(Exit::Interrupted),
                 }
             }
+            Pressed::Alt(_) if self.is_too_soon(Instant::now()) => None,
             Pressed::Alt(key) => {
                 if let Some(answered) = self.turns.requests.answered_by_key(key) {
                     self.approve(answered).await;
@@ -331,6 +346,12 @@ impl Talk {
                 None
             }
         }
+    }
+
+    /// Whether there is a request that has appeared only just now.
+    fn is_too_soon(&self, now: Instant) -> bool {
+        let oldest = self.turns.requests.oldest();
+        oldest.is_some_and(|request| self.haste.is_too_soon(&request.id, now))
     }
 
     fn resize(&mut self, screen: &Screen) {

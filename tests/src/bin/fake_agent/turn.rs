@@ -16,7 +16,7 @@ use crate::{Agent, complain, log};
 type Act = fn(&Turn, &Script);
 
 /// Each does what it says, in this order; other words are said back.
-const WORDS: [(&str, Act); 23] = [
+const WORDS: [(&str, Act); 24] = [
     ("count", Turn::count),
     ("tool", Turn::tool),
     ("hold", Turn::hold),
@@ -40,6 +40,7 @@ const WORDS: [(&str, Act); 23] = [
     ("ask-twice", Turn::ask_twice),
     ("ask-withdraw", Turn::ask_and_withdraw),
     ("ask-nothing", Turn::ask_nothing),
+    ("ask-allow", Turn::ask_to_allow),
     ("ask-much", Turn::ask_much),
     ("ask-many", Turn::ask_many),
     ("ask-read", Turn::ask_read),
@@ -295,6 +296,14 @@ impl Turn {
     fn ask_nothing(&self, _: &Script) {
         let call = json!({"toolCallId": "ask-1", "title": "Whatever"});
         self.say_outcome(&self.permission_for(&call, &json!([])).1);
+    }
+
+    /// Asks, and leaves no way to say no.
+    fn ask_to_allow(&self, _: &Script) {
+        let call = json!({"toolCallId": "ask-1", "title": "Whatever"});
+        let options = json!([{"optionId": "yes", "name": "Allow", "kind": "allow_once"},
+                             {"optionId": "never", "name": "Never", "kind": "reject_always"}]);
+        self.say_outcome(&self.permission_for(&call, &options).1);
     }
 
     /// Asks something whose words are beyond all bounds.

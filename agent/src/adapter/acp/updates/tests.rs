@@ -70,6 +70,11 @@ fn only_what_was_done_to_files_counts() {
         call("4", "delete", "completed", "/work/sub/gone.txt"),
         call("5", "move", "completed", "/elsewhere/it.txt"),
         call("6", "edit", "completed", "./rel.txt"),
+        call("7", "edit", "completed", ""),
+        call("8", "edit", "completed", " "),
+        call("9", "edit", "completed", "a\0b"),
+        call("10", "edit", "completed", "/work"),
+        call("11", "edit", "completed", "./"),
     ]);
     assert_eq!(all.files(), ["sub/gone.txt", "/elsewhere/it.txt", "rel.txt"]);
 }
