@@ -6,6 +6,7 @@ mod endings;
 mod errands;
 mod history;
 mod keys;
+mod leaving;
 mod look;
 mod obey;
 mod person;
