@@ -183,39 +183,6 @@ mod tests {
     use crate::client::{Endpoint, Token};
 
     #[tokio::test]
-    async fn what_breaks_as_soon_as_it_stands_is_tried_ever_less_often_and_told_twice() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move {
-            while let Ok((peer, _)) = listener.accept().await {
-                drop(accept_async(peer).await);
-            }
-        });
-        let endpoint = Endpoint::remote(&url, Token::new("secret").unwrap(), None).unwrap();
-        let bot = BotId::parse("BOT-1").unwrap();
-        let client = || Client::unchecked(endpoint.clone(), bot.clone());
-        let mut link = Link::new(client().locator().clone(), bot.clone(), Some(client()));
-        let begun = Instant::now();
-        let (mut joined, mut parted) = (0, 0);
-        while joined < 6 {
-            // Where it is is known: nothing here answers questions about that.
-            link.client.get_or_insert_with(client);
-            match link.next(|_| "/".into()).await.unwrap() {
-                Linked::Joined => joined += 1,
-                Linked::Parted(_) => parted += 1,
-                Linked::Proven | Linked::Text(_) => panic!("it is of no use"),
-            }
-        }
-        assert_eq!(parted, 2);
-        assert!(
-            begun.elapsed() >= Duration::from_millis(50 + 100 + 200 + 400 + 800),
-            "{:?}",
-            begun.elapsed()
-        );
-        server.abort();
-    }
-
-    #[tokio::test]
     async fn a_frame_that_no_bot_sends_ends_the_link_for_good() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
