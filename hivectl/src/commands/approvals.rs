@@ -178,7 +178,7 @@ fn past(message: String) -> Failure {
 pub(super) async fn why_not(client: &Client, id: &ItemId, word: &str) -> Option<Failure> {
     match client.answer_approval(id, word).await {
         Err(ClientError::Conflict { code, message }) if code == code::ALREADY_FINAL => Some(past(message)),
-        Ok(_) | Err(_) => None,
+        Ok(()) | Err(_) => None,
     }
 }
 
@@ -207,7 +207,8 @@ async fn find(
     if found.is_empty() {
         let whys = others.iter().map(|client| in_time(async { Ok(why_not(client, &item.id, word).await) }));
         // A bot that does not tell in time knows nothing of it.
-        if let Some(why) = join_all(whys).await.into_iter().flatten().flatten().next() {
+        let mut known = join_all(whys).await.into_iter().filter_map(|why| why.ok().flatten());
+        if let Some(why) = known.next() {
             return Err(why);
         }
     }
