@@ -242,7 +242,9 @@ impl Fleet {
                     Exit::Unreachable,
                     format!("{bot} is there, but did not answer within {limit} s"),
                 )
-                .hint(format!("its process hangs or is stopped: 'hivectl status {bot}' has its pid"))
+                .hint(format!(
+                    "its process hangs or is stopped: 'hivectl doctor {bot}' names it, and what to do"
+                ))
             }),
         }
     }
@@ -317,8 +319,8 @@ fn files_of(hive: &Hive, bot: &BotId) -> Files {
 }
 
 fn not_found(item: &ItemRef) -> Failure {
-    let whose = item.bot.as_ref().map_or_else(|| "any bot".to_owned(), ToString::to_string);
-    Failure::new(Exit::NotFound, format!("there is no {} of {whose}", item.id))
+    let whose = item.bot.as_ref().map_or("no bot has a".to_owned(), |bot| format!("{bot} has no"));
+    Failure::new(Exit::NotFound, format!("{whose} task or prompt '{}'", item.id))
         .hint("'hivectl tasks BOT --all' lists a bot's tasks")
 }
 

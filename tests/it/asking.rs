@@ -109,6 +109,9 @@ async fn chat(stream: TcpStream, heard: Arc<Mutex<Vec<Value>>>) {
             }
             Some("approve") => {
                 let answer = format!("answered: {}", frame["option"].as_str().unwrap_or_default());
+                says.push(
+                    json!({"type": "notice", "code": "approval", "message": "edit main.rs: told (once)"}),
+                );
                 says.push(json!({"type": "response_chunk", "content": answer, "channel": "text"}));
                 says.push(json!({"type": "response_complete", "status": "completed", "success": true,
                     "duration_seconds": 0.1, "files_modified": ["main.rs"], "usage": null, "error": null,
@@ -137,6 +140,9 @@ async fn a_request_for_permission_is_answered_by_a_key_or_a_command() {
         terminal.shows("→ Edit main.rs (edit)\n? BOT-002 asks: edit main.rs (AP-1, ").await;
         terminal.shows("\n  1  Allow\n  2  Reject\n").await;
         terminal.shows("1-2 or a/r and Enter, or Alt-Y/N at once, answers: edit main.rs").await;
+        // A number that is no option is none, and no prompt either.
+        terminal.enter("3");
+        terminal.shows("· 3 is none of the options 1-2 of AP-1").await;
         // What is no answer is a prompt like any other.
         terminal.press("1");
         terminal.press(ALT_ENTER);
@@ -146,6 +152,11 @@ async fn a_request_for_permission_is_answered_by_a_key_or_a_command() {
         terminal.shows(&format!("answered: {option}\n✓ 100ms · changed main.rs")).await;
         let approved = bot.hears("approve").await;
         assert_eq!((&approved["approval_id"], &approved["option"]), (&json!("AP-1"), &json!(option)));
+        let shown = terminal.history();
+        assert!(shown.matches("edit main.rs: told (once)").count() == 1, "{shown}");
+        assert!(!shown.contains("· Allow: ") && !shown.contains("· Reject: "), "{shown}");
+        let prompts = bot.heard.lock().expect("nobody panics while holding it");
+        assert_eq!(prompts.iter().filter(|frame| frame["type"] == "prompt").count(), 1, "{prompts:#?}");
     }
 }
 

@@ -199,6 +199,23 @@ async fn ctrl_d_asks_before_it_leaves_an_answer_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_that_was_never_sent_is_lost_when_one_leaves_and_that_is_told() {
+    let hive = Hive::echo(0, "");
+    let mut agent = Agent::start(&hive).await;
+    let mut terminal = chat(&hive).await;
+    agent.kill9();
+    terminal.shows("does not answer; what you say is kept").await;
+    terminal.enter("are you there?");
+    terminal.shows("> are you there?").await;
+    terminal.press(CTRL_D);
+    terminal.shows("1 prompt is not sent yet, and is lost if you leave; Ctrl-D again leaves").await;
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.ended().await.code(), Some(1));
+    terminal.shows("✗ 1 prompt was not sent, and is lost").await;
+    assert!(!terminal.history().contains("cancels it"), "{}", terminal.history());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_gives_way_is_told() {
     let hive = Hive::exec(AGENT, "");
     let agent = Agent::start(&hive).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use hive_shared::api::Approval;
+use hive_shared::api::{Approval, code};
 use hive_shared::chat::ApprovalOption;
 use hive_shared::client::{Client, ClientError};
-use hive_shared::ids::BotId;
+use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::{Stamp, show_duration};
 use serde::Serialize;
 
@@ -134,21 +134,23 @@ struct Answered {
     option: ApprovalOption,
 }
 
-/// Answers a request with the option that `choose` finds among those there are.
+/// Answers a request with the option that `choose` finds among those there are. `word` is what the user asked for, an
+/// option or a kind of them.
 pub(super) async fn answer(
     item: &ItemRef,
+    word: &str,
     choose: impl FnOnce(&Approval) -> Result<ApprovalOption, Failure>,
     fleet: &Fleet,
     out: &mut Printer,
 ) -> Result<Exit, Failure> {
-    let (client, approval) = find(item, fleet, out).await?;
+    let (client, approval) = find(item, word, fleet, out).await?;
     let option = choose(&approval)?;
     client.answer_approval(&approval.approval_id, &option.id).await.map_err(|error| match error {
         // It was there a moment ago.
         ClientError::NotFound { .. } => {
-            Failure::new(Exit::Conflict, format!("{} has been answered meanwhile, or withdrawn", item.id))
-                .hint("'hivectl timeline --source control' tells what became of it")
+            past(format!("{} has been answered meanwhile, or withdrawn", item.id))
         }
+        ClientError::Conflict { code, message } if code == code::ALREADY_FINAL => past(message),
         other => other.into(),
     })?;
     let answered = Answered {
@@ -166,18 +168,48 @@ pub(super) async fn answer(
     Ok(Exit::Done)
 }
 
-async fn find(item: &ItemRef, fleet: &Fleet, out: &mut Printer) -> Result<(Client, Approval), Failure> {
+/// The failure that a request does not wait any more.
+fn past(message: String) -> Failure {
+    Failure::new(Exit::Conflict, message).hint("'hivectl timeline --source control' tells what became of it")
+}
+
+/// Why a request that is not among those that wait cannot be answered, if the bot knows that it once waited. It tells
+/// whoever answers, and then takes no answer.
+pub(super) async fn why_not(client: &Client, id: &ItemId, word: &str) -> Option<Failure> {
+    match client.answer_approval(id, word).await {
+        Err(ClientError::Conflict { code, message }) if code == code::ALREADY_FINAL => Some(past(message)),
+        Ok(()) | Err(_) => None,
+    }
+}
+
+async fn find(
+    item: &ItemRef,
+    word: &str,
+    fleet: &Fleet,
+    out: &mut Printer,
+) -> Result<(Client, Approval), Failure> {
     let named: Vec<_> = item.bot.iter().cloned().collect();
     let bots = fleet.bots(&named, out).await?;
-    let mut found = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     let mut trouble = None;
     for looked in look(&bots, item.bot.is_some(), fleet).await {
         match looked {
-            Ok(waiting) => found.extend(waiting.and_then(|(client, approvals)| {
-                let wanted = approvals.into_iter().find(|approval| approval.approval_id == item.id);
-                Some((client, wanted?))
-            })),
+            Ok(None) => {}
+            Ok(Some((client, approvals))) => {
+                match approvals.into_iter().find(|approval| approval.approval_id == item.id) {
+                    Some(approval) => found.push((client, approval)),
+                    None => others.push(client),
+                }
+            }
             Err(failure) => trouble = trouble.or(Some(failure)),
+        }
+    }
+    if found.is_empty() {
+        let whys = others.iter().map(|client| in_time(async { Ok(why_not(client, &item.id, word).await) }));
+        // A bot that does not tell in time knows nothing of it.
+        let mut known = join_all(whys).await.into_iter().filter_map(|why| why.ok().flatten());
+        if let Some(why) = known.next() {
+            return Err(why);
         }
     }
     match (found.len(), trouble) {

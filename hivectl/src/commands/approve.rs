@@ -30,5 +30,5 @@ pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, 
         Some(name) => option_named(approval, name),
         None => option_of_kind(approval, "allow"),
     };
-    answer(&args.item, choose, fleet, out).await
+    answer(&args.item, args.option.as_deref().unwrap_or("allow"), choose, fleet, out).await
 }

@@ -24,5 +24,5 @@ pub struct Args {
 
 /// Answers with the option that refuses.
 pub async fn run(args: &Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, Failure> {
-    answer(&args.item, |approval| option_of_kind(approval, "reject"), fleet, out).await
+    answer(&args.item, "reject", |approval| option_of_kind(approval, "reject"), fleet, out).await
 }

@@ -14,6 +14,8 @@ const GAP: usize = 2;
 const LAST_AT_LEAST: usize = 8;
 /// No column is cut to less than this.
 const NARROWEST: usize = 4;
+/// Where there is no edge, as in a pipe, no column is wider: a cell may hold all that an agent said.
+const WIDEST: usize = 200;
 
 /// Rows under a header.
 #[derive(Debug, Clone)]
@@ -190,6 +192,7 @@ impl Table {
                 continue;
             }
             let (least, most) = column.bounds;
+            let most = if edge.is_none() { most.min(WIDEST) } else { most };
             let width = (*wide).max(width(column.name)).max(least).min(most);
             shown.push(Room { index, width, floor: column.gives_way_to.map_or(width, |to| to.min(width)) });
         }
@@ -337,6 +340,16 @@ mod tests {
         for edge in [None, Some(40)] {
             assert_eq!(table.render(edge, false).text, "A     B\nab …  y\n");
         }
+    }
+
+    #[test]
+    fn without_an_edge_a_cell_is_bounded_all_the_same() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(vec!["x".repeat(5_000).into(), "y".repeat(5_000).into()]);
+        let rendered = table.render(None, false);
+        let line = rendered.text.lines().nth(1).unwrap();
+        assert!(rendered.cut && line.ends_with("y…"), "{line}");
+        assert_eq!(width(line), WIDEST + GAP + WIDEST);
     }
 
     #[test]

@@ -91,6 +91,12 @@ async fn what_cannot_be_answered_says_why() {
     let conflict = json!({"error": {"code": "conflict", "message": "it was denied"}});
     one.answer("POST /approvals/APR-1", 409, conflict);
     assert_eq!(ended(&home.run(&["approve", "APR-1"]).await).0, 7);
+    // What was answered long ago waits no more, but is known.
+    let past =
+        json!({"error": {"code": "already_final", "message": "APR-7 does not wait any more: it expired"}});
+    one.answer("POST /approvals/APR-7", 409, past);
+    let (exit, _, err) = ended(&home.run(&["deny", "APR-7"]).await);
+    assert!(exit == 7 && err.contains("it expired\nhint: 'hivectl timeline --source control'"), "{err}");
     assert_eq!(ended(&home.run(&["approve", "BOT-9/APR-1"]).await).0, 4);
     two.kill().await;
     assert_eq!(ended(&home.run(&["approve", "BOT-2/APR-2"]).await).0, 3);

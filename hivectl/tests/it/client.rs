@@ -64,6 +64,24 @@ async fn a_follower_misses_and_repeats_nothing_when_its_connection_breaks() {
 }
 
 #[tokio::test]
+async fn a_bot_that_hangs_up_again_and_again_is_told_when_it_is_of_use() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    let bot = fake.bot.clone();
+    fake.script(vec![Step::Say(snapshot(&bot, "E1", &[entry(&bot, "A", 3, "completed")]))]);
+    for _ in 0..4 {
+        fake.script(vec![Step::Say(snapshot(&bot, "E1", &[]))]);
+    }
+    fake.script(vec![Step::Say(snapshot(&bot, "E1", &[entry(&bot, "B", 5, "completed")])), Step::Hold]);
+    let mut follower = Follower::new(open(&home, &fake).await, None);
+    let begun = std::time::Instant::now();
+    let seen = follow(&mut follower, 9).await;
+    // It was tried ever less often: after 50, 100, 200, 400 and 800 ms.
+    assert!(begun.elapsed().as_millis() >= 1_550, "{:?}", begun.elapsed());
+    assert_eq!(seen, ["+", "A@3", "-", "+", "-", "+", "-", "+", "B@5"]);
+}
+
+#[tokio::test]
 async fn a_follower_finds_a_bot_that_starts_anew_with_another_timeline() {
     let home = Home::new();
     let fake = home.start("BOT-1").await;

@@ -358,7 +358,7 @@ async fn the_worst_answer_is_the_exit_status_of_a_chat() {
     let home = Home::new();
     let fake = home.start("BOT-1").await;
     fake.answer("GET /status", 200, status(&fake));
-    let chat = async |lines: &str, ends: &[&str]| {
+    let chat = async |lines: &[u8], ends: &[&str]| {
         let mut steps = Vec::new();
         for (index, end) in ends.iter().enumerate() {
             // Only the first one greets, only the last one holds the connection.
@@ -370,34 +370,41 @@ async fn the_worst_answer_is_the_exit_status_of_a_chat() {
         let piped = std::process::Stdio::piped;
         command.stdin(piped()).stdout(piped()).stderr(piped());
         let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(lines.as_bytes()).await.unwrap();
+        child.stdin.take().unwrap().write_all(lines).await.unwrap();
         child.wait_with_output().await.unwrap()
     };
-    assert_eq!(exit(&chat("one\ntwo\n", &["completed", "cancelled"]).await), 6);
-    assert_eq!(exit(&chat("one\ntwo\n", &["failed", "completed"]).await), 1);
-    let wrong = chat("one\n/nonsense\n", &["completed"]).await;
+    assert_eq!(exit(&chat(b"one\ntwo\n", &["completed", "cancelled"]).await), 6);
+    assert_eq!(exit(&chat(b"one\ntwo\n", &["failed", "completed"]).await), 1);
+    let wrong = chat(b"one\n/nonsense\n", &["completed"]).await;
     assert_eq!(exit(&wrong), 2);
     assert!(err(&wrong).contains("there is no /nonsense"), "{}", err(&wrong));
+    // What is no text does not end the input.
+    let wrong = chat(b"one\n\xff\ntwo\n", &["completed", "completed"]).await;
+    assert_eq!((exit(&wrong), out(&wrong).lines().count()), (2, 2), "{wrong:?}");
+    assert!(err(&wrong).contains("line 2 is not UTF-8"), "{}", err(&wrong));
 }
 
 #[tokio::test]
 async fn a_chat_for_programs_is_a_frame_a_line() {
     let home = Home::new();
     let fake = home.start("BOT-1").await;
+    fake.answer("GET /status", 200, status(&fake));
     fake.script(spoken("completed"));
     let chat = async |format: &str| {
         use tokio::io::AsyncWriteExt;
         let mut command = home.command(&["chat", "BOT-1", "-o", format]);
         command.env_remove("USER");
-        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let piped = std::process::Stdio::piped;
+        command.stdin(piped()).stdout(piped()).stderr(piped());
         let mut child = command.spawn().unwrap();
-        let _refused = child.stdin.take().unwrap().write_all(b"What?\n").await;
+        let _refused = child.stdin.take().unwrap().write_all(b"What?\n/status\n").await;
         child.wait_with_output().await.unwrap()
     };
     let ended = chat("ndjson").await;
     let frames: Vec<Value> = out(&ended).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let types: Vec<_> = frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["accepted", "response_chunk", "response_chunk", "response_complete"]);
+    assert!(err(&ended).contains("idle; nothing waits"), "{}", err(&ended));
     // Who is not named is known by the system.
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
     fake.wait_for(&format!(r#""message":"What?","user":"{user}""#)).await;

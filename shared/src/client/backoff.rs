@@ -27,13 +27,13 @@ impl Backoff {
         }
     }
 
-    /// An attempt failed.
+    /// An attempt failed, or came to nothing.
     pub(super) fn failed(&mut self) {
         self.until = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(LONGEST);
     }
 
-    /// An attempt succeeded.
+    /// An attempt was of use.
     pub(super) fn succeeded(&mut self) {
         *self = Self::new();
     }

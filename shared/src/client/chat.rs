@@ -37,6 +37,8 @@ pub struct Chat {
     turns: BTreeMap<ItemId, Turn>,
     /// What goes out as soon as the link stands.
     outbox: VecDeque<ClientFrame>,
+    /// How the bot greeted on a connection that is not told yet.
+    hello: Option<Hello>,
 }
 
 /// A turn that is not over.
@@ -57,6 +59,7 @@ impl Chat {
             ready: VecDeque::new(),
             turns: BTreeMap::new(),
             outbox: VecDeque::new(),
+            hello: None,
         }
     }
 
@@ -114,8 +117,10 @@ impl Chat {
             self.flush().await;
             match self.link.next(|bot| format!("/ws/bot/{bot}/prompt")).await? {
                 Linked::Joined => {
+                    self.hello = None;
                     self.outbox = self.turns.iter().flat_map(|(id, turn)| turn.again(id)).collect();
                 }
+                Linked::Proven => self.ready.extend(self.hello.take().map(ChatEvent::Connected)),
                 Linked::Parted(reason) => return Ok(ChatEvent::Disconnected(reason)),
                 Linked::Text(text) => self.take(&text)?,
             }
@@ -144,6 +149,9 @@ impl Chat {
 
     fn take(&mut self, text: &str) -> Result<(), ClientError> {
         match serde_json::from_str(text) {
+            Ok(ServerFrame::Hello(hello)) if hello.is_understood() && self.link.is_doubted() => {
+                self.hello = Some(hello);
+            }
             Ok(ServerFrame::Hello(hello)) if hello.is_understood() => {
                 self.ready.push_back(ChatEvent::Connected(hello));
             }
@@ -178,6 +186,14 @@ impl Chat {
     fn refused(&mut self, id: &ItemId, code: &str) {
         if self.turns.get(id).is_some_and(|turn| turn.seen == 0 || code == code::NOT_FOUND) {
             self.turns.remove(id);
+            self.proves();
+        }
+    }
+
+    /// The connection brought something new.
+    fn proves(&mut self) {
+        if self.link.proves() {
+            self.ready.extend(self.hello.take().map(ChatEvent::Connected));
         }
     }
 
@@ -187,6 +203,7 @@ impl Chat {
         let Some(turn) = self.turns.get_mut(id) else { return false };
         if n == turn.seen + 1 {
             turn.seen = n;
+            self.proves();
             return true;
         }
         if n > turn.seen {

@@ -99,10 +99,19 @@ impl Follower {
             match self.link.next(|bot| route(bot, position.as_ref())).await? {
                 Linked::Joined => {
                     self.contents.values_mut().for_each(|seen| seen.told = None);
-                    return Ok(Followed::Connected);
+                    if !self.link.is_doubted() {
+                        return Ok(Followed::Connected);
+                    }
                 }
+                Linked::Proven => return Ok(Followed::Connected),
                 Linked::Parted(reason) => return Ok(Followed::Disconnected(reason)),
-                Linked::Text(text) => self.take(&text)?,
+                Linked::Text(text) => {
+                    self.take(&text)?;
+                    let is_news = !self.ready.is_empty() || self.position != position;
+                    if is_news && self.link.proves() {
+                        self.ready.push_front(Followed::Connected);
+                    }
+                }
             }
         }
     }

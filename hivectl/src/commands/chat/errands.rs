@@ -9,7 +9,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::person::News;
 use super::requests::Request;
 use super::standing;
+use crate::commands::approvals;
 use crate::error::{Exit, Failure};
+use crate::output::escape::{Place, escape};
 use crate::output::ink::Ink;
 
 /// How many tasks a short list has.
@@ -39,7 +41,6 @@ pub(super) async fn answer(
     id: Option<ItemId>,
     option: Option<String>,
 ) -> Result<Vec<String>, Failure> {
-    let none = || Failure::new(Exit::NotFound, "nothing waits for permission");
     let list = match client.approvals().await {
         Ok(list) => list.approvals,
         // A bot that knows no approvals has none.
@@ -47,7 +48,14 @@ pub(super) async fn answer(
         Err(error) => return Err(error.into()),
     };
     let found = list.into_iter().find(|approval| id.as_ref().is_none_or(|id| *id == approval.approval_id));
-    let approval = found.ok_or_else(none)?;
+    let Some(approval) = found else {
+        let word = option.as_deref().unwrap_or(if allow { "allow" } else { "reject" });
+        let why = match &id {
+            Some(id) => approvals::why_not(&client, id, word).await,
+            None => None,
+        };
+        return Err(why.unwrap_or_else(|| Failure::new(Exit::NotFound, "nothing waits for permission")));
+    };
     let request = Request {
         id: approval.approval_id,
         turn: None,
@@ -58,8 +66,7 @@ pub(super) async fn answer(
     let refused = |why: String| Failure::new(Exit::Usage, why);
     let answered = request.answer(allow, option.as_deref()).map_err(refused)?;
     client.answer_approval(&answered.id, &answered.option.id).await?;
-    let title = crate::output::escape::escape(&answered.title, crate::output::escape::Place::Line);
-    Ok(vec![format!("{}: {title}", answered.option.name)])
+    Ok(vec![escape(&format!("{}: {}", answered.option.name, answered.title), Place::Line)])
 }
 
 /// How many are before each of these prompts.

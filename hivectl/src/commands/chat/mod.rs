@@ -7,6 +7,7 @@ mod errands;
 mod haste;
 mod history;
 mod keys;
+mod leaving;
 mod look;
 mod obey;
 mod person;

@@ -79,8 +79,8 @@ impl Talk {
         if !self.is_connected {
             return self.notice(&format!("{} does not answer; try again when it is back", self.bot));
         }
+        // The bot tells the chat what was answered.
         self.turns.requests.remove(&answered.id);
-        self.notice(&format!("{}: {}", answered.option.name, answered.title));
         self.chat.approve(answered.id, answered.option.id).await;
     }
 

@@ -125,7 +125,7 @@ pub(super) async fn talk(
         }
         is_stale = true;
     };
-    talk.farewell();
+    let ended = ended.map(|exit| talk.farewell(exit));
     screen.leave(&mut talk.above, out);
     talk.chat.close().await;
     ended
@@ -146,7 +146,7 @@ pub(super) struct Talk {
     /// Where errands tell what came of them.
     pub(super) news: mpsc::UnboundedSender<News>,
     editor: Editor,
-    is_quiet: bool,
+    pub(super) is_quiet: bool,
     /// Whether Ctrl-D was pressed while a prompt was not answered.
     wants_to_leave: bool,
     /// When the bot was asked last how many are ahead.
@@ -181,14 +181,6 @@ impl Talk {
         }
     }
 
-    fn farewell(&mut self) {
-        self.above.extend(self.turns.leave());
-        if !self.turns.is_empty() && !self.is_quiet {
-            let what = unanswered(self.turns.len());
-            self.above.push(self.look.ink.dim(&format!("{what}; {} cancels it in about 10 s", self.bot)));
-        }
-    }
-
     fn draw(&mut self, screen: &mut Screen, out: &mut Printer) {
         let now = Instant::now();
         self.haste.shows(self.turns.requests.oldest().map(|request| &request.id), now);
@@ -216,6 +208,7 @@ impl Talk {
     fn hear(&mut self, event: ChatEvent) {
         match event {
             ChatEvent::Connected(_) => {
+                self.turns.are_sent();
                 if !std::mem::replace(&mut self.is_connected, true) {
                     self.notice(&format!("{} is back", self.bot));
                 }
@@ -338,11 +331,7 @@ impl Talk {
             Pressed::Leave if self.turns.is_empty() || wanted_to_leave => Some(Exit::Done),
             Pressed::Leave => {
                 self.wants_to_leave = true;
-                let what = unanswered(self.turns.len());
-                self.notice(&format!(
-                    "{what}: {} cancels it about 10 s after you left; Ctrl-D again leaves",
-                    self.bot
-                ));
+                self.warn();
                 None
             }
         }
@@ -360,9 +349,16 @@ impl Talk {
     }
 
     async fn say(&mut self, line: &str) -> Option<Exit> {
-        if let Some(answered) = self.turns.requests.answered_by(line.trim()) {
-            self.approve(answered).await;
-            return None;
+        match self.turns.requests.answered_by(line.trim()) {
+            Some(Ok(answered)) => {
+                self.approve(answered).await;
+                return None;
+            }
+            Some(Err(why)) => {
+                self.notice(&why);
+                return None;
+            }
+            None => {}
         }
         match command::read(line) {
             Line::Message(message) => {
@@ -372,7 +368,7 @@ impl Talk {
                 }
                 let prompt = spoken::prompt(message.clone(), self.session.clone(), WhenBusy::Auto);
                 let id = self.chat.prompt(prompt).await;
-                self.above.extend(self.turns.ask(id, message));
+                self.above.extend(self.turns.ask(id, message, self.is_connected));
                 None
             }
             Line::Wrong(why) => {
@@ -400,13 +396,5 @@ impl Talk {
             let text = format!("· {}", escape(text, Place::Line));
             self.above.extend(self.look.laid_out(&text, Ink::dim));
         }
-    }
-}
-
-fn unanswered(count: usize) -> String {
-    if count == 1 {
-        "1 prompt is not answered".to_owned()
-    } else {
-        format!("{count} prompts are not answered")
     }
 }

@@ -62,14 +62,18 @@ impl Requests {
         self.0.iter().find(|request| request.id == *id)
     }
 
-    /// What a line alone answers, such as `2` or `a`.
-    pub(super) fn answered_by(&self, line: &str) -> Option<Answered> {
+    /// What a line alone answers, such as `2` or `a`. A number that is no option's is an error rather than a prompt:
+    /// whoever types one means to answer.
+    pub(super) fn answered_by(&self, line: &str) -> Option<Result<Answered, String>> {
         let request = self.oldest()?;
-        let option = match line.parse::<usize>() {
-            Ok(number) => request.options.get(number.checked_sub(1)?)?,
-            Err(_) => request.by_letter(line)?,
-        };
-        Some(request.answered(option))
+        if line.is_empty() || !line.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Ok(request.answered(request.by_letter(line)?)));
+        }
+        let place = line.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let option = place.and_then(|place| request.options.get(place));
+        Some(option.map(|option| request.answered(option)).ok_or_else(|| {
+            format!("{line} is none of the options 1-{} of {}", request.options.len(), request.id)
+        }))
     }
 
     /// What a key answers that is pressed with Alt: `y` and `n` what does not last, a digit that option.
@@ -125,10 +129,11 @@ impl Request {
         Answered { id: self.id.clone(), option: option.clone(), title: self.title.clone() }
     }
 
-    /// The one option whose name begins with this letter. Of several, the one that does not last.
+    /// The one option whose name begins with this letter of ASCII: what else an agent's names begin with is nothing to
+    /// type, and may be nothing to show. Of several, the one that does not last.
     fn by_letter(&self, letter: &str) -> Option<&ApprovalOption> {
         let mut chars = letter.chars();
-        let (first, None) = (chars.next()?, chars.next()) else { return None };
+        let (Some(first @ ('a'..='z' | 'A'..='Z')), None) = (chars.next(), chars.next()) else { return None };
         let begins =
             |o: &&ApprovalOption| o.name.chars().next().is_some_and(|c| c.eq_ignore_ascii_case(&first));
         let found: Vec<_> = self.options.iter().filter(begins).collect();
@@ -165,7 +170,7 @@ impl Request {
             .options
             .iter()
             .filter_map(|option| {
-                let letter = option.name.chars().next()?.to_lowercase().to_string();
+                let letter = option.name.chars().next()?.to_ascii_lowercase().to_string();
                 self.by_letter(&letter).filter(|found| found.id == option.id).map(|_| letter)
             })
             .collect();
@@ -209,14 +214,19 @@ mod tests {
     #[test]
     fn a_number_or_a_letter_answers() {
         let requests = requests();
-        let answer = |line: &str| requests.answered_by(line).map(|answered| answered.option.id);
+        let answer =
+            |line: &str| requests.answered_by(line).and_then(Result::ok).map(|found| found.option.id);
         assert_eq!(answer("2").as_deref(), Some("all"));
         assert_eq!(answer("r").as_deref(), Some("no"));
         assert_eq!(answer("R").as_deref(), Some("no"));
         // Two begin so; the one that does not last is meant.
         assert_eq!(answer("a").as_deref(), Some("yes"));
-        for other in ["0", "4", "x", "ar", "allow it", ""] {
-            assert_eq!(answer(other), None, "{other}");
+        for other in ["x", "ar", "+1", "allow it", ""] {
+            assert_eq!(requests.answered_by(other), None, "{other}");
+        }
+        for beyond in ["0", "4", "99999999999999999999999"] {
+            let why = requests.answered_by(beyond).unwrap().unwrap_err();
+            assert_eq!(why, format!("{beyond} is none of the options 1-3 of AP-1"));
         }
         assert_eq!(Requests::default().answered_by("1"), None);
     }
@@ -265,6 +275,15 @@ mod tests {
             request.invitation(),
             "1-3 or a/r and Enter, or Alt-Y/N at once, answers: edit\\x1b[2J main.rs"
         );
+    }
+
+    #[test]
+    fn only_letters_that_can_be_typed_are_offered() {
+        let mut request = requests().oldest().unwrap().clone();
+        let names = ["\u{e}x", "\u{9b}2J", "\u{202e}x", "\x1b[2J", "7 times", "é", "", "Zero"];
+        request.options = names.map(|name| option(name, "allow_always", name)).to_vec();
+        assert_eq!(request.invitation(), "1-8 or z and Enter answers: edit\\x1b[2J main.rs");
+        assert_eq!(request.by_letter("\u{e}"), None);
     }
 
     #[test]

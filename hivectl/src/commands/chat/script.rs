@@ -16,6 +16,7 @@ use crate::error::{Exit, Failure};
 use crate::fleet::down;
 use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
+use crate::output::ink::Ink;
 use crate::output::{Format, Printer};
 
 /// Talks until stdin ends and all is answered. Of a script the exit status is that of the worst answer; a person who
@@ -59,10 +60,14 @@ pub(super) async fn talk(
                 let event = event.map_err(|error| spoken::socket_failure(&talk.bot, error))?;
                 talk.hear(event, out);
             }
-            line = lines.recv(), if listens => match line.as_deref().map(str::trim) {
+            line = lines.recv(), if listens => match line.map(|line| line.map(|line| command::read(&line))) {
                 None => at_end = true,
-                Some("") => talk.invite(out),
-                Some(line) => match command::read(line) {
+                Some(Err(failure)) => {
+                    talk.ends.push(out.failure(&failure));
+                    talk.invite(out);
+                }
+                Some(Ok(line)) => match line {
+                    Line::Message(message) if message.is_empty() => talk.invite(out),
                     Line::Message(message) => {
                         if let Err(failure) = spoken::check(&message) {
                             talk.ends.push(out.failure(&failure));
@@ -140,7 +145,7 @@ impl Talk {
 
     async fn obey(&mut self, command: Command, out: &mut Printer) -> Result<Exit, Failure> {
         let client = self.chat.client().cloned().ok_or_else(|| down(&self.bot))?;
-        let ink = out.ink();
+        let ink = if out.format() == Format::Table { out.ink() } else { Ink { color: false } };
         let lines = match command {
             Command::Help => {
                 let about = |about: &About| format!("{} {}: {}", about.name, about.takes, about.does);
@@ -172,7 +177,11 @@ impl Talk {
         };
         self.answer.end_line(out);
         for line in lines {
-            out.result(&format!("{line}\n"));
+            match out.format() {
+                Format::Table | Format::Json => out.result(&format!("{line}\n")),
+                // A program that reads frames gets nothing else.
+                Format::Ndjson => out.instead(&format!("{line}\n")),
+            }
         }
         Ok(Exit::Done)
     }
@@ -192,13 +201,19 @@ impl Talk {
     }
 }
 
-/// The lines of stdin. They are read in a thread of their own, which nothing waits for: a terminal cannot be asked to
-/// stop reading.
-fn stdin_lines() -> mpsc::Receiver<String> {
+/// The lines of stdin, those that are no text among them. They are read in a thread of their own, which nothing waits
+/// for: a terminal cannot be asked to stop reading.
+fn stdin_lines() -> mpsc::Receiver<Result<String, Failure>> {
     let (send, receive) = mpsc::channel(1);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if send.blocking_send(line).is_err() {
+        for (index, bytes) in std::io::stdin().lock().split(b'\n').enumerate() {
+            let is_over = bytes.is_err();
+            let line = match bytes {
+                Ok(bytes) => String::from_utf8(bytes)
+                    .map_err(|_| Failure::usage(format!("line {} is not UTF-8", index + 1))),
+                Err(error) => Err(Failure::usage(format!("stdin cannot be read: {error}"))),
+            };
+            if send.blocking_send(line).is_err() || is_over {
                 break;
             }
         }

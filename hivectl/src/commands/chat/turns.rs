@@ -68,14 +68,27 @@ impl Turns {
         self.open.iter().any(|turn| turn.id == *id)
     }
 
+    /// What was kept is sent by now.
+    pub(super) fn are_sent(&mut self) {
+        for turn in self.open.iter_mut().filter(|turn| turn.state == State::Kept) {
+            turn.state = State::Sent;
+        }
+    }
+
+    /// How many prompts are kept, and were never sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.open.iter().filter(|turn| turn.state == State::Kept).count()
+    }
+
     /// The prompts that wait, about which the bot can be asked.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &ItemId> {
         self.open.iter().filter(|turn| matches!(turn.state, State::Waiting { .. })).map(|turn| &turn.id)
     }
 
-    /// A prompt was said. Gives the lines that it is shown by, unless others are before it.
-    pub(super) fn ask(&mut self, id: ItemId, text: String) -> Vec<String> {
-        self.open.push_back(Turn::asked(id, text));
+    /// A prompt was said, and sent unless it is kept until that can be done. Gives the lines that it is shown by, unless
+    /// others are before it.
+    pub(super) fn ask(&mut self, id: ItemId, text: String, is_sent: bool) -> Vec<String> {
+        self.open.push_back(Turn::asked(id, text, is_sent));
         if self.open.len() == 1 { self.said(0) } else { Vec::new() }
     }
 

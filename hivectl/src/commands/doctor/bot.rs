@@ -11,7 +11,7 @@ use hive_shared::settings::{AdapterFamily, BotSettings, Settings, SettingsError}
 use hive_shared::trust;
 use hive_shared::work::Mode;
 
-use super::finding::{Finding, with_remedy};
+use super::finding::{Finding, unreadable, with_remedy};
 use super::{hive, machine, process, queue};
 use crate::fleet::Fleet;
 use crate::local;
@@ -52,7 +52,11 @@ fn ledger(hive: &Hive, bot: &BotId) -> Finding {
     const CHECK: &str = "ledger";
     let database = hive.database(bot);
     let beginning = format!("{bot}.db.corrupt-");
-    let entries = std::fs::read_dir(hive.state()).into_iter().flatten().flatten();
+    let read = std::fs::read_dir(hive.state());
+    if read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
+        return unreadable(CHECK, &hive.state());
+    }
+    let entries = read.into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let last = names
         .filter(|name| name.starts_with(&beginning) && !name.ends_with("-wal") && !name.ends_with("-shm"))

@@ -1,5 +1,7 @@
 //! What a check came to.
 
+use std::path::Path;
+
 use hive_shared::ids::BotId;
 use serde::Serialize;
 
@@ -92,6 +94,13 @@ impl Finding {
     pub(super) fn of(self, bot: &BotId) -> Self {
         Self { bot_id: Some(bot.clone()), ..self }
     }
+}
+
+/// A place that another user keeps to themselves: what is in it cannot be told.
+pub(super) fn unreadable(check: &'static str, path: &Path) -> Finding {
+    let path = path.display();
+    Finding::warning(check, format!("{path} may not be read by you"))
+        .hint(format!("'ls -ld {path}' tells whose it is: ask as that user"))
 }
 
 /// Parts a text that ends in its remedy, as those of [`hive_shared::trust`] do, into the two.

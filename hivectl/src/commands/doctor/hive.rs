@@ -10,7 +10,7 @@ use hive_shared::trust;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
-use super::finding::{Finding, with_remedy};
+use super::finding::{Finding, unreadable, with_remedy};
 use crate::error::chain;
 
 /// Looks at the directories.
@@ -130,19 +130,27 @@ fn private(hive: &Hive) -> Vec<Finding> {
                     .hint(format!("'chmod 700 {path}'")),
             );
         }
-        let ignore = dir.join(".gitignore");
-        let is_ignored =
-            std::fs::read_to_string(&ignore).is_ok_and(|text| text.lines().any(|line| line.trim() == "*"));
-        if !is_ignored {
-            let message = format!("{path} has no .gitignore of '*': its content could be committed");
-            findings
-                .push(Finding::warning(CHECK, message).hint(format!("\"echo '*' > {}\"", ignore.display())));
-        }
+        findings.extend(unignored(&dir, std::fs::read_to_string(dir.join(".gitignore"))));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "tokens, ledgers and logs are yours alone, and in no repository"));
     }
     findings
+}
+
+/// What is to be said of a directory whose file of ignored names was read with that result.
+fn unignored(dir: &Path, read: std::io::Result<String>) -> Option<Finding> {
+    const CHECK: &str = "private";
+    match read {
+        Ok(text) if text.lines().any(|line| line.trim() == "*") => None,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Some(unreadable(CHECK, dir)),
+        Ok(_) | Err(_) => {
+            let message =
+                format!("{} has no .gitignore of '*': its content could be committed", dir.display());
+            let hint = format!("\"echo '*' > {}\"", dir.join(".gitignore").display());
+            Some(Finding::warning(CHECK, message).hint(hint))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +212,9 @@ pub(super) mod tests {
         std::fs::remove_file(hive.state().join(".gitignore")).unwrap();
         let (level, message, _) = fault(look(&hive));
         assert!(level == Level::Warning && message.contains("no .gitignore"), "{message}");
+        let denied = unignored(&hive.state(), Err(std::io::ErrorKind::PermissionDenied.into())).unwrap();
+        assert!(denied.message.ends_with("state may not be read by you"), "{denied:?}");
+        assert!(denied.hint.unwrap().starts_with("'ls -ld"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A bot's life: its process, its record, its token, and how it does.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use hive_shared::paths::Hive;
 use hive_shared::time::Stamp;
 use nix::unistd::geteuid;
 
-use super::finding::Finding;
+use super::finding::{Finding, unreadable};
 use crate::error::{Failure, chain};
 use crate::fleet::Fleet;
 use crate::local;
@@ -70,7 +71,7 @@ impl Life {
         }
         let since =
             Stamp::from_micros(Stamp::now().as_micros() - i64::try_from(RECENT.as_micros()).unwrap_or(0));
-        findings.push(errors(super::super::logs::errors_since(hive, bot, since), bot));
+        findings.push(errors(super::super::logs::errors_since(hive, bot, since), &hive.logs(), bot));
         findings
     }
 
@@ -80,8 +81,14 @@ impl Life {
             Ok(record) => record.as_ref(),
             Err(error) => {
                 let path = hive.bot_record(bot);
-                let finding = Finding::error(CHECK, chain(error));
-                return finding.hint(format!("'rm {}', then 'hivectl up {bot}'", path.display()));
+                return match error {
+                    FindError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                        unreadable(CHECK, &path)
+                    }
+                    FindError::BadRecord { .. } => Finding::error(CHECK, chain(error))
+                        .hint(format!("'rm {}', then 'hivectl up {bot}'", path.display())),
+                    other => Finding::error(CHECK, chain(other)),
+                };
             }
         };
         match (&self.answer, self.is_run, record) {
@@ -205,7 +212,7 @@ fn settings_in_force(path: &Path, started: Stamp, bot: &BotId) -> Finding {
     Finding::ok(CHECK, "it has the settings of hive.toml")
 }
 
-fn errors(found: std::io::Result<Vec<String>>, bot: &BotId) -> Finding {
+fn errors(found: std::io::Result<Vec<String>>, logs: &Path, bot: &BotId) -> Finding {
     const CHECK: &str = "errors";
     let hint = format!("'hivectl logs {bot} --errors' shows them");
     match found {
@@ -221,6 +228,7 @@ fn errors(found: std::io::Result<Vec<String>>, bot: &BotId) -> Finding {
                     .hint(hint)
             }
         },
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => unreadable(CHECK, logs),
         Err(error) => Finding::warning(CHECK, format!("its log cannot be read: {error}")),
     }
 }
@@ -261,6 +269,9 @@ mod tests {
         std::fs::write(hive.bot_record(&bot()), "no JSON").unwrap();
         let broken = Life { record: read_record(&hive, &bot()), ..life(false, None) };
         assert_eq!(process(broken).level, Level::Error);
+        let denied = FindError::Io { path: hive.bots(), source: ErrorKind::PermissionDenied.into() };
+        let hint = process(Life { record: Err(denied), ..life(false, None) }).hint.unwrap();
+        assert!(hint.starts_with("'ls -ld"), "{hint}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn over(turns: &mut Turns, id: &str, status: &str, error: &str) -> Vec<String> {
 #[test]
 fn an_answer_stands_below_its_prompt() {
     let mut turns = turns();
-    assert_eq!(turns.ask(id("A"), "what?\nsay".into()), ["> what?", "  say", ""]);
+    assert_eq!(turns.ask(id("A"), "what?\nsay".into(), true), ["> what?", "  say", ""]);
     assert!(turns.status(Instant::now()).unwrap().starts_with("sending"));
     assert!(hear(&mut turns, "A", r#"{"type":"response_start"}"#).is_empty());
     assert_eq!(turns.status(Instant::now()).unwrap(), "BOT-1 is working · 0s · Ctrl-C cancels");
@@ -44,7 +44,7 @@ fn an_answer_stands_below_its_prompt() {
 
 #[test]
 fn of_a_long_prompt_its_beginning_stays() {
-    let lines = turns().ask(id("A"), "line\n".repeat(100));
+    let lines = turns().ask(id("A"), "line\n".repeat(100), true);
     assert_eq!(
         (lines.len(), lines[29].as_str(), lines[30].as_str()),
         (32, "  line", "  … and 70 lines more")
@@ -54,8 +54,8 @@ fn of_a_long_prompt_its_beginning_stays() {
 #[test]
 fn a_prompt_that_waits_is_shown_when_it_has_the_word() {
     let mut turns = turns();
-    turns.ask(id("A"), "first".into());
-    assert!(turns.ask(id("B"), "second\nand more".into()).is_empty());
+    turns.ask(id("A"), "first".into(), true);
+    assert!(turns.ask(id("B"), "second\nand more".into(), true).is_empty());
     assert_eq!(turns.queued(), ["  > second … (waits)"]);
     text(&mut turns, "A", "one ");
     // The end of a turn may be told after the beginning of the next.
@@ -71,8 +71,8 @@ fn a_prompt_that_waits_is_shown_when_it_has_the_word() {
 #[test]
 fn turns_that_end_before_they_have_the_word_are_told_at_once() {
     let mut turns = turns();
-    turns.ask(id("A"), "first".into());
-    turns.ask(id("B"), "second".into());
+    turns.ask(id("A"), "first".into(), true);
+    turns.ask(id("B"), "second".into(), true);
     turns.cancel(&id("B"));
     assert_eq!(turns.queued(), ["  > second (being cancelled)"]);
     assert_eq!(over(&mut turns, "B", "cancelled", r#""cancelled""#), ["> second", "", "✗ cancelled", ""]);
@@ -82,8 +82,8 @@ fn turns_that_end_before_they_have_the_word_are_told_at_once() {
 #[test]
 fn whoever_speaks_first_has_the_word() {
     let mut turns = turns();
-    turns.ask(id("A"), "first".into());
-    turns.ask(id("B"), "second".into());
+    turns.ask(id("A"), "first".into(), true);
+    turns.ask(id("B"), "second".into(), true);
     assert_eq!(hear(&mut turns, "B", r#"{"type":"response_start"}"#), ["> second", ""]);
     assert_eq!(text(&mut turns, "B", "two\n"), ["two"]);
     over(&mut turns, "B", "completed", "null");
@@ -93,7 +93,7 @@ fn whoever_speaks_first_has_the_word() {
 #[test]
 fn waiting_is_told_with_its_reason() {
     let mut turns = turns();
-    turns.ask(id("A"), "x".into());
+    turns.ask(id("A"), "x".into(), true);
     let mut status = |event: &str| {
         hear(&mut turns, "A", event);
         turns.status(Instant::now()).unwrap()
@@ -112,7 +112,7 @@ fn waiting_is_told_with_its_reason() {
 #[test]
 fn what_comes_beside_the_text_does_not_tear_it() {
     let mut turns = turns();
-    turns.ask(id("A"), "x".into());
+    turns.ask(id("A"), "x".into(), true);
     text(&mut turns, "A", "half a li");
     let notice = r#"{"type":"notice","code":"suspended","message":"T-1 is suspended for you\u001b"}"#;
     assert_eq!(hear(&mut turns, "A", notice), ["· T-1 is suspended for you\\x1b"]);
@@ -128,25 +128,25 @@ fn what_comes_beside_the_text_does_not_tear_it() {
 #[test]
 fn an_answer_that_comes_once_more_goes_on_where_it_was() {
     let mut turns = turns();
-    turns.ask(id("A"), "x".into());
+    turns.ask(id("A"), "x".into(), true);
     assert_eq!(text(&mut turns, "A", "one\ntwo "), ["one"]);
     assert!(hear(&mut turns, "A", r#"{"type":"notice","code":"replayed","message":"once more"}"#).is_empty());
     hear(&mut turns, "A", r#"{"type":"response_start"}"#);
     assert_eq!(text(&mut turns, "A", "one\ntwo three\n"), ["two three"]);
     over(&mut turns, "A", "incomplete", "null");
-    turns.ask(id("B"), "y".into());
+    turns.ask(id("B"), "y".into(), true);
     assert_eq!(text(&mut turns, "B", "one\n"), ["one"]);
 }
 
 #[test]
 fn failures_say_why_and_what_to_do() {
     let mut turns = turns();
-    turns.ask(id("A"), "x".into());
+    turns.ask(id("A"), "x".into(), true);
     text(&mut turns, "A", "half");
     let lines = over(&mut turns, "A", "timed_out", r#""out of time""#);
     assert_eq!(lines[..2], ["half", "✗ timed out after 1.5s · changed a.rs"]);
     assert!(lines[2].contains("chat_limit"), "{lines:?}");
-    turns.ask(id("B"), "y".into());
+    turns.ask(id("B"), "y".into(), true);
     let lines = turns.refused(&id("B"), "too many wait", Some("try again"));
     assert_eq!(lines, ["✗ too many wait", "  try again", ""]);
     assert!(turns.is_empty());
@@ -155,7 +155,7 @@ fn failures_say_why_and_what_to_do() {
 #[test]
 fn a_request_is_open_until_its_turn_is_over() {
     let mut turns = turns();
-    turns.ask(id("A"), "x".into());
+    turns.ask(id("A"), "x".into(), true);
     let event = r#"{"type":"approval_request","approval_id":"AP-1","title":"edit a.rs",
         "options":[{"id":"y","kind":"allow_once","name":"Allow"}],"deadline":"2026-11-22T18:05:27Z"}"#;
     let lines = hear(&mut turns, "A", event);

@@ -31,6 +31,8 @@ pub(super) struct Turn {
 /// Where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
+    /// It is kept until it can be sent.
+    Kept,
     /// The bot has not said that it has it.
     Sent,
     /// It waits behind so many others.
@@ -41,12 +43,12 @@ pub(super) enum State {
 
 impl Turn {
     /// One that begins.
-    pub(super) fn asked(id: ItemId, text: String) -> Self {
+    pub(super) fn asked(id: ItemId, text: String, is_sent: bool) -> Self {
         Self {
             id,
             text,
             asked: Instant::now(),
-            state: State::Sent,
+            state: if is_sent { State::Sent } else { State::Kept },
             cancelling: false,
             held: Vec::new(),
             tools: ToolLines::default(),
@@ -111,7 +113,7 @@ impl Turn {
             return format!("cancelling · {} · Ctrl-C again leaves", passed(self.asked));
         }
         match self.state {
-            State::Sent => format!("sending · {}", passed(self.asked)),
+            State::Kept | State::Sent => format!("sending · {}", passed(self.asked)),
             State::Waiting { ahead, reason } => {
                 format!("{} · {} · Ctrl-C cancels", waits(bot, ahead, reason), passed(self.asked))
             }
