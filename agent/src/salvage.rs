@@ -32,7 +32,7 @@ pub(crate) fn set_aside(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> any
             Ok(false) => {}
             // The others may still be.
             Err(error) => {
-                tracing::error!(item = %id, error = %error, "it cannot be saved from the damaged database")
+                tracing::error!(item = %id, error = %error, "it cannot be saved from the damaged database");
             }
         }
     }

@@ -93,7 +93,7 @@ impl TokenFile {
         if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             match write_whole(&self.path, held.token.as_bytes(), bot) {
                 Ok(()) => {
-                    tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back")
+                    tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back");
                 }
                 Err(error) => {
                     tracing::warn!(path = %self.path.display(), %error, "the token's file is gone and cannot be put back");

@@ -50,6 +50,7 @@ impl Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options for every command")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Global {
     /// The hive: the directory that holds .deia/ [env: HIVE_DIR]
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "url")]

@@ -8,7 +8,7 @@ use hive_tests::{Agent, DEADLINE, Hive};
 
 /// What comes until the other side hangs up, which it is to do by itself.
 fn until_hung_up(mut stream: TcpStream) -> String {
-    stream.set_read_timeout(Some(DEADLINE * 2)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE * 2)).expect("it can be had");
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
@@ -20,8 +20,8 @@ fn until_hung_up(mut stream: TcpStream) -> String {
 
 /// Says a bit of a request every now and then, and never comes to its end.
 fn drip(mut stream: TcpStream) -> String {
-    let mut writer = stream.try_clone().unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut writer = stream.try_clone().expect("it can be had");
+    stream.set_read_timeout(Some(Duration::from_millis(200))).expect("it can be had");
     let mut byte = [0];
     // Longer than anybody would listen to it.
     for _ in 0..DEADLINE.as_millis() / 100 {
@@ -70,7 +70,7 @@ async fn whoever_is_slow_to_say_who_he_is_is_cut_off() {
 async fn a_head_beyond_the_bounds_is_refused() {
     let hive = Hive::echo(0, "");
     let agent = Agent::start(&hive).await;
-    let many: String = (0..100).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many = "X-Many: y\r\n".repeat(100);
     let long = format!("X-Long: {}\r\n", "y".repeat(600 << 10));
     for headers in [many, long] {
         let mut stream = TcpStream::connect(agent.address()).unwrap();

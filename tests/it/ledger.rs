@@ -263,7 +263,7 @@ async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
 const CLEANER: &str = r#"
 i=$(cat)
 echo "$HIVE_TASK_ID" >> ran.txt
-case "$i" in *clean*) rm -rf .deia/hive/state .deia/hive/bots; until [ -e go ]; do sleep 0.02; done;; esac
+case "$i" in *clean*) rm -rf .deia/hive/state .deia/hive/bots; touch cleaned; until [ -e go ]; do sleep 0.02; done;; esac
 echo "did $HIVE_TASK_ID"
 "#;
 
@@ -273,7 +273,7 @@ async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
     let mut agent = Agent::start(&hive).await;
     let (api, token) = (agent.api(), agent.token());
     api.submit(json!({"instruction": "clean", "id": "CLEAN-1"})).await;
-    hive.until("it has tidied up", || (!hive.paths().state().exists()).then_some(())).await;
+    hive.until("it has tidied up", || hive.root().join("cleaned").exists().then_some(())).await;
     // Nobody else takes the bot over meanwhile.
     let second = Agent::run(&hive, &[]).await;
     assert!(!second.status.success() && second.stderr.contains("is run already"), "{second:?}");
@@ -291,4 +291,116 @@ async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
     assert_eq!(agent.token(), token);
     agent.terminate();
     assert!(agent.ended().await.status.success());
+}
+
+/// Stops a bot, loses its database, and starts it anew.
+async fn rebuilt(agent: &mut Agent) -> Agent {
+    agent.terminate();
+    agent.ended().await;
+    fs::remove_file(database(agent.hive())).expect("it can be had");
+    Agent::start(agent.hive()).await
+}
+
+/// Drops a task, and waits until it is done and in the archive.
+async fn done(agent: &Agent, id: &str, name: &str, text: &str) {
+    let hive = agent.hive();
+    hive.drop_task(name, text);
+    agent.api().until_ended(id).await;
+    hive.until("it is archived", || (!hive.is_in_queue(name)).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_rebuilt_ledger_does_not_take_the_second_task_of_an_id_for_the_first() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "PLAN", "PLAN.md", "first").await;
+    hive.control("PAUSE", "");
+    agent.api().until_status("it is paused", |status| status["paused"] == true).await;
+    hive.drop_task("PLAN.md", "second, and other");
+    agent.api().until_is("PLAN.r2", "queued").await;
+    hive.lift("PAUSE");
+    let agent = {
+        agent.kill9();
+        fs::remove_dir_all(hive.paths().state()).unwrap();
+        Agent::start(&hive).await
+    };
+    assert_eq!(agent.api().until_ended("PLAN.r2").await["response"], "you said: second, and other");
+    assert_eq!(agent.api().task("PLAN").await["response"], "you said: first");
+    assert!(hive.work_file("ran.txt").starts_with("PLAN\nPLAN.r2\n"));
+}
+
+#[tokio::test]
+async fn a_response_beside_anothers_is_believed_and_written_once() {
+    let hive = Hive::exec(AGENT, "");
+    let theirs = "---\nschema: 1\ntask_id: DONE-1\nbot_id: BOT-OTHER\nsource: file\n\
+                  timestamp: \"2026-01-01T00:00:00.000000Z\"\nstatus: completed\nsuccess: true\n\
+                  duration_seconds: 1\nattempts: 1\npreemptions: 0\n---\nhi";
+    fs::write(hive.paths().responses().join("DONE-1-response.md"), theirs).unwrap();
+    hive.control("PAUSE", "");
+    let mut agent = Agent::start(&hive).await;
+    agent.api().submit(json!({"instruction": "first", "id": "DONE-1"})).await;
+    agent.terminate();
+    agent.ended().await;
+    let copy = hive.root().join("copy.db");
+    fs::copy(database(&hive), &copy).unwrap();
+    hive.lift("PAUSE");
+    let mut agent = Agent::start(&hive).await;
+    agent.api().until_ended("DONE-1").await;
+    let path = hive.paths().responses().join("DONE-1@BOT-002-response.md");
+    let first = fs::read_to_string(&path).unwrap();
+    agent.terminate();
+    agent.ended().await;
+    fs::rename(&copy, database(&hive)).unwrap();
+    let agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().until_ended("DONE-1").await["response"], "you said: first");
+    assert_eq!(fs::read_to_string(&path).unwrap(), first);
+    assert_eq!(hive.work_file("ran.txt"), "DONE-1\n");
+}
+
+#[tokio::test]
+async fn a_response_under_a_name_that_is_not_its_own_says_nothing() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "ONE", "ONE.md", "one").await;
+    hive.control("PAUSE", "");
+    agent.api().until_status("it is paused", |status| status["paused"] == true).await;
+    hive.drop_task("NEXT.md", "next");
+    agent.api().until_is("NEXT", "queued").await;
+    agent.terminate();
+    agent.ended().await;
+    let responses = hive.paths().responses();
+    let text = fs::read_to_string(responses.join("ONE-response.md")).unwrap();
+    fs::write(responses.join("NEXT-response.md"), &text).unwrap();
+    fs::write(responses.join("A-copy-response.md"), text.replace("you said: one", "edited")).unwrap();
+    fs::write(responses.join("CTL-2-response.md"), text.replace("task_id: ONE", "task_id: CTL-2")).unwrap();
+    let mut agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().task("NEXT").await["status"], "queued");
+    // A new ledger goes by the names as well.
+    let agent = rebuilt(&mut agent).await;
+    let rebuilt = agent.api().control("rebuilt").await.expect("an entry that says so");
+    assert!(rebuilt["content"].as_str().unwrap().contains("1 response of this bot"), "{rebuilt}");
+    assert_eq!(agent.api().task("ONE").await["response"], "you said: one");
+}
+
+#[tokio::test]
+async fn a_rebuilt_ledger_knows_what_the_tasks_file_says_and_no_time_to_come() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "LONG", "LONG.md", "---\nid: LONG\ntimeout: 2h\ninterruptible: no\n---\nlong").await;
+    let path = hive.paths().responses().join("LONG-response.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let with_time = |line: &str| match line.split_once(": ") {
+        Some(("started_at", _)) => "started_at: \"2099-01-01T00:00:00.000000Z\"".to_owned(),
+        Some(_) | None => line.to_owned(),
+    };
+    let lines: Vec<String> = text.lines().map(with_time).collect();
+    fs::write(&path, lines.join("\n")).unwrap();
+    let agent = rebuilt(&mut agent).await;
+    let task = agent.api().task("LONG").await;
+    assert_eq!((&task["limit_seconds"], &task["interruptible"]), (&json!(7_200.0), &json!(false)));
+    let retried = agent.api().post("tasks/LONG/retry", json!({})).await.ok();
+    assert_eq!((&retried["limit_seconds"], &retried["interruptible"]), (&json!(7_200.0), &json!(false)));
+    let entries = agent.api().entries("limit=100").await;
+    let is_past = |entry: &Value| entry["timestamp"].as_str().is_some_and(|at| at < "2090");
+    assert!(entries.iter().all(is_past), "{entries:#?}");
 }

@@ -1,6 +1,7 @@
 //! What the machine denies the bot: notifications of files, open files (SPEC 12).
 
 use std::process::Command;
+use std::time::Duration;
 
 use hive_tests::{Agent, Hive};
 use serde_json::json;
@@ -47,6 +48,15 @@ async fn connections_never_take_the_files_that_work_needs() {
         assert_eq!(hive.answer(&format!("DROP-{n}")).await.text, format!("you said: number {n}"));
     }
     drop(idle);
+    // Sockets are connections too, for as long as they are open.
+    let mut sockets = Vec::new();
+    while let Ok(chat) = tokio::time::timeout(Duration::from_secs(1), agent.chat()).await {
+        sockets.push(chat);
+        assert!(sockets.len() < 60, "they have a bound");
+    }
+    hive.drop_task("DROP-9.md", "number 9");
+    assert_eq!(hive.answer("DROP-9").await.text, "you said: number 9");
+    drop(sockets);
     assert_eq!(agent.api().submit(json!({"instruction": "x", "id": "LAST-1"})).await["task_id"], "LAST-1");
     assert_eq!(hive.answer("LAST-1").await.text, "you said: x");
     assert!(!agent.stderr().contains("Too many open files"), "{}", agent.stderr());

@@ -15,9 +15,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority() -> Authority {
-    let mut params = CertificateParams::new([]).unwrap();
+    let mut params = CertificateParams::new([]).expect("it can be had");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("it can be had")).expect("it can be had")
 }
 
 /// A hive whose bot is to encrypt, and the file of whoever vouches for it.
@@ -25,20 +25,23 @@ fn encrypted(authority: &Authority, settings: &str) -> (Hive, PathBuf) {
     let hive = Hive::echo(20, &format!("{settings}\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\""));
     show(&hive, authority, "localhost");
     let ca = hive.root().join("ca.pem");
-    fs::write(&ca, authority.pem()).unwrap();
+    fs::write(&ca, authority.pem()).expect("it can be had");
     (hive, ca)
 }
 
 /// Gives the bot a new certificate for a name.
 fn show(hive: &Hive, authority: &Authority, name: &str) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let key = KeyPair::generate().expect("it can be had");
+    let certificate = CertificateParams::new([name.to_owned()])
+        .expect("it can be had")
+        .signed_by(&key, authority)
+        .expect("it can be had");
     let directory = hive.root();
     for (name, pem) in [("cert.pem", certificate.pem()), ("key.pem", key.serialize_pem())] {
         let aside = directory.join(format!("{name}.new"));
-        fs::write(&aside, pem).unwrap();
-        fs::set_permissions(&aside, Permissions::from_mode(0o600)).unwrap();
-        fs::rename(&aside, directory.join(name)).unwrap();
+        fs::write(&aside, pem).expect("it can be had");
+        fs::set_permissions(&aside, Permissions::from_mode(0o600)).expect("it can be had");
+        fs::rename(&aside, directory.join(name)).expect("it can be had");
     }
 }
 
@@ -47,7 +50,7 @@ async fn start(hive: &Hive, arguments: &[&str]) -> (Agent, String) {
     let path = hive.paths().bot_record(hive.bot());
     let record =
         hive.until("it is ready", || serde_json::from_slice::<BotRecord>(&fs::read(&path).ok()?).ok());
-    let port = record.await.url.rsplit_once(':').unwrap().1.to_owned();
+    let port = record.await.url.rsplit_once(':').expect("it can be had").1.to_owned();
     (agent, port)
 }
 
@@ -55,7 +58,7 @@ async fn start(hive: &Hive, arguments: &[&str]) -> (Agent, String) {
 async fn from_afar(hive: &Hive, url: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
     let token = hive.paths().token(hive.bot());
     let mut command = control(hive, arguments);
-    command.args(["--token-file", token.to_str().unwrap()]).env("HIVE_URL", url);
+    command.args(["--token-file", token.to_str().expect("it can be had")]).env("HIVE_URL", url);
     command.envs(variables.iter().copied()).current_dir("/");
     finish(command.spawn().expect("hivectl can be started")).await
 }

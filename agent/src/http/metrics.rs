@@ -15,7 +15,7 @@ use nix::sys::time::TimeValLike as _;
 use super::problem::Problem;
 use super::{Service, Shared};
 use crate::coordinator::PauseCause;
-use crate::store::Ended;
+use crate::store::{Ended, Reader};
 use crate::tally::{BUCKETS, Histogram};
 
 /// The version of the text format.
@@ -23,7 +23,7 @@ const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(shared): State<Shared>) -> Result<Response, Problem> {
     let status = shared.status_now()?;
-    let (ended, entries, last_seq) = shared.read(|reader| reader.totals()).await?;
+    let (ended, entries, last_seq) = shared.read(Reader::totals).await?;
     let mut page = Page::default();
     page.bot(&shared, &status);
     page.work(&status, &ended);
@@ -62,12 +62,12 @@ impl Page {
             "The bot and the program that runs it.",
             [(&labels[..], 1)],
         );
-        let states = [BotState::Idle, BotState::Working, BotState::Paused, BotState::Stopping];
+        let all = [BotState::Idle, BotState::Working, BotState::Paused, BotState::Stopping];
         self.metric(
             "hive_state",
             Type::Gauge,
             "1 for the state that the bot is in.",
-            states.map(|state| ([("state", state.as_str())], u8::from(state == status.state))),
+            all.map(|state| ([("state", state.as_str())], u8::from(state == status.state))),
         );
         let causes = PauseCause::ALL.map(PauseCause::as_str);
         self.metric(

@@ -463,7 +463,9 @@ fn a_ledger_whose_file_is_taken_away_is_put_back_whole() {
     for (n, names) in
         [&["B.db", "B.db-wal", "B.db-shm"][..], &["B.db"], &["B.db-wal"]].into_iter().enumerate()
     {
-        names.iter().for_each(|name| std::fs::remove_file(dir.path().join(name)).unwrap());
+        for name in names {
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
         let meanwhile = entry(&format!("MEANWHILE-{n}"), Source::File, Status::Queued, "other words");
         store.put_entry(meanwhile, true).unwrap();
         store.commit().unwrap();
