@@ -255,7 +255,7 @@ async fn without_git_nothing_is_said_and_the_diff_tells_why() {
         assert!(none.err.contains("hint: diffs are"), "{none:?}");
     }
     let unborn = ctl(&hive, &["show", "TASK-2", "--diff"]).await.expect(4);
-    assert!(unborn.err.contains("there is no TASK-2"), "{unborn:?}");
+    assert!(unborn.err.contains("no bot has a task or prompt 'TASK-2'"), "{unborn:?}");
 }
 
 #[tokio::test]

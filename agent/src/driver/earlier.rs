@@ -70,9 +70,12 @@ impl Driver {
             Some(item) if is_known_from_its_response(&item) => {
                 return self.archive_of(item, name, end, head.digest);
             }
-            // It has its file, so that this one is another task with its id.
-            Some(item) if item.response_file.is_some() => {
+            // It has its file, so that one that says something else is another task with its id.
+            Some(item) if item.response_file.is_some() && item.digest != head.digest => {
                 return self.new_item(name, fingerprint, head).map(|_| ());
+            }
+            Some(item) if item.response_file.is_some() => {
+                return self.archive_of(item, name, end, head.digest);
             }
             Some(_) => self.free_variant(&head.document.id)?,
         };
@@ -101,7 +104,8 @@ impl Driver {
         end: EarlierEnd,
         digest: String,
     ) -> Result<(), StoreError> {
-        item.archived = self.move_answered(name);
+        let moved = self.move_answered(name);
+        item.archived = item.archived.or(moved);
         item.digest = digest;
         let (_, how) = end.told();
         item.detail.warnings.push(warning_of(how));

@@ -26,6 +26,8 @@ use crate::untrusted;
 const MOST_READ: u64 = 8 << 20;
 /// How many items are restored in one transaction.
 const ITEMS_A_COMMIT: usize = 500;
+/// In place of the digest of a task that has one of several files in the archive: no document has it.
+const UNTOLD: &str = "one of several";
 /// The ledger's note that it was made of what responses tell.
 const REBUILT: &str = "rebuilt";
 
@@ -55,9 +57,11 @@ impl Driver {
             if item.source == Source::File {
                 item.detail.limit = self.settings.limit(item.priority);
                 let archive = archive.get_or_insert_with(|| self.archive_by_id());
-                // Of several files with one id it cannot be told which was whose: better none than another's.
-                if let Some([archived]) = archive.get_mut(&item.id).map(Vec::as_mut_slice) {
-                    self.complete(&mut item, archived);
+                match archive.get(&item.id).map_or(&[][..], Vec::as_slice) {
+                    [] => {}
+                    [archived] => self.complete(&mut item, archived),
+                    // Which was whose cannot be told: better none than another's. It is in the archive, in any case.
+                    _ => UNTOLD.clone_into(&mut item.digest),
                 }
             }
             self.restore(item, &prompt, told)?;

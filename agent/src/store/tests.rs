@@ -376,7 +376,7 @@ fn a_clock_that_is_set_back_leaves_the_order() {
     let mut bench = bench();
     let far = Stamp::from_micros(Stamp::now().as_micros() + 3_600_000_000);
     let entry = |id: &str| entry(id, Source::File, Status::Queued, "");
-    bench.store.restore_entry(Entry { timestamp: far, ..entry("A") }).unwrap();
+    bench.store.put_entry_at(far, entry("A"), true).unwrap();
     bench.store.put_entry(entry("B"), true).unwrap();
     bench.store.put_entry(entry("A"), true).unwrap();
     bench.store.put_entry(entry("C"), true).unwrap();
