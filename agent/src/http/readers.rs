@@ -36,6 +36,10 @@ impl Readers {
                 None => Reader::open(&readers.database)?,
             };
             let result = work(&reader);
+            if result.is_err() && !reader.is_current() {
+                // What SQLite says then is about a file that is not the database any more.
+                return Err(StoreError::Gone);
+            }
             readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             result
         });

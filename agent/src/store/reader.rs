@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hive_shared::api::{Entry, TimelineQuery};
 use hive_shared::ids::ItemId;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Change, Ended, FileId, Item, Page, StoreError, body, entries, item, tally};
 
@@ -32,7 +32,10 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = match Connection::open_with_flags(path, flags) {
-            Err(_) if path.try_exists().is_ok_and(|is_there| !is_there) => return Err(StoreError::Gone),
+            // It may be there again by now.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+                return Err(StoreError::Gone);
+            }
             opened => opened?,
         };
         db.busy_timeout(Duration::from_secs(5))?;
