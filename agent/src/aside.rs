@@ -3,7 +3,7 @@
 //! A kill leaves them where they are, so that the bot's next life takes them away. Their directories are shared with
 //! other bots, and with programs that do the same: a name says whose file it is, and of which life.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -22,6 +22,22 @@ const RANDOM: usize = 6;
 pub(crate) fn file_in(directory: &Path, bot: &BotId) -> io::Result<NamedTempFile> {
     let beginning = beginning(bot) + life();
     tempfile::Builder::new().prefix(&beginning).rand_bytes(RANDOM).suffix(ENDING).tempfile_in(directory)
+}
+
+/// Writes a file in one step, readable by its owner alone; in the place of one that is there.
+pub(crate) fn write_whole(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
+    written(path, content, bot)?.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+/// The same where there is none yet; one that is there is an error.
+pub(crate) fn write_new(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
+    written(path, content, bot)?.persist_noclobber(path).map(|_| ()).map_err(|error| error.error)
+}
+
+fn written(path: &Path, content: &[u8], bot: &BotId) -> io::Result<NamedTempFile> {
+    let mut file = file_in(path.parent().unwrap_or(Path::new(".")), bot)?;
+    file.write_all(content)?;
+    Ok(file)
 }
 
 /// What the names of this process have in common, and those of hardly another one.

@@ -1,17 +1,14 @@
-//! What makes a process the one that runs a bot: the lock; and files that get their names in one step.
+//! What makes a process the one that runs a bot: the locks.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::BotRecord;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
-
-use crate::aside;
 
 /// How long the lock of a bot may be held by what is left of a life that was killed.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
@@ -65,13 +62,4 @@ fn refuse(hive: &Hive, bot: &BotId) -> anyhow::Result<Claim> {
         }
         None => bail!("{bot} is run already, by a process that is just starting"),
     }
-}
-
-/// Writes a file in one step, readable by its owner alone.
-pub(crate) fn write_whole(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = aside::file_in(directory, bot)?;
-    file.write_all(content)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

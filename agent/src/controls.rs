@@ -1,7 +1,7 @@
 //! Control files: `BOT-002-PAUSE` and `BOT-002-STOP` (SPEC 2 and 5). Their presence is the state; a pause says more in
 //! lines of its own.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use hive_shared::ids::BotId;
@@ -55,10 +55,7 @@ impl PauseFile {
             text += &reason.replace(['\n', '\r'], " ");
             text += "\n";
         }
-        let mut file = aside::file_in(&hive.controls(), bot)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(hive.pause_file(bot)).map_err(|error| error.error)?;
-        Ok(())
+        aside::write_whole(&hive.pause_file(bot), text.as_bytes(), bot)
     }
 
     /// Takes it away; that it is gone already is fine.

@@ -11,7 +11,7 @@ use hive_shared::api::BotRecord;
 use hive_shared::paths::Hive;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::claim::write_whole;
+use crate::aside::write_whole;
 use crate::driver::Message;
 use crate::http::Service;
 use crate::store::StoreError;

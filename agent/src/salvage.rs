@@ -1,8 +1,7 @@
 //! A database that is damaged (SPEC 12): what can still be read of it that no file says is written into files, it is set
 //! aside, and the next ledger is rebuilt from what is there then.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 
 use anyhow::Context as _;
 use hive_shared::api::code;
@@ -105,13 +104,8 @@ fn save_task(hive: &Hive, bot: &BotId, item: &Item, instruction: String) -> io::
         depends_on: item.detail.depends_on.clone(),
         retry_of: item.detail.retry_of.clone(),
     });
-    write_new(&directory, &name, &document.map_err(io::Error::other)?, bot).map(|()| true)
-}
-
-fn write_new(directory: &Path, name: &str, text: &str, bot: &BotId) -> io::Result<()> {
-    let mut file = aside::file_in(directory, bot)?;
-    file.write_all(text.as_bytes())?;
-    file.persist_noclobber(directory.join(name)).map(|_| ()).map_err(|error| error.error)
+    let document = document.map_err(io::Error::other)?;
+    aside::write_new(&directory.join(&name), document.as_bytes(), bot).map(|()| true)
 }
 
 #[cfg(test)]

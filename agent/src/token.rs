@@ -15,7 +15,7 @@ use nix::unistd::geteuid;
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-use crate::claim::write_whole;
+use crate::aside::write_whole;
 use crate::untrusted::{self, FileState};
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.

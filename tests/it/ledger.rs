@@ -230,19 +230,25 @@ async fn a_sync_that_fails_holds_ends_back_until_all_is_written_anew() {
     assert_eq!(hive.work_file("ran.txt"), "DONE-1\nNEXT-1\n");
 }
 
-#[tokio::test]
-async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
-    let hive = Hive::exec(AGENT, "");
+/// A bot that has done DONE-1, and a copy of its ledger from when that still waited.
+async fn done_after_a_copy(hive: &Hive) -> (Agent, PathBuf) {
     hive.control("PAUSE", "");
-    let mut agent = Agent::start(&hive).await;
+    let mut agent = Agent::start(hive).await;
     agent.api().submit(json!({"instruction": "first", "id": "DONE-1"})).await;
     agent.terminate();
     agent.ended().await;
     let copy = hive.root().join("copy.db");
-    fs::copy(database(&hive), &copy).unwrap();
+    fs::copy(database(hive), &copy).expect("a file can be copied");
     hive.lift("PAUSE");
-    let mut agent = Agent::start(&hive).await;
+    let agent = Agent::start(hive).await;
     agent.api().until_ended("DONE-1").await;
+    (agent, copy)
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
+    let hive = Hive::exec(AGENT, "");
+    let (mut agent, copy) = done_after_a_copy(&hive).await;
     let answer = hive.answer("DONE-1").await;
     agent.terminate();
     agent.ended().await;
@@ -345,16 +351,7 @@ async fn a_response_beside_anothers_is_believed_and_written_once() {
                   timestamp: \"2026-01-01T00:00:00.000000Z\"\nstatus: completed\nsuccess: true\n\
                   duration_seconds: 1\nattempts: 1\npreemptions: 0\n---\nhi";
     fs::write(hive.paths().responses().join("DONE-1-response.md"), theirs).unwrap();
-    hive.control("PAUSE", "");
-    let mut agent = Agent::start(&hive).await;
-    agent.api().submit(json!({"instruction": "first", "id": "DONE-1"})).await;
-    agent.terminate();
-    agent.ended().await;
-    let copy = hive.root().join("copy.db");
-    fs::copy(database(&hive), &copy).unwrap();
-    hive.lift("PAUSE");
-    let mut agent = Agent::start(&hive).await;
-    agent.api().until_ended("DONE-1").await;
+    let (mut agent, copy) = done_after_a_copy(&hive).await;
     let path = hive.paths().responses().join("DONE-1@BOT-002-response.md");
     let first = fs::read_to_string(&path).unwrap();
     agent.terminate();

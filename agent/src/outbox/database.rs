@@ -1,14 +1,14 @@
 //! Making commits durable: the sync of the write-ahead log, and what is to be done when it fails.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::failpoint;
+use crate::store::FileId;
 
 /// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
 /// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
@@ -26,18 +26,17 @@ pub(super) struct Database {
 /// A file, and which one it was when it was opened.
 struct Opened {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    id: FileId,
 }
 
 impl Opened {
-    fn new(path: &Path, metadata: &Metadata) -> Self {
-        Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() }
+    fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), id: FileId::of(path)? })
     }
 
     fn is_there(&self) -> bool {
-        match self.path.metadata() {
-            Ok(now) => (now.dev(), now.ino()) == (self.device, self.inode),
+        match FileId::of(&self.path) {
+            Ok(now) => now == self.id,
             // That it cannot be looked at does not say that it is gone.
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
@@ -49,9 +48,8 @@ impl Database {
     pub(super) fn open(path: &Path, log: &Path) -> io::Result<Self> {
         let db = Connection::open(path).map_err(io::Error::other)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(io::Error::other)?;
-        let file = File::open(log)?;
-        let files = [Opened::new(path, &path.metadata()?), Opened::new(log, &file.metadata()?)];
-        Ok(Self { db, files, log: file, is_suspect: false })
+        let files = [Opened::new(path)?, Opened::new(log)?];
+        Ok(Self { db, files, log: File::open(log)?, is_suspect: false })
     }
 
     /// The files that are under its names by now. They are complete as soon as they are there.

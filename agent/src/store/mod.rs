@@ -6,6 +6,7 @@
 
 mod entries;
 mod error;
+mod files;
 mod item;
 mod reader;
 mod salvage;
@@ -24,6 +25,8 @@ use crate::document::Document;
 
 pub use entries::{Change, Page};
 pub use error::StoreError;
+pub(crate) use files::FileId;
+use files::{LOG, files_of, with};
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
 pub use salvage::{Salvaged, salvage, set_aside};
@@ -47,31 +50,6 @@ enum Write {
     Settle { arrival: i64, archived: Option<String>, response_file: Option<String> },
     AgentSession { source: Source, name: String, id: Option<String> },
     Meta { key: &'static str, value: String },
-}
-
-/// Which file something is, under whatever name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = path.metadata()?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
-}
-
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push("-wal");
-    name.into()
-}
-
-fn files_of(path: &Path) -> [Option<FileId>; 2] {
-    [FileId::of(path).ok(), FileId::of(&log_of(path)).ok()]
 }
 
 /// Told when the disk does not take a write, and when it does again. Says whether to go on trying.
@@ -148,7 +126,7 @@ impl Store {
 
     /// The file whose sync makes all commits durable.
     pub fn log_path(&self) -> PathBuf {
-        log_of(&self.path)
+        with(&self.path, LOG)
     }
 
     /// The latest seq.

@@ -1,16 +1,13 @@
 //! What can still be read of a database that is damaged.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hive_shared::time::Stamp;
 use rusqlite::{Connection, OpenFlags};
 
+use super::files::{FILES, with};
 use super::{Item, StoreError, item};
-
-/// What a name of the database's files ends in: the database, its write-ahead log, and the index of that.
-const FILES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// An item that had not come to rest, with what the ledger has for it.
 #[derive(Debug)]
@@ -71,12 +68,6 @@ pub fn set_aside(path: &Path, now: Stamp) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(Some(aside))
-}
-
-fn with(path: &Path, ending: &str) -> PathBuf {
-    let mut name: OsString = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 impl StoreError {
