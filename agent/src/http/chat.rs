@@ -121,10 +121,11 @@ impl Client {
             let frames = listened.turn.frames_after(listened.sent, FRAMES_AT_A_TIME);
             more |= !frames.is_empty();
             for (n, frame) in frames {
-                self.peer.send(frame).await?;
+                self.peer.feed(frame).await?;
                 listened.sent = n;
             }
         }
+        self.peer.flush().await?;
         self.turns.retain(|listened| !listened.turn.is_told(listened.sent));
         Ok(more)
     }

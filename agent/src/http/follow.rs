@@ -1,7 +1,10 @@
 //! The timeline socket (SPEC 8 and 9): a follower asks for what changed after what it has seen, and is woken when more
 //! has. Nothing is carried by the waking, so nothing can be skipped or repeated.
 
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::{Utf8Bytes, WebSocket, WebSocketUpgrade};
@@ -11,6 +14,7 @@ use futures::future::{pending, select_all};
 use hive_shared::api::{FollowFrame, MAX_CONTENT, TimelineQuery};
 use serde::Deserialize;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::door::Pass;
@@ -29,6 +33,14 @@ const FIRST_LOOK: usize = 100;
 const CHANGES_AT_A_TIME: usize = 20;
 /// A follower has nothing to say that would need more.
 const MAX_FRAME: usize = 4 * 1024;
+/// How long a follower that was told something is told nothing more, for each follower that there is: a call to the
+/// system costs half of that, and what happens meanwhile goes out in one. A single one does not notice; a thousand of
+/// them leave the processors time for the work.
+const REST_FOR_EACH: Duration = Duration::from_micros(20);
+/// Shorter rests are not worth a timer.
+const SHORTEST_REST: Duration = Duration::from_millis(2);
+/// However many there are, nobody is to wait for longer.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// Where a follower stands.
 #[derive(Debug, Deserialize)]
@@ -55,8 +67,13 @@ pub(super) async fn upgrade(
 
 async fn serve(socket: WebSocket, shared: Shared, pass: Pass, since: Since) {
     let _present = Present::in_(&shared.hub.tally().followers);
-    let mut follower =
-        Follower { peer: Peer::new(socket), shared: Arc::clone(&shared), at: 0, turns: Vec::new() };
+    let mut follower = Follower {
+        peer: Peer::new(socket),
+        shared: Arc::clone(&shared),
+        at: 0,
+        turns: Vec::new(),
+        told: false,
+    };
     let farewell = tokio::select! {
         // It ends only when the peer is gone.
         _gone = follower.serve(since) => return,
@@ -75,6 +92,8 @@ struct Follower {
     /// The last change that was told.
     at: u64,
     turns: Vec<Followed>,
+    /// Whether it was told something since it last rested.
+    told: bool,
 }
 
 /// A turn whose text a follower sees grow.
@@ -95,6 +114,7 @@ impl Follower {
             self.notice_turns();
             self.tell_chunks().await?;
             self.tell_changes().await?;
+            self.rest().await?;
             let said = async {
                 if self.turns.is_empty() {
                     pending::<()>().await;
@@ -108,6 +128,22 @@ impl Follower {
                 _ = live.changed() => {}
                 () = said => {}
             }
+        }
+    }
+
+    /// Lets what happens gather, where many follow.
+    async fn rest(&mut self) -> Result<(), Gone> {
+        let followers = self.shared.hub.tally().followers.load(Ordering::Relaxed);
+        match rest_among(followers) {
+            Some(rest) if mem::take(&mut self.told) => {
+                let heard = async {
+                    loop {
+                        let _sign_of_life = self.peer.hear().await?;
+                    }
+                };
+                timeout(rest, heard).await.unwrap_or(Ok(()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -159,6 +195,7 @@ impl Follower {
                 // Who does not read is not to hold it twice.
                 drop(frame);
                 self.peer.send(text).await?;
+                self.told = true;
             }
         }
         Ok(())
@@ -175,10 +212,13 @@ impl Follower {
             }
             // What an entry holds of a text was told before it.
             self.tell_chunks().await?;
+            // Whoever cannot keep up is told more at a time, which costs less.
             for Shown { seq, frame } in shown {
-                self.peer.send(frame).await?;
+                self.peer.feed(frame).await?;
                 self.at = seq;
             }
+            self.peer.flush().await?;
+            self.told = true;
             self.tell_chunks().await?;
         }
     }
@@ -203,6 +243,26 @@ impl Follower {
     }
 }
 
+/// How long each of so many followers rests.
+fn rest_among(followers: usize) -> Option<Duration> {
+    let rest = REST_FOR_EACH.saturating_mul(followers.try_into().unwrap_or(u32::MAX)).min(LONGEST_REST);
+    (rest >= SHORTEST_REST).then_some(rest)
+}
+
 fn json(frame: &FollowFrame) -> Utf8Bytes {
     serde_json::to_string(frame).expect("a frame has string keys only").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_followers_do_not_rest_and_many_do_not_rest_for_long() {
+        assert_eq!(rest_among(1), None);
+        assert_eq!(rest_among(99), None);
+        assert_eq!(rest_among(100), Some(Duration::from_millis(2)));
+        assert_eq!(rest_among(1_000), Some(Duration::from_millis(20)));
+        assert_eq!(rest_among(usize::MAX), Some(LONGEST_REST));
+    }
 }

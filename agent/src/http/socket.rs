@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use futures::SinkExt as _;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::Service;
@@ -18,6 +19,8 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How many bytes are read at a time. All of them are filled with zeros whenever a socket is listened to, and held for as
 /// long as it is open.
 const READ_BUFFER: usize = 8 * 1024;
+/// How many bytes are fed before they are written. A peer that does not read holds so many and one frame.
+const WRITE_BUFFER: usize = 16 * 1024;
 
 /// The peer is gone, or is to go.
 #[derive(Debug)]
@@ -92,7 +95,9 @@ pub(super) fn prepare(upgrade: WebSocketUpgrade, max_frame: usize) -> WebSocketU
         .protocols([PROTOCOL])
         .max_message_size(max_frame)
         .max_frame_size(max_frame)
-        .read_buffer_size(READ_BUFFER)
+        // Who has little to say is listened to at a smaller price.
+        .read_buffer_size(READ_BUFFER.min(max_frame / 4))
+        .write_buffer_size(WRITE_BUFFER)
 }
 
 impl Peer {
@@ -105,6 +110,17 @@ impl Peer {
 
     pub(super) async fn send(&mut self, frame: Utf8Bytes) -> Result<(), Gone> {
         self.send_message(Message::Text(frame)).await
+    }
+
+    /// Takes a frame that leaves with the next [`Peer::flush`], or before. Once this has returned the frame is not to be
+    /// said again, whatever comes of the flush.
+    pub(super) async fn feed(&mut self, frame: Utf8Bytes) -> Result<(), Gone> {
+        patiently(self.socket.feed(Message::Text(frame))).await
+    }
+
+    /// Sends what was fed: one call to the system for all of it.
+    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+        patiently(self.socket.flush()).await
     }
 
     /// The next frame; pings in between. May be dropped half-way.
@@ -136,10 +152,15 @@ impl Peer {
     }
 
     async fn send_message(&mut self, message: Message) -> Result<(), Gone> {
-        match timeout(STALLED, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
-        }
+        patiently(self.socket.send(message)).await
+    }
+}
+
+/// Waits for a peer to take what it is sent, but not for ever.
+async fn patiently<E>(sent: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
+    match timeout(STALLED, sent).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
     }
 }
 

@@ -28,10 +28,12 @@ const WORKER: &[&str] =
 
 /// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let bare = bare::round_trips(bench, bench.times(200)).await?;
+    let bare = bare::round_trips(bench, bench.times(200), false).await?;
+    let on_record = bare::round_trips(bench, bench.times(200), true).await?;
     let [first, complete] = idle(bench, ECHO, BREATH, bench.times(200)).await?;
     let mut figures = vec![
         Figure::times(BARE_ECHO, bare),
+        Figure::times("the same, each message committed to SQLite before", on_record),
         Figure::times("prompt → first chunk, idle bot, echo", first.clone()).at_most(1.0),
         Figure::times("the same, beside the bare echo", first).within(3.0, BARE_ECHO),
         Figure::times("prompt → complete, idle bot, echo", complete),

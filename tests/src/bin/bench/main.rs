@@ -6,6 +6,7 @@
 mod acp;
 mod bare;
 mod bot;
+mod bounds;
 mod chat;
 mod clock;
 mod commands;
@@ -71,6 +72,8 @@ pub(crate) struct AgentCommand {
 /// What is measured together, in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
+    /// What the disk and the kernel cost, whatever is made of them.
+    Bounds,
     /// File tasks: until they start, and how many get done.
     Files,
     /// Chat: the first words of an answer.
@@ -159,6 +162,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         note("this is a debug build: build with --release for figures that mean something");
     }
+    note(&process::machine()?);
     note(&format!("load average {}", process::load_average()?));
     let mut figures = Vec::new();
     let measured = measure_all(args, &bench, &mut figures).await;
@@ -181,6 +185,7 @@ async fn measure_all(args: &Args, bench: &Bench, figures: &mut Vec<Figure>) -> a
 
 async fn measure(section: Section, bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     match section {
+        Section::Bounds => bounds::measure(bench),
         Section::Files => files::measure(bench).await,
         Section::Chat => chat::measure(bench).await,
         Section::Acp => acp::measure(bench).await,

@@ -10,6 +10,15 @@ use nix::unistd::Pid;
 /// The unit of times in `/proc/PID/stat`; Linux has had no other for programs.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The size of the machine.
+pub(crate) fn machine() -> anyhow::Result<String> {
+    let processors = std::thread::available_parallelism()?;
+    let memory = std::fs::read_to_string("/proc/meminfo").context("/proc/meminfo cannot be read")?;
+    let memory = field(&memory, "MemTotal:").context("/proc/meminfo has no total")? / 1024.0 / 1024.0;
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Ok(format!("{processors} processors, {memory:.0} GB of memory, Linux {}", kernel.trim()))
+}
+
 /// The load averages of the machine.
 pub(crate) fn load_average() -> anyhow::Result<String> {
     let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg cannot be read")?;
