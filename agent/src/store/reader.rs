@@ -7,7 +7,9 @@ use hive_shared::api::{Entry, TimelineQuery};
 use hive_shared::ids::ItemId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Change, Ended, FileId, Item, Page, StoreError, body, entries, item, tally};
+use super::endings::tally;
+use super::read_back::body;
+use super::{Change, Ended, FileId, Item, Page, StoreError, entries, item};
 
 /// A page of the timeline, and how long the timeline was at that moment.
 #[derive(Debug, Clone, PartialEq)]

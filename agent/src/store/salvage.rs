@@ -7,6 +7,7 @@ use hive_shared::time::Stamp;
 use rusqlite::{Connection, OpenFlags};
 
 use super::files::{FILES, with};
+use super::read_back::partial;
 use super::{Item, StoreError, item};
 
 /// An item that had not come to rest, with what the ledger has for it.
@@ -33,7 +34,7 @@ pub fn salvage(path: &Path) -> Vec<Salvaged> {
             let one = |sql: &str| db.query_row(sql, [item.arrival], |row| row.get::<_, String>(0)).ok();
             let body = one("SELECT CAST(document AS TEXT) FROM body WHERE arrival = ?1");
             let instruction = one("SELECT text FROM instruction WHERE arrival = ?1");
-            let partial = super::partial(&db, item.arrival).unwrap_or_default();
+            let partial = partial(&db, item.arrival).unwrap_or_default();
             Salvaged { item, body, instruction, partial }
         })
         .collect()
