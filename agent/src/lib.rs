@@ -2,7 +2,7 @@
 
 pub mod adapter;
 pub mod approval;
-mod aside;
+mod atomic_file;
 pub mod changes;
 mod claim;
 pub mod cli;
@@ -24,7 +24,6 @@ mod presence;
 mod prompt;
 pub mod request;
 mod response;
-mod salvage;
 mod signals;
 pub mod store;
 pub mod tally;

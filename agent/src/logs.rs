@@ -26,10 +26,10 @@ use tracing_subscriber::{Layer, Registry};
 
 use self::rotating::RotatingFile;
 
-/// A file of the log is put aside before it would grow beyond this many bytes.
+/// A file of the log is rotated away before it would grow beyond this many bytes.
 const MAX_BYTES: u64 = 10_000_000;
 
-/// So many files that were put aside are kept.
+/// So many files that were rotated away are kept.
 const KEPT: u32 = 5;
 
 /// How much is told on stderr. The files always have at least [`Verbosity::Normal`].

@@ -15,7 +15,7 @@ use nix::unistd::geteuid;
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-use crate::aside::write_whole;
+use crate::atomic_file;
 use crate::untrusted::{self, FileState};
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.
@@ -91,7 +91,7 @@ impl TokenFile {
     pub(crate) fn look_after(&self, bot: &BotId) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            match write_whole(&self.path, held.token.as_bytes(), bot) {
+            match atomic_file::write(&self.path, held.token.as_bytes(), bot) {
                 Ok(()) => {
                     tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back");
                 }
@@ -198,7 +198,7 @@ fn make(path: &Path, bot: &BotId) -> anyhow::Result<String> {
     let mut random = [0_u8; TOKEN_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
-    write_whole(path, token.as_bytes(), bot)
+    atomic_file::write(path, token.as_bytes(), bot)
         .with_context(|| format!("the token {} cannot be written", path.display()))?;
     Ok(token)
 }
@@ -233,10 +233,10 @@ mod tests {
 
         /// As a careful program replaces a file.
         fn put(&self, text: &str, mode: u32) {
-            let aside = self.dir.path().join("aside");
-            fs::write(&aside, text).unwrap();
-            fs::set_permissions(&aside, Permissions::from_mode(mode)).unwrap();
-            fs::rename(aside, self.path()).unwrap();
+            let new = self.dir.path().join("new");
+            fs::write(&new, text).unwrap();
+            fs::set_permissions(&new, Permissions::from_mode(mode)).unwrap();
+            fs::rename(new, self.path()).unwrap();
         }
 
         #[track_caller]

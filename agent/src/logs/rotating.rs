@@ -1,4 +1,4 @@
-//! A file of lines that is put aside when it is full, and that outlives whatever happens to its disk.
+//! A file of lines that is rotated when it is full, and that outlives whatever happens to its disk.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hive_shared::time::Stamp;
 use serde_json::json;
 
-/// A log file and those that were put aside: `NAME.1`, the newest, to `NAME.5`.
+/// A log file and those that were rotated away: `NAME.1`, the newest, to `NAME.5`.
 ///
 /// Each write is one whole line and goes to the operating system at once, so that a kill of the process loses none.
 /// Writing never fails: a line that cannot be written is counted, and the count is told in the file when it can be
@@ -37,7 +37,7 @@ struct Open {
 }
 
 impl RotatingFile {
-    /// The file at `path`, opened at the first line; of those put aside before they would exceed `max_bytes`, `kept`
+    /// The file at `path`, opened at the first line; of those rotated away before they would exceed `max_bytes`, `kept`
     /// are kept.
     pub(super) fn new(path: PathBuf, max_bytes: u64, kept: u32) -> Self {
         Self { path, max_bytes, kept, state: Mutex::default() }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     impl Fixture {
-        /// A log of 10 bytes and 2 files put aside, in a directory `logs` that is not there yet.
+        /// A log of 10 bytes and 2 files rotated away, in a directory `logs` that is not there yet.
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let log = RotatingFile::new(dir.path().join("logs/a.jsonl"), 10, 2);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_is_put_aside_and_the_oldest_goes() {
+    fn a_full_file_is_rotated_and_the_oldest_goes() {
         let fixture = Fixture::new();
         for line in ["1234\n", "5678\n", "b\n", "longer than the bound\n", "c\n", "d\n"] {
             fixture.write(line);

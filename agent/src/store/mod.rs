@@ -9,9 +9,10 @@
 //! - [`Reader`]: the reading side
 //! - `item`, `entries`, `endings`: the rows: the ledger of work, the timeline, how many items ended how
 //! - `connection`, `files`: how a database is opened, and which files it is
-//! - `put_back`, `salvage`: a database whose file was taken away, and one that is damaged
+//! - `put_back`, `damage`: a database whose file was taken away, and one that is damaged
 
 mod connection;
+mod damage;
 mod endings;
 mod entries;
 mod error;
@@ -21,7 +22,6 @@ mod put;
 mod put_back;
 mod read_back;
 mod reader;
-mod salvage;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -34,13 +34,14 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rusqlite_migration::{M, Migrations};
 
 pub use connection::tidy;
+pub use damage::{Salvaged, salvage};
 pub use endings::Ended;
 pub use entries::{Change, Page};
 pub use error::StoreError;
 pub(crate) use files::FileId;
+pub use files::set_aside;
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
-pub use salvage::{Salvaged, salvage, set_aside};
 pub use write::{KeepTrying, Trouble};
 
 use connection::connect;

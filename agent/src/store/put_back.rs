@@ -35,15 +35,15 @@ impl Store {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(directory)?;
         set_aside(&self.path, Stamp::now())?;
-        let aside = self.path.with_extension("db.new");
-        if aside.try_exists()? {
-            std::fs::remove_file(&aside)?;
+        let new = self.path.with_extension("db.new");
+        if new.try_exists()? {
+            std::fs::remove_file(&new)?;
         }
         // Names that are not UTF-8 SQLite cannot be told here: then the next ledger is made of the responses.
-        let name = aside.to_str().ok_or(StoreError::Gone)?;
+        let name = new.to_str().ok_or(StoreError::Gone)?;
         self.db.execute("VACUUM INTO ?1", [name])?;
-        std::fs::File::open(&aside)?.sync_all()?;
-        std::fs::rename(&aside, &self.path)?;
+        std::fs::File::open(&new)?.sync_all()?;
+        std::fs::rename(&new, &self.path)?;
         std::fs::File::open(directory)?.sync_all()?;
         self.db = connect(&self.path)?;
         self.files = files_of(&self.path);

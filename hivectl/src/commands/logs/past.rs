@@ -1,4 +1,4 @@
-//! What a log holds already: the file, and those that were put aside, `NAME.1`, the newest, to `NAME.5`.
+//! What a log holds already: the file, and those that were rotated away, `NAME.1`, the newest, to `NAME.5`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use hive_shared::time::Stamp;
 
 use super::line::Line;
 
-/// So many files are put aside.
+/// So many files are rotated away and kept.
 const KEPT: u32 = 5;
 /// Between two looks at them they may be moved on; nobody is so slow that it happens so often.
 const TRIES: usize = 10;
@@ -153,7 +153,7 @@ mod tests {
         assert!(read(&path, 1, None).unwrap().is_none());
         let (_dir, path) = log(&[("a.jsonl", "")]);
         assert!(read(&path, 1, None).unwrap().unwrap().lines.is_empty());
-        // Put aside this moment, and not begun anew yet.
+        // Rotated away this moment, and not begun anew yet.
         let (_dir, path) = log(&[("a.jsonl.1", "1\n")]);
         assert_eq!(last(&path, 1, None), ["1"]);
     }
