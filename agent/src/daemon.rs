@@ -32,6 +32,7 @@ use crate::atomic_file;
 use crate::claim::lock;
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
+use crate::file_id::Fingerprint;
 use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
@@ -392,7 +393,7 @@ impl Bot {
 
     fn start_inbox(
         &self,
-        known: std::collections::HashMap<String, inbox::Fingerprint>,
+        known: std::collections::HashMap<String, Fingerprint>,
         mail: Sender<Message>,
     ) -> anyhow::Result<inbox::Inbox> {
         let reads_tasks = self.settings.mode != Mode::CommanderOnly;

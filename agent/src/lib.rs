@@ -13,6 +13,7 @@ mod demo;
 pub mod document;
 pub mod driver;
 mod failpoint;
+pub mod file_id;
 pub mod health;
 pub mod http;
 pub mod hub;

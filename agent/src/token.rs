@@ -16,7 +16,8 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::atomic_file;
-use crate::untrusted::{self, FileState};
+use crate::file_id::FileState;
+use crate::untrusted;
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.
 const TOKEN_BYTES: usize = 32;

@@ -1,44 +1,13 @@
 //! What others put there or say. Files are read never through a link, never waiting on a pipe, never more than is wanted;
 //! paths are followed to where they lead; texts are cut.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// The most bytes that a file name may have on the file systems there are.
 const MAX_NAME: usize = 255;
-
-/// What tells one state of a file from another, without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileState {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    /// Changes with the content, the mode and the owner, and nobody can set it back.
-    changed: (i64, i64),
-}
-
-impl FileState {
-    /// The state of a file that looks like this.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// When anything of it last changed; none if that was before there were such files.
-    pub(crate) fn changed_at(self) -> Option<SystemTime> {
-        let seconds = Duration::from_secs(u64::try_from(self.changed.0).ok()?);
-        SystemTime::UNIX_EPOCH.checked_add(seconds)
-    }
-}
 
 /// Whether the machine has run out of files, processes or memory, which passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {

@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::git::{Git, GitError, MAX_LIST, parts};
 use super::repository::Repository;
+use crate::file_id::FileId;
 use crate::untrusted;
 
 /// What our repository's settings are, beside the user's that say how files are stored.
@@ -38,7 +39,7 @@ const NOT_THE_HIVES: &str = ":(exclude,glob)**/.deia/**";
 pub(super) struct Tree {
     name: String,
     /// Of which repository.
-    of: (PathBuf, Option<(u64, u64)>),
+    of: (PathBuf, Option<FileId>),
 }
 
 /// A repository of our own that is ready for snapshots.

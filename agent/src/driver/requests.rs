@@ -13,7 +13,7 @@ use crate::atomic_file;
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::failpoint;
-use crate::inbox::Fingerprint;
+use crate::file_id::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;

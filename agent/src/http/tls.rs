@@ -10,7 +10,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::untrusted::{self, FileState};
+use crate::file_id::FileState;
+use crate::untrusted;
 
 /// How often the files are looked at, at most: when somebody connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

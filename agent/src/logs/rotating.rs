@@ -2,12 +2,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hive_shared::time::Stamp;
 use serde_json::json;
+
+use crate::file_id::FileId;
 
 /// A log file and those that were rotated away: `NAME.1`, the newest, to `NAME.5`.
 ///
@@ -32,8 +34,8 @@ struct State {
 struct Open {
     file: File,
     bytes: u64,
-    /// Device and inode, by which a file is known that was moved or deleted under its name.
-    identity: (u64, u64),
+    /// Which file it is: another may be under its name by now, or none.
+    id: FileId,
 }
 
 impl RotatingFile {
@@ -79,8 +81,8 @@ impl RotatingFile {
 
     /// The file under the name, opened anew if it is another one by now, or none.
     fn opened<'a>(&self, slot: &'a mut Option<Open>) -> io::Result<&'a mut Open> {
-        let there = std::fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()));
-        let open = match slot.take().filter(|open| there == Some(open.identity)) {
+        let there = FileId::at(&self.path).ok();
+        let open = match slot.take().filter(|open| there == Some(open.id)) {
             Some(open) => open,
             None => Open::at(&self.path)?,
         };
@@ -130,7 +132,7 @@ impl Open {
             opened => opened?,
         };
         let found = file.metadata()?;
-        let mut open = Self { file, bytes: found.len(), identity: (found.dev(), found.ino()) };
+        let mut open = Self { file, bytes: found.len(), id: FileId::of(&found) };
         open.end_torn_line()?;
         Ok(open)
     }

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use hive_shared::time::Stamp;
+
+use crate::file_id::FileId;
 
 /// What the name of a write-ahead log ends in.
 pub(super) const LOG: &str = "-wal";
@@ -19,24 +20,9 @@ pub(super) fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Which file something is, under whatever name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    /// The file that is under this name by now.
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let metadata = path.metadata()?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
-}
-
 /// A database and its write-ahead log, as far as they are there.
 pub(super) fn files_of(path: &Path) -> [Option<FileId>; 2] {
-    [path, &with(path, LOG)].map(|path| FileId::of(path).ok())
+    [path, &with(path, LOG)].map(|path| FileId::at(path).ok())
 }
 
 /// Gives a database and what belongs to it another name, so that there is none. Returns that name; nothing if there was

@@ -38,12 +38,12 @@ pub use damage::{Salvaged, salvage};
 pub use endings::Ended;
 pub use entries::{Change, Page};
 pub use error::StoreError;
-pub(crate) use files::FileId;
 pub use files::set_aside;
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
 pub use write::{KeepTrying, Trouble};
 
+use crate::file_id::FileId;
 use connection::connect;
 use files::{LOG, files_of, with};
 use write::Write;
