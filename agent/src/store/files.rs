@@ -9,7 +9,7 @@ use hive_shared::time::Stamp;
 use crate::file_id::FileId;
 
 /// What the name of a write-ahead log ends in.
-pub(super) const LOG: &str = "-wal";
+const LOG: &str = "-wal";
 /// What the names of all files of a database end in: the database, its write-ahead log, and the index of that.
 pub(super) const FILES: [&str; 3] = ["", LOG, "-shm"];
 
@@ -20,9 +20,14 @@ pub(super) fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// The write-ahead log of a database.
+pub fn log_of(path: &Path) -> PathBuf {
+    with(path, LOG)
+}
+
 /// A database and its write-ahead log, as far as they are there.
 pub(super) fn files_of(path: &Path) -> [Option<FileId>; 2] {
-    [path, &with(path, LOG)].map(|path| FileId::at(path).ok())
+    [path, &log_of(path)].map(|path| FileId::at(path).ok())
 }
 
 /// Gives a database and what belongs to it another name, so that there is none. Returns that name; nothing if there was

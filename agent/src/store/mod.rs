@@ -38,14 +38,14 @@ pub use damage::{Salvaged, salvage};
 pub use endings::Ended;
 pub use entries::{Change, Page};
 pub use error::StoreError;
-pub use files::set_aside;
+pub use files::{log_of, set_aside};
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
 pub use write::{KeepTrying, Trouble};
 
 use crate::file_id::FileId;
 use connection::connect;
-use files::{LOG, files_of, with};
+use files::files_of;
 use write::Write;
 
 /// The writing side.
@@ -110,7 +110,7 @@ impl Store {
 
     /// The file whose sync makes all commits durable.
     pub fn log_path(&self) -> PathBuf {
-        with(&self.path, LOG)
+        log_of(&self.path)
     }
 
     /// The latest seq.
