@@ -11,13 +11,13 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use nix::unistd::geteuid;
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
 use crate::atomic_file;
 use crate::file_id::FileState;
-use crate::untrusted;
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.
 const TOKEN_BYTES: usize = 32;
@@ -166,7 +166,9 @@ enum Unusable {
     Missing,
     #[error("others may have read or written the token (it must be yours, with mode 0600)")]
     NotSecret,
-    #[error("the token's file holds no token (at least {TOKEN_BYTES} letters, digits, '-' and '_')")]
+    #[error(
+        "the token's file holds no token (at least {TOKEN_BYTES} ASCII letters, digits and signs, without spaces between them)"
+    )]
     NoToken,
     #[error("the token's file cannot be read ({0})")]
     Io(io::Error),
@@ -180,7 +182,7 @@ impl From<io::Error> for Unusable {
 
 /// The token in a file, if it is one that nobody else knows: others may neither have read the file nor have written it.
 fn read(path: &Path) -> Result<(String, FileState), Unusable> {
-    let file = untrusted::open(path)?;
+    let file = regular_file::open(path)?;
     let metadata = file.metadata()?;
     if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
         return Err(Unusable::NotSecret);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::response;
 use hive_shared::task::{self, MAX_TASK_BYTES};
 use hive_shared::time::Stamp;
@@ -154,7 +155,7 @@ impl Driver {
     /// it is another's, or none, or was copied to a name that is not its own.
     fn response_of(&self, name: &str) -> Result<Option<(Item, String, Told)>, StoreError> {
         let path = self.identity.hive.responses().join(name);
-        let file = match untrusted::open(&path) {
+        let file = match regular_file::open(&path) {
             Ok(file) => file,
             Err(error) if untrusted::is_shortage(&error) => return Err(error.into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -1,12 +1,12 @@
 //! Looking at task files and reading them, without following links and without ever blocking on what is no file.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use nix::libc;
+use hive_shared::regular_file;
 
 use super::settle::Look;
 use crate::file_id::Fingerprint;
@@ -61,12 +61,8 @@ pub(super) fn read(
     buffer: &mut Vec<u8>,
 ) -> io::Result<Content> {
     buffer.clear();
-    let opened = OpenOptions::new()
-        .read(true)
-        // What was a file a moment ago may be a link or a pipe now.
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path);
-    let mut file = match opened {
+    // What was a file a moment ago may be a link or a pipe now.
+    let mut file = match regular_file::open_whatever(path) {
         Ok(file) => file,
         Err(e) => {
             return match look(path)? {

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 
 use super::publish::set_readable;
 use crate::atomic_file;
-use crate::untrusted::{self, fitting_name};
+use crate::untrusted::fitting_name;
 
 /// Moves a file of a bot into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing
 /// if the file is gone.
@@ -67,7 +68,7 @@ fn rename_noreplace(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
 /// then.
 fn move_across(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
     let directory = to.parent().unwrap_or(Path::new("."));
-    let mut source = untrusted::open(from)?;
+    let mut source = regular_file::open(from)?;
     let mut copy = atomic_file::unfinished_in(directory, bot)?;
     io::copy(&mut source, copy.as_file_mut())?;
     let metadata = source.metadata()?;
