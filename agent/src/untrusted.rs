@@ -4,10 +4,8 @@
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
+use hive_shared::paths::MAX_NAME;
 use hive_shared::regular_file;
-
-/// The most bytes that a file name may have on the file systems there are.
-const MAX_NAME: usize = 255;
 
 /// Whether the machine has run out of files, processes or memory, which passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hive_shared::paths::rotated_log;
 use hive_shared::time::Stamp;
 use serde_json::json;
 
@@ -92,15 +93,9 @@ impl RotatingFile {
     /// Moves each file one number up. What cannot be moved stays, and is written on: better too long than lost.
     fn rotate(&self) {
         for n in (1..self.kept).rev() {
-            let _ = std::fs::rename(self.numbered(n), self.numbered(n + 1));
+            let _ = std::fs::rename(rotated_log(&self.path, n), rotated_log(&self.path, n + 1));
         }
-        let _ = std::fs::rename(&self.path, self.numbered(1));
-    }
-
-    fn numbered(&self, n: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{n}"));
-        name.into()
+        let _ = std::fs::rename(&self.path, rotated_log(&self.path, 1));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

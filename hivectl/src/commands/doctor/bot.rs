@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use hive_shared::ids::BotId;
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, SET_ASIDE};
 use hive_shared::regular_file;
 use hive_shared::settings::{AdapterFamily, BotSettings, Settings, SettingsError};
 use hive_shared::trust;
@@ -52,7 +52,7 @@ pub(super) async fn look(
 fn ledger(hive: &Hive, bot: &BotId) -> Finding {
     const CHECK: &str = "ledger";
     let database = hive.database(bot);
-    let beginning = format!("{bot}.db.corrupt-");
+    let beginning = format!("{bot}.db{SET_ASIDE}");
     let read = std::fs::read_dir(hive.state());
     if read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
         return unreadable(CHECK, &hive.state());

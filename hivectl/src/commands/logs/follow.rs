@@ -89,6 +89,8 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
+    use hive_shared::paths::{ROTATED_LOGS, rotated_log};
+
     use super::super::past;
     use super::*;
 
@@ -112,16 +114,12 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         }
 
-        fn numbered(&self, n: u32) -> PathBuf {
-            PathBuf::from(format!("{}.{n}", self.path.display()))
-        }
-
         /// Rotates it as the agent does.
         fn rotate(&self) {
-            for n in (1..5).rev() {
-                let _ = std::fs::rename(self.numbered(n), self.numbered(n + 1));
+            for n in (1..ROTATED_LOGS).rev() {
+                let _ = std::fs::rename(rotated_log(&self.path, n), rotated_log(&self.path, n + 1));
             }
-            std::fs::rename(&self.path, self.numbered(1)).unwrap();
+            std::fs::rename(&self.path, rotated_log(&self.path, 1)).unwrap();
         }
     }
 
