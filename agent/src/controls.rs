@@ -8,7 +8,7 @@ use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::work::Scope;
 
-use crate::{aside, untrusted};
+use crate::{atomic_file, untrusted};
 
 /// The most bytes of a control file that are looked at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -55,7 +55,7 @@ impl PauseFile {
             text += &reason.replace(['\n', '\r'], " ");
             text += "\n";
         }
-        aside::write_whole(&hive.pause_file(bot), text.as_bytes(), bot)
+        atomic_file::write(&hive.pause_file(bot), text.as_bytes(), bot)
     }
 
     /// Takes it away; that it is gone already is fine.

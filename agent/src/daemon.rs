@@ -28,10 +28,11 @@ use crate::adapter::exec::{self, Exec};
 use crate::adapter::openai::OpenAi;
 use crate::adapter::{Adapter, process};
 use crate::approval::Policy;
-use crate::aside;
+use crate::atomic_file;
 use crate::claim::lock;
 use crate::cli::Args;
 use crate::driver::{Driver, Identity, Message, Parts};
+use crate::file_id::Fingerprint;
 use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
@@ -40,7 +41,6 @@ use crate::ledger;
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
 use crate::presence::Presence;
-use crate::salvage;
 use crate::signals::Signals;
 use crate::store::{self, StoreError};
 use crate::token::TokenFile;
@@ -117,7 +117,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
                         "the database was damaged {damages} times in a short time: is the disk sound? ({error:#})"
                     );
                 }
-                damage = Some(salvage::set_aside(&bot.hive, &bot.id, &error)?);
+                damage = Some(ledger::abandon(&bot.hive, &bot.id, &error)?);
             }
             ended => return ended,
         }
@@ -291,7 +291,7 @@ impl Bot {
         });
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
-        runtime.spawn_blocking(move || aside::sweep(&hive, &bot));
+        runtime.spawn_blocking(move || atomic_file::sweep(&hive, &bot));
         let kept = Arc::clone(&service);
         let server = runtime.spawn(http::serve(listener, self.tls.clone(), service));
         let presence = Presence::announce(self.hive.clone(), self.record(address, adapter_name))?;
@@ -393,7 +393,7 @@ impl Bot {
 
     fn start_inbox(
         &self,
-        known: std::collections::HashMap<String, inbox::Fingerprint>,
+        known: std::collections::HashMap<String, Fingerprint>,
         mail: Sender<Message>,
     ) -> anyhow::Result<inbox::Inbox> {
         let reads_tasks = self.settings.mode != Mode::CommanderOnly;

@@ -1,5 +1,7 @@
 //! The ledger as the daemon holds it: what it does while the disk takes nothing, and when it is of no use any more.
 
+mod abandon;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -8,6 +10,8 @@ use anyhow::Context as _;
 
 use crate::hub::DiskState;
 use crate::store::{KeepTrying, Store, StoreError};
+
+pub(crate) use abandon::abandon;
 
 /// Opens it. Writes that the disk does not take are tried again until the bot is to stop, by a signal or by its stop
 /// file; meanwhile `disk` says why.

@@ -2,7 +2,7 @@
 
 pub mod adapter;
 pub mod approval;
-mod aside;
+mod atomic_file;
 pub mod changes;
 mod claim;
 pub mod cli;
@@ -13,6 +13,7 @@ mod demo;
 pub mod document;
 pub mod driver;
 mod failpoint;
+pub mod file_id;
 pub mod health;
 pub mod http;
 pub mod hub;
@@ -24,7 +25,6 @@ mod presence;
 mod prompt;
 pub mod request;
 mod response;
-mod salvage;
 mod signals;
 pub mod store;
 pub mod tally;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use hive_shared::ids::BotId;
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, ROTATED_LOGS};
 use hive_shared::time::Stamp;
 use tracing::{Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
@@ -26,11 +26,8 @@ use tracing_subscriber::{Layer, Registry};
 
 use self::rotating::RotatingFile;
 
-/// A file of the log is put aside before it would grow beyond this many bytes.
+/// A file of the log is rotated away before it would grow beyond this many bytes.
 const MAX_BYTES: u64 = 10_000_000;
-
-/// So many files that were put aside are kept.
-const KEPT: u32 = 5;
 
 /// How much is told on stderr. The files always have at least [`Verbosity::Normal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -106,7 +103,7 @@ struct Files {
 
 impl Files {
     fn of(hive: &Hive, bot: &BotId) -> Self {
-        let file = |path| Arc::new(RotatingFile::new(path, MAX_BYTES, KEPT));
+        let file = |path| Arc::new(RotatingFile::new(path, MAX_BYTES, ROTATED_LOGS));
         Self { activity: file(hive.activity_log(bot)), errors: file(hive.error_log(bot)) }
     }
 

@@ -11,7 +11,7 @@ use hive_shared::api::BotRecord;
 use hive_shared::paths::Hive;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::aside::write_whole;
+use crate::atomic_file;
 use crate::driver::Message;
 use crate::http::Service;
 use crate::store::StoreError;
@@ -41,7 +41,7 @@ impl Presence {
 
     fn publish(&self) -> io::Result<()> {
         let bot = &self.record.bot_id;
-        write_whole(&self.hive.bot_record(bot), &serde_json::to_vec_pretty(&self.record)?, bot)
+        atomic_file::write(&self.hive.bot_record(bot), &serde_json::to_vec_pretty(&self.record)?, bot)
     }
 
     /// Whether the record that is there is this one.

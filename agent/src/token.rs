@@ -11,12 +11,13 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use nix::unistd::geteuid;
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 
-use crate::aside::write_whole;
-use crate::untrusted::{self, FileState};
+use crate::atomic_file;
+use crate::file_id::FileState;
 
 /// Random bytes of a token that is made here, and the fewest letters of one that is believed.
 const TOKEN_BYTES: usize = 32;
@@ -91,7 +92,7 @@ impl TokenFile {
     pub(crate) fn look_after(&self, bot: &BotId) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            match write_whole(&self.path, held.token.as_bytes(), bot) {
+            match atomic_file::write(&self.path, held.token.as_bytes(), bot) {
                 Ok(()) => {
                     tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back");
                 }
@@ -165,7 +166,9 @@ enum Unusable {
     Missing,
     #[error("others may have read or written the token (it must be yours, with mode 0600)")]
     NotSecret,
-    #[error("the token's file holds no token (at least {TOKEN_BYTES} letters, digits, '-' and '_')")]
+    #[error(
+        "the token's file holds no token (at least {TOKEN_BYTES} ASCII letters, digits and signs, without spaces between them)"
+    )]
     NoToken,
     #[error("the token's file cannot be read ({0})")]
     Io(io::Error),
@@ -179,7 +182,7 @@ impl From<io::Error> for Unusable {
 
 /// The token in a file, if it is one that nobody else knows: others may neither have read the file nor have written it.
 fn read(path: &Path) -> Result<(String, FileState), Unusable> {
-    let file = untrusted::open(path)?;
+    let file = regular_file::open(path)?;
     let metadata = file.metadata()?;
     if metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
         return Err(Unusable::NotSecret);
@@ -198,7 +201,7 @@ fn make(path: &Path, bot: &BotId) -> anyhow::Result<String> {
     let mut random = [0_u8; TOKEN_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let token = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random);
-    write_whole(path, token.as_bytes(), bot)
+    atomic_file::write(path, token.as_bytes(), bot)
         .with_context(|| format!("the token {} cannot be written", path.display()))?;
     Ok(token)
 }
@@ -233,10 +236,10 @@ mod tests {
 
         /// As a careful program replaces a file.
         fn put(&self, text: &str, mode: u32) {
-            let aside = self.dir.path().join("aside");
-            fs::write(&aside, text).unwrap();
-            fs::set_permissions(&aside, Permissions::from_mode(mode)).unwrap();
-            fs::rename(aside, self.path()).unwrap();
+            let new = self.dir.path().join("new");
+            fs::write(&new, text).unwrap();
+            fs::set_permissions(&new, Permissions::from_mode(mode)).unwrap();
+            fs::rename(new, self.path()).unwrap();
         }
 
         #[track_caller]

@@ -1,44 +1,11 @@
 //! What others put there or say. Files are read never through a link, never waiting on a pipe, never more than is wanted;
 //! paths are followed to where they lead; texts are cut.
 
-use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-/// The most bytes that a file name may have on the file systems there are.
-const MAX_NAME: usize = 255;
-
-/// What tells one state of a file from another, without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileState {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    /// Changes with the content, the mode and the owner, and nobody can set it back.
-    changed: (i64, i64),
-}
-
-impl FileState {
-    /// The state of a file that looks like this.
-    pub(crate) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// When anything of it last changed; none if that was before there were such files.
-    pub(crate) fn changed_at(self) -> Option<SystemTime> {
-        let seconds = Duration::from_secs(u64::try_from(self.changed.0).ok()?);
-        SystemTime::UNIX_EPOCH.checked_add(seconds)
-    }
-}
+use hive_shared::paths::MAX_NAME;
+use hive_shared::regular_file;
 
 /// Whether the machine has run out of files, processes or memory, which passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
@@ -46,21 +13,10 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | EAGAIN | ENOMEM))
 }
 
-/// Opens a regular file. Anything else is an error of kind `InvalidInput`.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
-    }
-}
-
 /// Reads a regular file, `limit` bytes of it at most.
 pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit as u64).read_to_end(&mut bytes)?;
+    regular_file::open(path)?.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -111,16 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link, pipe) = (dir.path().join("f"), dir.path().join("l"), dir.path().join("p"));
-        std::fs::write(&file, "hello").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(read(&file, 4).unwrap(), b"hell");
-        assert!(read(&link, 4).is_err());
-        assert!(read(&pipe, 4).is_err());
-        assert!(read(dir.path(), 4).is_err());
+    fn no_more_is_read_than_is_wanted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hello").unwrap();
+        assert_eq!(read(file.path(), 4).unwrap(), b"hell");
     }
 
     #[test]

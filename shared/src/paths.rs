@@ -8,8 +8,26 @@ use crate::ids::{BotId, ItemId};
 /// The directory that makes a directory a hive.
 pub const MARK: &str = ".deia";
 
-/// The most bytes of a file name.
-const MAX_NAME: usize = 255;
+/// The most bytes of a file name, on the file systems there are.
+pub const MAX_NAME: usize = 255;
+
+/// What stands behind the name of a database that was damaged and is set aside; a stamp follows.
+pub const SET_ASIDE: &str = ".corrupt-";
+
+/// So many files of a log are kept that were rotated away.
+pub const ROTATED_LOGS: u32 = 5;
+
+/// A path with something behind its name.
+pub fn appended(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Where the file of a log is that was rotated away: 1 is the newest, [`ROTATED_LOGS`] the oldest.
+pub fn rotated_log(log: &Path, number: u32) -> PathBuf {
+    appended(log, &format!(".{number}"))
+}
 
 /// A hive: the directory that holds `.deia/`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Who may write what a bot obeys (the end of SPEC 11): who can change its settings, or put files into its queue, runs
 //! code as its user. And who may read what it keeps to itself.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -155,11 +155,13 @@ pub enum Secrecy {
     Open,
 }
 
-/// Checks a file with a secret by what its opened file says of itself: it is the effective user's or root's, and nobody
-/// else may write it. One that everybody may read is refused if the user can mend that; root's is used, for what
-/// containers are handed as secrets is root's and often readable to all in them.
-pub fn check_secret(path: &Path, metadata: &Metadata) -> Result<Secrecy, TrustError> {
-    judge_secret(path, Found::of(metadata), geteuid().as_raw())
+/// Checks an opened file with a secret, which is then to be read from it and not from `path`, where another may lie by
+/// now: it is the effective user's or root's, and nobody else may write it. One that everybody may read is refused if
+/// the user can mend that; root's is used, for what containers are handed as secrets is root's and often readable to all
+/// in them.
+pub fn check_secret(path: &Path, file: &File) -> Result<Secrecy, TrustError> {
+    let found = file.metadata().map_err(|source| TrustError::Io { path: path.to_owned(), source })?;
+    judge_secret(path, Found::of(&found), geteuid().as_raw())
 }
 
 fn judge_secret(path: &Path, found: Found, user: u32) -> Result<Secrecy, TrustError> {
@@ -280,6 +282,20 @@ mod tests {
         assert!(judge(ME, 0o620).is_err());
         let error = judge(ME, 0o644).unwrap_err().to_string();
         assert!(error.ends_with("mend it with 'chmod 600 key'"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_judged_as_it_was_opened_whatever_lies_there_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["key", "other"].map(|name| dir.path().join(name));
+        for (path, mode) in [(&path, 0o602), (&other, 0o600)] {
+            std::fs::write(path, "secret").unwrap();
+            chmod(path, mode);
+        }
+        let opened = File::open(&path).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(matches!(check_secret(&path, &opened), Err(TrustError::Writable { .. })));
+        assert_eq!(check_secret(&path, &File::open(&path).unwrap()).unwrap(), Secrecy::Kept);
     }
 
     #[test]

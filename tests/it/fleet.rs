@@ -232,7 +232,7 @@ async fn stop_says_what_becomes_of_the_work() {
     assert!(agent.ended().await.status.success());
 }
 
-/// All that a log has, over the files that were put aside.
+/// All that a log has, over the files that were rotated away.
 fn log_lines(hive: &Hive) -> Vec<String> {
     let path = hive.paths().activity_log(hive.bot());
     let names =
@@ -241,7 +241,7 @@ fn log_lines(hive: &Hive) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Puts the log aside, as the bot does when it is full.
+/// Rotates the log, as the bot does when it is full.
 fn rotate(hive: &Hive) {
     let path = hive.paths().activity_log(hive.bot());
     let numbered = |n: u32| format!("{}.{n}", path.display());
@@ -252,7 +252,7 @@ fn rotate(hive: &Hive) {
 }
 
 #[tokio::test]
-async fn a_log_is_followed_over_files_that_are_put_aside() {
+async fn a_log_is_followed_over_files_that_are_rotated() {
     let hive = Hive::echo(0, "");
     let agent = Agent::start(&hive).await;
     let mut follower = spawn(&hive, &["logs", "BOT-002", "-f", "-n", "1000", "-o", "ndjson"]);
@@ -265,7 +265,7 @@ async fn a_log_is_followed_over_files_that_are_put_aside() {
             rotate(&hive);
         }
         let ended = format!("\"item\":\"TASK-{n}\",\"status\":\"completed\"");
-        // Every second one is looked for only after the log was put aside twice.
+        // Every second one is looked for only after the log was rotated twice.
         while n % 4 == 0 && !seen.last().is_some_and(|line: &String| line.contains(&ended)) {
             let line = tokio::time::timeout(DEADLINE, lines.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("after {seen:#?}\n{}", hive.state()));
@@ -273,7 +273,7 @@ async fn a_log_is_followed_over_files_that_are_put_aside() {
         }
     }
     assert_eq!(seen, log_lines(&hive)[..seen.len()]);
-    // What is put aside is read back too.
+    // What is rotated away is read back too.
     let all = ctl(&hive, &["logs", "BOT-002", "-n", "1000", "-o", "ndjson"]).await.expect(0);
     assert!(all.out.lines().count() >= seen.len() && all.out.starts_with(&seen.join("\n")), "{all:?}");
     interrupt(&follower);

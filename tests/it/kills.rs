@@ -189,7 +189,6 @@ async fn came_to_one_end(hive: &Hive, api: &Api, case: Case, id: &str, status: &
     let text = if status == "completed" { format!("did {id}\n") } else { response.text.clone() };
     assert_eq!(response.text, text, "{case:?}");
     assert_eq!(api.status().await["counts"][status], 1, "{case:?}");
-    hive.until("nothing is left of what was written aside", || hive.written_aside().is_empty().then_some(()))
-        .await;
+    hive.until("nothing is left unfinished", || hive.unfinished_files().is_empty().then_some(())).await;
     response.text
 }

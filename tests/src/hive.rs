@@ -125,11 +125,11 @@ impl Hive {
         self.paths.tasks(&self.bot)
     }
 
-    /// Drops a task file as a careful program does: written aside, then renamed in.
+    /// Drops a task file as a careful program does: written under another name, then renamed in.
     pub fn drop_task(&self, name: &str, text: impl AsRef<[u8]>) {
-        let aside = self.root().join(format!("aside-{name}"));
-        fs::write(&aside, text).expect("a file can be written");
-        fs::rename(&aside, self.tasks().join(name)).expect("a file can be renamed in");
+        let new = self.root().join(format!("new-{name}"));
+        fs::write(&new, text).expect("a file can be written");
+        fs::rename(&new, self.tasks().join(name)).expect("a file can be renamed in");
     }
 
     /// Makes a control file, such as `PAUSE`.
@@ -168,14 +168,15 @@ impl Hive {
         names
     }
 
-    /// Files that somebody wrote aside, to rename them, and did not: of the hive's own directories all are listed.
-    pub fn written_aside(&self) -> Vec<PathBuf> {
+    /// Files that somebody began, to give them their names when they are whole, and did not finish: of the hive's own
+    /// directories all are listed.
+    pub fn unfinished_files(&self) -> Vec<PathBuf> {
         let paths = &self.paths;
         let directories = [paths.responses(), self.tasks(), paths.controls(), paths.bots(), paths.state()];
         let entries = directories.iter().flat_map(|directory| fs::read_dir(directory).expect("a directory"));
-        let mut aside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        aside.retain(|path| path.extension().is_some_and(|ending| ending == "tmp"));
-        aside
+        let mut unfinished: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        unfinished.retain(|path| path.extension().is_some_and(|ending| ending == "tmp"));
+        unfinished
     }
 
     /// Why a file was rejected, if it was.

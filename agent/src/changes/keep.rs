@@ -11,7 +11,7 @@ use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 
 use super::lock;
-use crate::aside;
+use crate::atomic_file;
 
 /// How many diffs are kept.
 const MAX_DIFFS: usize = 1_000;
@@ -43,7 +43,7 @@ impl Keeper {
         let directory = self.hive.diffs(&self.bot);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         let document = diff::write(&self.bot, id, diff);
-        let mut file = aside::file_in(&directory, &self.bot)?;
+        let mut file = atomic_file::unfinished_in(&directory, &self.bot)?;
         file.write_all(&document)?;
         file.persist(self.hive.diff(&self.bot, id)).map_err(|refused| refused.error)?;
         self.make_room(&directory, document.len() as u64)

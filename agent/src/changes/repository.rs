@@ -1,12 +1,11 @@
 //! The user's repository, as far as it must be known: where its parts are, and which of its settings say how files
 //! are stored. Nothing in it is ever written, and no program that it names is run.
 
-use std::fs::Metadata;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::git::{Git, GitError};
+use crate::file_id::{FileId, FileState};
 
 /// Settings that say how files are stored. All that name programs are left out.
 const SETTINGS: &str = "^core\\.(autocrlf|eol|filemode|symlinks|ignorecase|precomposeunicode|checkstat|trustctime|\
@@ -51,8 +50,12 @@ pub(super) struct Repository {
     marks: Vec<(PathBuf, Option<Mark>)>,
 }
 
-/// What changes when a file is written.
-type Mark = (u64, u64, u64, i64, i64);
+/// What changes when a file is written. A directory is told by which it is alone: what happens in it is of no interest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Directory(FileId),
+    File(FileState),
+}
 
 /// The nearest `.git` of a directory or one above it. Costs a few looks at the file system, and no process.
 pub(super) fn dot_git(workdir: &Path) -> Option<PathBuf> {
@@ -91,9 +94,8 @@ impl Repository {
     }
 
     /// What tells it from another that may come to stand in its place.
-    pub(super) fn identity(&self) -> (PathBuf, Option<(u64, u64)>) {
-        let inode = self.git_dir.metadata().ok().map(|it| (it.dev(), it.ino()));
-        (self.toplevel.clone(), inode)
+    pub(super) fn identity(&self) -> (PathBuf, Option<FileId>) {
+        (self.toplevel.clone(), FileId::at(&self.git_dir).ok())
     }
 
     fn read(answer: &[u8]) -> Option<Self> {
@@ -129,13 +131,10 @@ fn read_settings(list: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// How a file looks; a directory is told by its place alone, for what happens in it is of no interest.
+/// How what is at a path looks.
 fn mark(path: &Path) -> Option<Mark> {
-    let it: Metadata = path.symlink_metadata().ok()?;
-    if it.is_dir() {
-        return Some((it.dev(), it.ino(), 0, 0, 0));
-    }
-    Some((it.dev(), it.ino(), it.size(), it.mtime_nsec() + it.mtime() * 1_000_000_000, it.ctime_nsec()))
+    let found = path.symlink_metadata().ok()?;
+    Some(if found.is_dir() { Mark::Directory(FileId::of(&found)) } else { Mark::File(FileState::of(&found)) })
 }
 
 #[cfg(test)]

@@ -12,10 +12,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use hive_shared::paths::MARK;
+use hive_shared::regular_file;
 use tokio::task::spawn_blocking;
 
 use super::git::{Git, GitError, MAX_LIST, parts};
 use super::repository::Repository;
+use crate::file_id::FileId;
 use crate::untrusted;
 
 /// What our repository's settings are, beside the user's that say how files are stored.
@@ -38,7 +40,7 @@ const NOT_THE_HIVES: &str = ":(exclude,glob)**/.deia/**";
 pub(super) struct Tree {
     name: String,
     /// Of which repository.
-    of: (PathBuf, Option<(u64, u64)>),
+    of: (PathBuf, Option<FileId>),
 }
 
 /// A repository of our own that is ready for snapshots.
@@ -245,7 +247,7 @@ fn is_shared_index(name: &std::ffi::OsStr) -> bool {
 
 /// Copies a file; one that is not there is as good as an empty one.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = match untrusted::open(from) {
+    let mut source = match regular_file::open(from) {
         Ok(source) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
@@ -323,7 +325,7 @@ impl Look {
             // A repository within, of which the commit counts.
             Ok(it) if it.is_dir() && path.join(".git").symlink_metadata().is_ok() => Self::File(0),
             Ok(it) if it.is_dir() => Self::Gone,
-            Ok(it) if it.is_file() && untrusted::open(&path).is_ok() => Self::File(it.len()),
+            Ok(it) if it.is_file() && regular_file::open(&path).is_ok() => Self::File(it.len()),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Self::Gone
             }

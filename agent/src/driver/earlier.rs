@@ -10,7 +10,7 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Mode, Source, Status};
 
 use super::{Driver, FirstScan};
-use crate::inbox::Fingerprint;
+use crate::file_id::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::outbox;
 use crate::store::{Item, StoreError};

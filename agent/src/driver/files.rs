@@ -1,7 +1,6 @@
 //! What the inbox sees, and which task each file is.
 
 use std::collections::HashMap;
-use std::num::NonZeroI64;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
@@ -13,8 +12,9 @@ use hive_shared::work::{Source, Status};
 use super::{Driver, FirstScan};
 use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
 use crate::failpoint;
+use crate::file_id::{FileId, Fingerprint};
 use crate::inbox::documents::{TaskHead, TaskReading};
-use crate::inbox::{Fingerprint, InboxEvent, SeenFile};
+use crate::inbox::{InboxEvent, SeenFile};
 use crate::outbox;
 use crate::store::{Detail, Item, StoreError};
 use crate::turn::Told;
@@ -24,30 +24,14 @@ use crate::turn::Told;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     by_name: HashMap<String, KnownFile>,
-    names: HashMap<VeryFile, String>,
+    names: HashMap<FileId, String>,
     /// The files of tasks that have ended and that were not found under their names then: their agents may have
     /// renamed them in the last moment.
-    strayed: HashMap<VeryFile, ItemId>,
+    strayed: HashMap<FileId, ItemId>,
 }
 
 /// How many strayed files are remembered.
 const MAX_STRAYED: usize = 4_096;
-
-/// What stays the same of a file under whatever name and with whatever content. The inode of one that was removed may
-/// be another's soon; when that was made, is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct VeryFile {
-    device: u64,
-    inode: u64,
-    born_nanos: Option<NonZeroI64>,
-}
-
-impl From<&Fingerprint> for VeryFile {
-    fn from(fingerprint: &Fingerprint) -> Self {
-        let Fingerprint { device, inode, born_nanos, .. } = *fingerprint;
-        Self { device, inode, born_nanos }
-    }
-}
 
 #[derive(Debug, Clone)]
 struct KnownFile {
@@ -64,15 +48,15 @@ impl Files {
     }
 
     pub(super) fn insert(&mut self, name: &str, fingerprint: Fingerprint, id: ItemId) {
-        self.names.insert(VeryFile::from(&fingerprint), name.to_owned());
+        self.names.insert(fingerprint.file, name.to_owned());
         self.by_name.insert(name.to_owned(), KnownFile { fingerprint, id, missing: false });
     }
 
     fn remove(&mut self, name: &str) {
         if let Some(file) = self.by_name.remove(name) {
-            let very = VeryFile::from(&file.fingerprint);
-            if self.names.get(&very).is_some_and(|other| other == name) {
-                self.names.remove(&very);
+            let id = file.fingerprint.file;
+            if self.names.get(&id).is_some_and(|other| other == name) {
+                self.names.remove(&id);
             }
         }
     }
@@ -83,7 +67,7 @@ impl Files {
             if self.strayed.len() >= MAX_STRAYED {
                 self.strayed.clear();
             }
-            self.strayed.insert(VeryFile::from(&file.fingerprint), file.id.clone());
+            self.strayed.insert(file.fingerprint.file, file.id.clone());
         }
         self.remove(name);
     }
@@ -94,8 +78,8 @@ impl Files {
     }
 
     /// The name under which the very same file was known.
-    fn old_name(&self, fingerprint: &Fingerprint) -> Option<&str> {
-        self.names.get(&VeryFile::from(fingerprint)).map(String::as_str)
+    fn old_name(&self, file: FileId) -> Option<&str> {
+        self.names.get(&file).map(String::as_str)
     }
 }
 
@@ -156,9 +140,9 @@ impl Driver {
                 Some(item) if self.belonged_to(&item, &file) => return self.take_away(item, &file.name),
                 Some(_) | None => {}
             }
-        } else if let Some(old) = self.files.old_name(&file.fingerprint).map(str::to_owned) {
+        } else if let Some(old) = self.files.old_name(file.fingerprint.file).map(str::to_owned) {
             return self.file_renamed(&old, file);
-        } else if let Some(id) = self.files.strayed.get(&VeryFile::from(&file.fingerprint)).cloned()
+        } else if let Some(id) = self.files.strayed.get(&file.fingerprint.file).cloned()
             && let Some(item) = self.store.item(&id)?
             && self.belonged_to(&item, &file)
         {

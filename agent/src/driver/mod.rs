@@ -3,18 +3,29 @@
 //! A thread of its own takes what comes in (files, requests, reports of runs), asks the coordinator, writes what
 //! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
 //! The text that an agent streams does not pass through here.
+//!
+//! - `message`: what comes in; from the inbox (`files`, `earlier`), from runs (`reports`, `keep`, `approvals`), from
+//!   people (`requests`, `chats`, `conversation`), from the outbox (`disk`)
+//! - `perform`, `ends`: what the coordinator says, done
+//! - `records`: how items, entries and the status look that say so
+//! - `effects`: what follows once it is committed
+//! - `recover`, `rebuild`: where the last life left off, also without its ledger
 
 mod approvals;
 mod chats;
 mod conversation;
+mod disk;
 mod earlier;
+mod effects;
 mod ends;
 mod files;
 mod keep;
+mod message;
 mod perform;
 mod rebuild;
 mod records;
 mod recover;
+mod reports;
 mod requests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -24,7 +35,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Instant;
 
 use hive_shared::api::Counts;
-use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::BotSettings;
@@ -33,56 +43,24 @@ use hive_shared::work::{Source, Status};
 use jiff::tz::TimeZone;
 
 use crate::adapter::process::Mark;
-use crate::adapter::{Adapter, Control, Outcome, Question, Report, RunSpec};
+use crate::adapter::{Adapter, Outcome, Question};
 use crate::approval::{Desk, Lookout, Policy};
 use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
-use crate::coordinator::{Coordinator, Event, Moment, PauseCause, Reply, RunId};
-use crate::failpoint;
+use crate::coordinator::{Coordinator, Event, Moment, Reply, RunId};
+use crate::file_id::Fingerprint;
 use crate::hub::Hub;
-use crate::inbox::documents::TaskReading;
-use crate::inbox::{Fingerprint, InboxEvent};
-use crate::outbox::{Batch, Job, Note, Outbox};
-use crate::request::{Connection, Request};
+use crate::outbox::{Job, Outbox};
+use crate::request::Connection;
 use crate::store::{Store, StoreError};
 use crate::turn::{Position, Turn};
-use keep::Kept;
+use effects::Effect;
+pub use message::Message;
 
 /// How many messages are handled in one transaction.
 const MESSAGES_A_COMMIT: usize = 128;
 /// Of how many endings the health tells.
 const RECENT_ENDINGS: usize = 20;
-
-/// Something for the driver.
-pub enum Message {
-    /// The inbox has seen something. It waits until this is dropped.
-    Inbox(InboxEvent<TaskReading>, std::sync::mpsc::SyncSender<()>),
-    /// A run reports.
-    Run(RunId, Report),
-    /// What a run changed; its end follows.
-    Changed(RunId, Changes),
-    /// A run has said something for the first time.
-    Spoke(RunId),
-    /// A run has taken its first step.
-    Stepped(RunId),
-    /// Whether what a run asks is on the list of what needs no question.
-    Looked {
-        /// The run.
-        run: RunId,
-        /// The run's own name for its question.
-        key: u64,
-        /// Whether it is; not, if it could not be told in time.
-        is_listed: bool,
-    },
-    /// Somebody wants something.
-    Request(Request),
-    /// The outbox has done something.
-    Outbox(Note),
-    /// Somebody who reads the ledger has found that it is damaged.
-    Damaged(StoreError),
-    /// A signal says to stop.
-    Terminate,
-}
 
 /// Who the driver works for.
 #[derive(Debug, Clone)]
@@ -165,14 +143,6 @@ enum FirstScan {
     Answered(HashMap<String, earlier::EarlierEnd>),
     /// The ledger knows what it has seen.
     Done,
-}
-
-/// What follows from a commit.
-enum Effect {
-    Start { run: RunId, spec: RunSpec },
-    Control { run: RunId, control: Control },
-    Tell { turn: Arc<Turn>, event: TurnEvent },
-    Answer(Box<dyn FnOnce() + Send>),
 }
 
 /// What a driver is made of.
@@ -315,81 +285,6 @@ impl Driver {
         }
     }
 
-    fn run_reports(&mut self, run: RunId, report: Report) -> Result<(), StoreError> {
-        match report {
-            Report::Suspended => {
-                while self.keep_text_of(run)? == Kept::Some {}
-                self.feed(Event::RunSuspended(run))?;
-            }
-            Report::Asked(question) => self.asked(run, question)?,
-            Report::Unasked(key) => self.unasked(run, key)?,
-            Report::Session(id) => {
-                if let Some(live) = self.runs.get(&run) {
-                    let (source, name) = (live.source, live.session.clone());
-                    self.store.put_agent_session(source, &name, Some(id))?;
-                }
-            }
-            Report::Ended(outcome) => {
-                self.withdraw_approvals(run, "the agent is done")?;
-                let how = match outcome.result {
-                    Ok(()) => crate::coordinator::Ended::Well,
-                    Err(_) => crate::coordinator::Ended::Badly,
-                };
-                self.outcomes.insert(run, outcome);
-                self.feed(Event::RunEnded { run, how })?;
-                self.runs.remove(&run);
-                self.outcomes.remove(&run);
-                self.changes.remove(&run);
-            }
-        }
-        Ok(())
-    }
-
-    fn outbox_note(&mut self, note: Note) -> Result<(), StoreError> {
-        match note {
-            Note::Settled(items) => {
-                for settled in items {
-                    if let Some(name) = &settled.response_file {
-                        self.response_was_renamed(&settled.id, name)?;
-                    }
-                    if settled.archived.is_some() {
-                        self.files.archived(&settled.id);
-                    }
-                    self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
-                    failpoint::pass("settled");
-                }
-            }
-            Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
-            Note::Trouble(None) => self.disk_works_again()?,
-            Note::LedgerGone => self.put_ledger_back()?,
-        }
-        Ok(())
-    }
-
-    /// Somebody has taken the ledger's file away, as an agent does that tidies up. All of it is still open here.
-    fn put_ledger_back(&mut self) -> Result<(), StoreError> {
-        self.flush()?;
-        if self.store.put_back()? {
-            tracing::error!("the ledger's file was taken away: it is put back");
-            self.control_entry("ledger put back", "its file had been taken away while the bot ran", None)?;
-        }
-        Ok(())
-    }
-
-    /// The disk does not take responses: nothing more is started until it does.
-    fn disk_trouble(&mut self, problem: &str) -> Result<(), StoreError> {
-        tracing::error!(problem, "the disk does not take what is to be written; pausing");
-        let scope = hive_shared::work::Scope::All;
-        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: false })?;
-        self.control_entry("paused", &format!("disk: {problem}"), None)
-    }
-
-    fn disk_works_again(&mut self) -> Result<(), StoreError> {
-        tracing::info!("the disk can be written again; going on");
-        self.feed(Event::Resume(PauseCause::Disk))?;
-        self.control_entry("resumed", "the disk can be written again", None)
-    }
-
     /// Lets the coordinator decide, and does what it says. Returns its answer, if the event was a request.
     fn feed(&mut self, event: Event) -> Result<Option<Reply>, StoreError> {
         let mut events = VecDeque::from([event]);
@@ -404,54 +299,6 @@ impl Driver {
             }
         }
         Ok(reply)
-    }
-
-    /// Commits, and then lets what follows happen.
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let changes = self.store.commit()?;
-        failpoint::pass("committed");
-        let jobs = std::mem::take(&mut self.jobs);
-        if !changes.is_empty() || !jobs.is_empty() {
-            self.last_activity = Stamp::now();
-            self.hub.committed(changes, !jobs.is_empty());
-        }
-        // Before the answers: whoever is answered may look at it at once.
-        self.publish_status();
-        for effect in std::mem::take(&mut self.effects) {
-            self.have(effect);
-        }
-        if let Some(outbox) = &self.outbox
-            && !jobs.is_empty()
-        {
-            outbox.send(Batch { jobs });
-            failpoint::pass("queued");
-        }
-        Ok(())
-    }
-
-    fn have(&mut self, effect: Effect) {
-        match effect {
-            Effect::Start { run, spec } => {
-                let Some(live) = self.runs.get_mut(&run) else { return };
-                let [mail, spoke, stepped, changed] = [(); 4].map(|()| self.mail.clone());
-                // Nobody listens any more only when the driver has ended, and with it every run.
-                live.turn.on_first_output(move || drop(spoke.send(Message::Spoke(run))));
-                live.turn.on_first_step(move || drop(stepped.send(Message::Stepped(run))));
-                let report = move |report| drop(mail.send(Message::Run(run, report)));
-                let changed = move |changes| drop(changed.send(Message::Changed(run, changes)));
-                let turn = Arc::clone(&live.turn);
-                live.run =
-                    Some(self.tracker.start(&self.adapter, &self.runtime, spec, turn, report, changed));
-                failpoint::pass("spawned");
-            }
-            Effect::Control { run, control } => {
-                if let Some(run) = self.runs.get(&run).and_then(|live| live.run.as_ref()) {
-                    run.control(control);
-                }
-            }
-            Effect::Tell { turn, event } => turn.tell(event),
-            Effect::Answer(answer) => answer(),
-        }
     }
 
     fn now(&self) -> Moment {

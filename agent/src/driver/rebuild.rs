@@ -8,6 +8,7 @@ use std::path::Path;
 
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::response;
 use hive_shared::task::{self, MAX_TASK_BYTES};
 use hive_shared::time::Stamp;
@@ -24,12 +25,39 @@ use crate::untrusted;
 /// The most bytes of a response that are looked at: a prompt as long as one may be, escaped, and more of the answer than
 /// a timeline shows.
 const MOST_READ: u64 = 8 << 20;
+/// Of all responses together so many bytes of what they say are kept until it is their turn. What is beyond is read again
+/// then: memory stays flat, however long the history.
+const MOST_KEPT: usize = 64 << 20;
 /// How many items are restored in one transaction.
 const ITEMS_A_COMMIT: usize = 500;
 /// In place of the digest of a task that has one of several files in the archive: no document has it.
 const UNTOLD: &str = "one of several";
 /// The ledger's note that it was made of what responses tell.
 const REBUILT: &str = "rebuilt";
+
+/// What a response of this bot says.
+struct Response {
+    item: Item,
+    /// What was prompted.
+    prompt: String,
+    /// What the timeline shows of the answer.
+    told: Told,
+}
+
+impl Response {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.prompt.len() + self.told.content.len()
+    }
+}
+
+/// A response of this bot that was found.
+struct Found {
+    /// When its item began.
+    at: Stamp,
+    name: String,
+    /// What it says, as long as there is room for it.
+    kept: Option<Box<Response>>,
+}
 
 /// A task's file in the archive, and what it says.
 struct Archived {
@@ -46,8 +74,9 @@ impl Driver {
         }
         let (mut restored, mut unread) = (0_usize, 0_usize);
         let mut archive = None;
-        for name in self.own_responses()? {
-            let Some((mut item, prompt, told)) = self.response_of(&name)? else {
+        for Found { name, kept, .. } in self.own_responses()? {
+            let read = kept.map_or_else(|| self.response_of(&name), |kept| Ok(Some(*kept)))?;
+            let Some(Response { mut item, prompt, told }) = read else {
                 unread += 1;
                 continue;
             };
@@ -93,7 +122,7 @@ impl Driver {
     /// its place. It is over, then, and its response is not written anew.
     pub(super) fn has_ended_by_its_response(&mut self, known: &Item) -> Result<bool, StoreError> {
         for name in Hive::response_names(&known.id, &self.identity.bot) {
-            let Some((item, prompt, told)) = self.response_of(&name)? else { continue };
+            let Some(Response { item, prompt, told }) = self.response_of(&name)? else { continue };
             if (&item.id, item.source) != (&known.id, known.source) {
                 continue;
             }
@@ -134,27 +163,30 @@ impl Driver {
         })
     }
 
-    /// The names of the responses of this bot, in the order in which their items began. That they cannot be listed is no
-    /// sign that there are none.
-    fn own_responses(&self) -> Result<Vec<String>, StoreError> {
-        let mut found: Vec<(Stamp, String)> = Vec::new();
+    /// The responses of this bot, in the order in which their items began. That they cannot be listed is no sign that
+    /// there are none.
+    fn own_responses(&self) -> Result<Vec<Found>, StoreError> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut room = MOST_KEPT;
         for entry in std::fs::read_dir(self.identity.hive.responses())? {
             let Ok(name) = entry?.file_name().into_string() else { continue };
             if name.ends_with("-response.md")
-                && let Some((item, ..)) = self.response_of(&name)?
+                && let Some(response) = self.response_of(&name)?
             {
-                found.push((item.seen_at, name));
+                let at = response.item.seen_at;
+                let left = room.checked_sub(response.size());
+                room = left.unwrap_or(room);
+                found.push(Found { at, name, kept: left.map(|_| Box::new(response)) });
             }
         }
-        found.sort_unstable();
-        Ok(found.into_iter().map(|(_, name)| name).collect())
+        found.sort_unstable_by(|a, b| (a.at, &a.name).cmp(&(b.at, &b.name)));
+        Ok(found)
     }
 
-    /// What a response of this bot says: the item, what was prompted, and what the timeline shows of the answer. None if
-    /// it is another's, or none, or was copied to a name that is not its own.
-    fn response_of(&self, name: &str) -> Result<Option<(Item, String, Told)>, StoreError> {
+    /// What a response of this bot says. None if it is another's, or none, or was copied to a name that is not its own.
+    fn response_of(&self, name: &str) -> Result<Option<Response>, StoreError> {
         let path = self.identity.hive.responses().join(name);
-        let file = match untrusted::open(&path) {
+        let file = match regular_file::open(&path) {
             Ok(file) => file,
             Err(error) if untrusted::is_shortage(&error) => return Err(error.into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -173,7 +205,7 @@ impl Driver {
         }
         let (content, is_longer) = content_of(said);
         let told = Told { content, content_truncated: is_cut || is_longer, steps: Steps::default() };
-        Ok(Some((item, prompt, told)))
+        Ok(Some(Response { item, prompt, told }))
     }
 
     /// The files in the archive, by the ids that their documents have.

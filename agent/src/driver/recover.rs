@@ -8,7 +8,7 @@ use super::ends::Ending;
 use super::{Driver, FirstScan};
 use crate::adapter::process;
 use crate::coordinator::{ChatSpec, Event};
-use crate::inbox::Fingerprint;
+use crate::file_id::Fingerprint;
 use crate::outbox::Job;
 use crate::store::{Item, StoreError};
 use crate::turn::{Told, content_of};

@@ -9,11 +9,11 @@ use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Priority, Source, Status};
 
 use super::{Driver, Effect};
-use crate::aside;
+use crate::atomic_file;
 use crate::controls::PauseFile;
 use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::failpoint;
-use crate::inbox::Fingerprint;
+use crate::file_id::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
@@ -145,7 +145,7 @@ impl Driver {
         }
         let directory = self.identity.hive.tasks(&self.identity.bot);
         let path = directory.join(&name);
-        let written = aside::file_in(&directory, &self.identity.bot).and_then(|mut file| {
+        let written = atomic_file::unfinished_in(&directory, &self.identity.bot).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.persist_noclobber(&path).map_err(|error| error.error)
         });

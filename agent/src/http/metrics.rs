@@ -1,6 +1,7 @@
 //! GET `/metrics`: what an operator watches and alerts on, in the text format of Prometheus (0.0.4).
 
 use std::fmt::{Display, Write as _};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use nix::sys::time::TimeValLike as _;
 use super::problem::Problem;
 use super::{Service, Shared};
 use crate::coordinator::PauseCause;
-use crate::store::{Ended, Reader};
+use crate::store::{Ended, Reader, log_of};
 use crate::tally::{BUCKETS, Histogram};
 
 /// The version of the text format.
@@ -161,14 +162,11 @@ impl Page {
         let trouble = u8::from(shared.hub.disk_trouble().is_some());
         let help = "1 while the disk does not take what is to be written.";
         self.single("hive_disk_trouble", Type::Gauge, help, trouble);
-        let size = |ending: &str| {
-            let mut path = shared.database.clone().into_os_string();
-            path.push(ending);
-            std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-        };
-        self.single("hive_database_bytes", Type::Gauge, "The size of the database.", size(""));
+        let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+        let database = &shared.database;
+        self.single("hive_database_bytes", Type::Gauge, "The size of the database.", size(database));
         let help = "The size of the database's write-ahead log.";
-        self.single("hive_database_log_bytes", Type::Gauge, help, size("-wal"));
+        self.single("hive_database_log_bytes", Type::Gauge, help, size(&log_of(database)));
     }
 
     /// What client libraries tell of any process, under their names.

@@ -1,21 +1,24 @@
 //! Encryption: the certificate and key that the settings name (SPEC 9), read anew when their files change.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hive_shared::regular_file;
 use hive_shared::trust::{self, Secrecy, TrustError};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::untrusted::{self, FileState};
+use crate::file_id::FileState;
 
 /// How often the files are looked at, at most: when somebody connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The most bytes of a file of certificates or of a key.
-const LONGEST: usize = 1 << 20;
+const LONGEST: u64 = 1 << 20;
 /// What is spoken once a connection is encrypted.
 const ALPN: &[u8] = b"http/1.1";
 
@@ -117,17 +120,17 @@ fn states(paths: [&Path; 2]) -> [Option<FileState>; 2] {
 }
 
 fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
+    let chain = CertificateDer::pem_slice_iter(&read(certificate, open(certificate)?)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| TlsError::Pem { path: certificate.to_owned(), what: "certificates", source })?;
     if chain.is_empty() {
         return Err(TlsError::Empty(certificate.to_owned()));
     }
-    let metadata = key.metadata().map_err(|source| TlsError::Io { path: key.to_owned(), source })?;
-    if trust::check_secret(key, &metadata)? == Secrecy::Open {
+    let opened = open(key)?;
+    if trust::check_secret(key, &opened)? == Secrecy::Open {
         tracing::warn!(key = %key.display(), "everybody on this machine may read the key");
     }
-    let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|source| TlsError::Pem {
+    let secret = PrivateKeyDer::from_pem_slice(&read(key, opened)?).map_err(|source| TlsError::Pem {
         path: key.to_owned(),
         what: "a private key",
         source,
@@ -143,11 +146,16 @@ fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-/// Certificates are often links: to the latest of many, or into the file system of a container.
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let fail = |source| TlsError::Io { path: path.to_owned(), source };
-    let real = path.canonicalize().map_err(fail)?;
-    untrusted::read(&real, LONGEST).map_err(fail)
+fn open(path: &Path) -> Result<File, TlsError> {
+    regular_file::open_behind_links(path).map_err(|source| TlsError::Io { path: path.to_owned(), source })
+}
+
+fn read(path: &Path, file: File) -> Result<Vec<u8>, TlsError> {
+    let mut bytes = Vec::new();
+    match file.take(LONGEST).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(TlsError::Io { path: path.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]

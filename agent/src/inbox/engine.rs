@@ -15,7 +15,8 @@ use super::outbox::{Outbox, Stopped};
 use super::scan::Scan;
 use super::settle::{Patience, Settle, Sign, Verdict};
 use super::watch::{Places, Watch, WatchError};
-use super::{FileFacts, Fingerprint, Flow, InboxEvent, Parsed, SeenFile};
+use super::{FileFacts, Flow, InboxEvent, Parsed, SeenFile};
+use crate::file_id::Fingerprint;
 use crate::untrusted;
 
 /// The durations of the inbox.

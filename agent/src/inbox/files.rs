@@ -1,18 +1,15 @@
 //! Looking at task files and reading them, without following links and without ever blocking on what is no file.
 
-use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::num::NonZeroI64;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::str::FromStr;
 use std::time::SystemTime;
 
-use nix::libc;
+use hive_shared::regular_file;
 
-use super::Fingerprint;
 use super::settle::Look;
+use crate::file_id::Fingerprint;
 
 /// What lies under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,64 +31,6 @@ pub(super) enum Content {
     Whole(SystemTime),
     /// It is, or became while it was read, another than the one that was seen.
     Changed(Entry),
-}
-
-impl Fingerprint {
-    /// The fingerprint of a file that looks like this.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            born_nanos: metadata.created().ok().and_then(nanos),
-            size: metadata.size(),
-            modified_nanos: metadata
-                .mtime()
-                .saturating_mul(1_000_000_000)
-                .saturating_add(metadata.mtime_nsec()),
-        }
-    }
-}
-
-/// A time as the file system has it, from which this machine's clock may differ.
-fn nanos(time: SystemTime) -> Option<NonZeroI64> {
-    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    NonZeroI64::new(i64::try_from(since_epoch.as_nanos()).ok()?)
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { device, inode, born_nanos, size, modified_nanos } = self;
-        write!(f, "{device}:{inode}:{size}:{modified_nanos}:{}", born_nanos.map_or(0, NonZeroI64::get))
-    }
-}
-
-/// A text that is no [`Fingerprint`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a fingerprint is five numbers with ':' between them")]
-pub struct NoFingerprint;
-
-impl FromStr for Fingerprint {
-    type Err = NoFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
-        fn number<T: FromStr>(text: &str) -> Result<T, NoFingerprint> {
-            text.parse().map_err(|_| NoFingerprint)
-        }
-        let numbers: Vec<&str> = text.split(':').collect();
-        // The first ledgers had no fifth one.
-        let (device, inode, size, modified, born) = match numbers[..] {
-            [device, inode, size, modified] => (device, inode, size, modified, "0"),
-            [device, inode, size, modified, born] => (device, inode, size, modified, born),
-            _ => return Err(NoFingerprint),
-        };
-        Ok(Self {
-            device: number(device)?,
-            inode: number(inode)?,
-            born_nanos: NonZeroI64::new(number(born)?),
-            size: number(size)?,
-            modified_nanos: number(modified)?,
-        })
-    }
 }
 
 /// Whether a name in the task directory is that of a task file (SPEC 2).
@@ -122,12 +61,8 @@ pub(super) fn read(
     buffer: &mut Vec<u8>,
 ) -> io::Result<Content> {
     buffer.clear();
-    let opened = OpenOptions::new()
-        .read(true)
-        // What was a file a moment ago may be a link or a pipe now.
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path);
-    let mut file = match opened {
+    // What was a file a moment ago may be a link or a pipe now.
+    let mut file = match regular_file::open_whatever(path) {
         Ok(file) => file,
         Err(e) => {
             return match look(path)? {
@@ -176,21 +111,6 @@ mod tests {
         match look(path).unwrap() {
             Entry::File(look) => look.fingerprint,
             other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_fingerprint_is_read_back_also_from_the_first_ledgers() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.md");
-        std::fs::write(&path, "one").unwrap();
-        let print = print_of(&path);
-        assert_eq!(print.to_string().parse(), Ok(print));
-        let text = print.to_string();
-        let (first, _) = text.rsplit_once(':').unwrap();
-        assert_eq!(first.parse(), Ok(Fingerprint { born_nanos: None, ..print }));
-        for bad in ["", "1:2:3", "1:2:3:4:5:6", "1:2:3:x", "1:2:-3:4"] {
-            assert_eq!(bad.parse::<Fingerprint>(), Err(NoFingerprint), "{bad}");
         }
     }
 

@@ -22,7 +22,6 @@ mod watch;
 
 use std::collections::HashMap;
 use std::io;
-use std::num::NonZeroI64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,27 +30,10 @@ use hive_shared::ids::BotId;
 use hive_shared::task::MAX_TASK_BYTES;
 use hive_shared::time::Stamp;
 
-pub use files::NoFingerprint;
-
+use crate::file_id::Fingerprint;
 use engine::{Connect, Engine, Pace, Setup};
 use mailbox::Mailbox;
 use watch::{Places, Watch};
-
-/// What tells one content of a file from another without reading it: equal fingerprints of one name mean the same
-/// unchanged file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint {
-    /// The device that the file is on.
-    pub device: u64,
-    /// Its inode.
-    pub inode: u64,
-    /// When it was made, in nanoseconds since the Unix epoch, where the file system notes that.
-    pub born_nanos: Option<NonZeroI64>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was last modified, in nanoseconds since the Unix epoch.
-    pub modified_nanos: i64,
-}
 
 /// What is known of a file besides its bytes, for whoever parses them.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,8 @@ use super::engine::{Engine, Judged};
 use super::files::{self, Entry, is_missing, is_task_name};
 use super::outbox::{BATCH, Stopped};
 use super::settle::Sign;
-use super::{FileFacts, Fingerprint, Flow, InboxEvent, Parsed, SeenFile};
+use super::{FileFacts, Flow, InboxEvent, Parsed, SeenFile};
+use crate::file_id::Fingerprint;
 
 /// How long a slice may take before the mail is looked at again.
 const SLICE: Duration = Duration::from_millis(5);

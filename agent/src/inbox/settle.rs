@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Fingerprint;
+use crate::file_id::Fingerprint;
 
 /// How long files are given.
 #[derive(Debug, Clone, Copy)]
@@ -200,7 +200,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn print(version: i64, size: u64) -> Fingerprint {
-        Fingerprint { device: 1, inode: 2, born_nanos: None, size, modified_nanos: version }
+        Fingerprint::made_up(size, version)
     }
 
     fn fresh(version: i64) -> Look {

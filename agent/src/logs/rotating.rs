@@ -1,15 +1,18 @@
-//! A file of lines that is put aside when it is full, and that outlives whatever happens to its disk.
+//! A file of lines that is rotated when it is full, and that outlives whatever happens to its disk.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hive_shared::paths::rotated_log;
 use hive_shared::time::Stamp;
 use serde_json::json;
 
-/// A log file and those that were put aside: `NAME.1`, the newest, to `NAME.5`.
+use crate::file_id::FileId;
+
+/// A log file and those that were rotated away: `NAME.1`, the newest, to `NAME.5`.
 ///
 /// Each write is one whole line and goes to the operating system at once, so that a kill of the process loses none.
 /// Writing never fails: a line that cannot be written is counted, and the count is told in the file when it can be
@@ -32,12 +35,12 @@ struct State {
 struct Open {
     file: File,
     bytes: u64,
-    /// Device and inode, by which a file is known that was moved or deleted under its name.
-    identity: (u64, u64),
+    /// Which file it is: another may be under its name by now, or none.
+    id: FileId,
 }
 
 impl RotatingFile {
-    /// The file at `path`, opened at the first line; of those put aside before they would exceed `max_bytes`, `kept`
+    /// The file at `path`, opened at the first line; of those rotated away before they would exceed `max_bytes`, `kept`
     /// are kept.
     pub(super) fn new(path: PathBuf, max_bytes: u64, kept: u32) -> Self {
         Self { path, max_bytes, kept, state: Mutex::default() }
@@ -79,8 +82,8 @@ impl RotatingFile {
 
     /// The file under the name, opened anew if it is another one by now, or none.
     fn opened<'a>(&self, slot: &'a mut Option<Open>) -> io::Result<&'a mut Open> {
-        let there = std::fs::metadata(&self.path).ok().map(|found| (found.dev(), found.ino()));
-        let open = match slot.take().filter(|open| there == Some(open.identity)) {
+        let there = FileId::at(&self.path).ok();
+        let open = match slot.take().filter(|open| there == Some(open.id)) {
             Some(open) => open,
             None => Open::at(&self.path)?,
         };
@@ -90,15 +93,9 @@ impl RotatingFile {
     /// Moves each file one number up. What cannot be moved stays, and is written on: better too long than lost.
     fn rotate(&self) {
         for n in (1..self.kept).rev() {
-            let _ = std::fs::rename(self.numbered(n), self.numbered(n + 1));
+            let _ = std::fs::rename(rotated_log(&self.path, n), rotated_log(&self.path, n + 1));
         }
-        let _ = std::fs::rename(&self.path, self.numbered(1));
-    }
-
-    fn numbered(&self, n: u32) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{n}"));
-        name.into()
+        let _ = std::fs::rename(&self.path, rotated_log(&self.path, 1));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,7 +127,7 @@ impl Open {
             opened => opened?,
         };
         let found = file.metadata()?;
-        let mut open = Self { file, bytes: found.len(), identity: (found.dev(), found.ino()) };
+        let mut open = Self { file, bytes: found.len(), id: FileId::of(&found) };
         open.end_torn_line()?;
         Ok(open)
     }
@@ -187,7 +184,7 @@ mod tests {
     }
 
     impl Fixture {
-        /// A log of 10 bytes and 2 files put aside, in a directory `logs` that is not there yet.
+        /// A log of 10 bytes and 2 files rotated away, in a directory `logs` that is not there yet.
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let log = RotatingFile::new(dir.path().join("logs/a.jsonl"), 10, 2);
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_is_put_aside_and_the_oldest_goes() {
+    fn a_full_file_is_rotated_and_the_oldest_goes() {
         let fixture = Fixture::new();
         for line in ["1234\n", "5678\n", "b\n", "longer than the bound\n", "c\n", "d\n"] {
             fixture.write(line);

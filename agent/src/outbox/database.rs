@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::failpoint;
-use crate::store::FileId;
+use crate::file_id::FileId;
 
 /// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
 /// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
@@ -31,11 +31,11 @@ struct Opened {
 
 impl Opened {
     fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), id: FileId::of(path)? })
+        Ok(Self { path: path.to_owned(), id: FileId::at(path)? })
     }
 
     fn is_there(&self) -> bool {
-        match FileId::of(&self.path) {
+        match FileId::at(&self.path) {
             Ok(now) => now == self.id,
             // That it cannot be looked at does not say that it is gone.
             Err(error) => error.kind() != io::ErrorKind::NotFound,

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 
 use super::publish::set_readable;
-use crate::aside;
-use crate::untrusted::{self, fitting_name};
+use crate::atomic_file;
+use crate::untrusted::fitting_name;
 
 /// Moves a file of a bot into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing
 /// if the file is gone.
@@ -41,7 +42,7 @@ pub fn reject(hive: &Hive, bot: &BotId, name: &str, reason: &str) -> io::Result<
     let moved = move_into(bot, &hive.tasks(bot).join(name), &rejected)?;
     if let Some(moved) = &moved {
         // Never through a link that somebody put there.
-        let mut file = aside::file_in(&rejected, bot)?;
+        let mut file = atomic_file::unfinished_in(&rejected, bot)?;
         writeln!(file, "{reason}")?;
         set_readable(file.as_file())?;
         file.persist(rejected.join(fitting_name(moved, ".reason.txt"))).map_err(|error| error.error)?;
@@ -67,8 +68,8 @@ fn rename_noreplace(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
 /// then.
 fn move_across(bot: &BotId, from: &Path, to: &Path) -> io::Result<()> {
     let directory = to.parent().unwrap_or(Path::new("."));
-    let mut source = untrusted::open(from)?;
-    let mut copy = aside::file_in(directory, bot)?;
+    let mut source = regular_file::open(from)?;
+    let mut copy = atomic_file::unfinished_in(directory, bot)?;
     io::copy(&mut source, copy.as_file_mut())?;
     let metadata = source.metadata()?;
     copy.as_file().set_permissions(metadata.permissions())?;

@@ -8,7 +8,7 @@ use hive_shared::paths::Hive;
 use hive_shared::response;
 
 use crate::document::Document;
-use crate::{aside, failpoint, untrusted};
+use crate::{atomic_file, failpoint, untrusted};
 
 /// Gives the response its name, which is returned: another than `name` where that is taken. Never replaces another's;
 /// what is there of an earlier try of ours, torn or whole, is ours to replace.
@@ -25,7 +25,7 @@ pub(crate) fn publish(
     let [_, beside] = Hive::response_names(id, bot);
     for name in [name, &beside] {
         let path = directory.join(name);
-        let mut file = aside::file_in(&directory, bot)?;
+        let mut file = atomic_file::unfinished_in(&directory, bot)?;
         document.parts().iter().try_for_each(|part| file.write_all(part.as_bytes()))?;
         set_readable(file.as_file())?;
         failpoint::pass("response written");

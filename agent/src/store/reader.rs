@@ -7,7 +7,10 @@ use hive_shared::api::{Entry, TimelineQuery};
 use hive_shared::ids::ItemId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Change, Ended, FileId, Item, Page, StoreError, body, entries, item, tally};
+use super::endings::tally;
+use super::read_back::body;
+use super::{Change, Ended, Item, Page, StoreError, entries, item};
+use crate::file_id::FileId;
 
 /// A page of the timeline, and how long the timeline was at that moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,12 +42,12 @@ impl Reader {
             opened => opened?,
         };
         db.busy_timeout(Duration::from_secs(5))?;
-        Ok(Self { db, path: path.to_owned(), file: FileId::of(path).ok() })
+        Ok(Self { db, path: path.to_owned(), file: FileId::at(path).ok() })
     }
 
     /// Whether it reads the file that is under the database's name, which may have been put back since.
     pub fn is_current(&self) -> bool {
-        FileId::of(&self.path).ok() == self.file
+        FileId::at(&self.path).ok() == self.file
     }
 
     /// What changed after `seq` and up to `until`, in seq order, each entry in its latest state: `limit` at the most, and

@@ -37,7 +37,7 @@ pub enum FindError {
     #[error("{0} is refused: it must belong to you and be closed to others (mode 0600)")]
     UnsafeToken(PathBuf),
     /// A token that cannot be sent in a header.
-    #[error("the token is empty or holds characters that tokens do not have")]
+    #[error("this is no token: a token is ASCII letters, digits and signs, without spaces between them")]
     BadToken,
     /// A hive's token goes to this machine only (SPEC 9).
     #[error("the record of {bot} names {url}, which is no loopback address: its token is not sent there")]

@@ -15,6 +15,7 @@ use super::FindError;
 use crate::api::BotRecord;
 use crate::ids::BotId;
 use crate::paths::Hive;
+use crate::regular_file;
 
 /// Where bots are looked for. It is asked again at every reconnect, as a bot that starts anew has another port.
 #[derive(Debug, Clone)]
@@ -76,7 +77,7 @@ impl Token {
     /// Reads the token of a hive's bot: refused unless it is the user's own and closed to all others.
     fn read_private(path: &Path) -> Result<Self, FindError> {
         let io = |source| FindError::Io { path: path.into(), source };
-        let file = std::fs::File::open(path).map_err(io)?;
+        let file = regular_file::open(path).map_err(io)?;
         let meta = file.metadata().map_err(io)?;
         if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o077 != 0 {
             return Err(FindError::UnsafeToken(path.into()));

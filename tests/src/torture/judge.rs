@@ -49,8 +49,8 @@ pub(super) async fn judge(
         (archived == files && hive.names_in(&hive.tasks()) == ["archive", "rejected"]).then_some(())
     })
     .await;
-    wait::until("nothing is left of what was written aside", state, async || {
-        hive.written_aside().is_empty().then_some(())
+    wait::until("nothing is left unfinished", state, async || {
+        hive.unfinished_files().is_empty().then_some(())
     })
     .await;
     let entries = entries(client).await;

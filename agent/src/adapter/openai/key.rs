@@ -1,10 +1,10 @@
 //! The key of a server: from a variable or a file, to the server and nowhere else.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use hive_shared::regular_file;
 use hive_shared::settings::OpenAiSettings;
 use hive_shared::trust::{self, Secrecy, TrustError};
 use reqwest::header::HeaderValue;
@@ -70,11 +70,8 @@ impl Key {
 
     fn read(path: &Path) -> Result<Self, KeyError> {
         let fail = |source| KeyError::Read { path: path.to_owned(), source };
-        if !std::fs::metadata(path).map_err(fail)?.is_file() {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
-        }
-        let file = File::open(path).map_err(fail)?;
-        match trust::check_secret(path, &file.metadata().map_err(fail)?)? {
+        let file = regular_file::open_behind_links(path).map_err(fail)?;
+        match trust::check_secret(path, &file)? {
             Secrecy::Kept => {}
             Secrecy::Open => {
                 tracing::warn!(path = %path.display(), "everybody on this machine may read the file of the key");

@@ -176,7 +176,7 @@ fn what_is_written_to_after_the_scan_listed_it_is_left_to_the_events() {
 
 #[test]
 fn a_directory_that_is_moved_away_in_the_midst_of_a_scan_is_lost_and_its_files_are_not_gone() {
-    let known = Fingerprint { device: 0, inode: 0, born_nanos: None, size: 0, modified_nanos: 0 };
+    let known = Fingerprint::made_up(0, 0);
     let (nest, go) = in_the_midst(HashMap::from([("known.md".to_owned(), known)]));
     fs::rename(nest.tasks(), nest.dir.path().join("aside")).unwrap();
     go.send(()).unwrap();

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use hive_shared::ids::BotId;
-use hive_shared::paths::Hive;
+use hive_shared::paths::{Hive, SET_ASIDE};
+use hive_shared::regular_file;
 use hive_shared::settings::{AdapterFamily, BotSettings, Settings, SettingsError};
 use hive_shared::trust;
 use hive_shared::work::Mode;
@@ -51,7 +52,7 @@ pub(super) async fn look(
 fn ledger(hive: &Hive, bot: &BotId) -> Finding {
     const CHECK: &str = "ledger";
     let database = hive.database(bot);
-    let beginning = format!("{bot}.db.corrupt-");
+    let beginning = format!("{bot}.db{SET_ASIDE}");
     let read = std::fs::read_dir(hive.state());
     if read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
         return unreadable(CHECK, &hive.state());
@@ -118,15 +119,17 @@ fn door(own: &BotSettings) -> Finding {
 /// What is wrong with the files that connections are to be encrypted with.
 fn encryption(certificate: &Path, key: &Path) -> Option<Finding> {
     let starts = |what: String| format!("{what}: the bot does not start");
-    for path in [certificate, key] {
-        if let Err(error) = std::fs::File::open(path) {
+    let open = |path: &Path| {
+        regular_file::open_behind_links(path).map_err(|error| {
             let message = starts(format!("{} cannot be read: {error}", path.display()));
-            return Some(
-                Finding::error("settings", message).hint("tls_cert and tls_key in hive.toml name it"),
-            );
-        }
-    }
-    let fault = key.metadata().ok().and_then(|metadata| trust::check_secret(key, &metadata).err())?;
+            Finding::error("settings", message).hint("tls_cert and tls_key in hive.toml name it")
+        })
+    };
+    let key_file = match open(certificate).and_then(|_| open(key)) {
+        Ok(opened) => opened,
+        Err(finding) => return Some(finding),
+    };
+    let fault = trust::check_secret(key, &key_file).err()?;
     let (what, remedy) = with_remedy(&fault.to_string());
     Some(Finding { hint: remedy, ..Finding::error("settings", starts(what)) })
 }

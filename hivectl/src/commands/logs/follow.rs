@@ -1,4 +1,4 @@
-//! What is logged from now on, over files that are put aside meanwhile: nothing is lost and nothing comes twice.
+//! What is logged from now on, over files that are rotated away meanwhile: nothing is lost and nothing comes twice.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -52,7 +52,7 @@ impl Follower {
         match File::open(&self.path) {
             Ok(file) if !is_new(&file)? => return Ok(Vec::new()),
             Ok(_) => {}
-            // Put aside, perhaps more than once, or taken away, and not begun anew yet.
+            // Rotated away, perhaps more than once, or taken away, and not begun anew yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -89,6 +89,8 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
+    use hive_shared::paths::{ROTATED_LOGS, rotated_log};
+
     use super::super::past;
     use super::*;
 
@@ -112,16 +114,12 @@ mod tests {
             file.write_all(text.as_bytes()).unwrap();
         }
 
-        fn numbered(&self, n: u32) -> PathBuf {
-            PathBuf::from(format!("{}.{n}", self.path.display()))
-        }
-
-        /// Puts it aside as the agent does.
+        /// Rotates it as the agent does.
         fn rotate(&self) {
-            for n in (1..5).rev() {
-                let _ = std::fs::rename(self.numbered(n), self.numbered(n + 1));
+            for n in (1..ROTATED_LOGS).rev() {
+                let _ = std::fs::rename(rotated_log(&self.path, n), rotated_log(&self.path, n + 1));
             }
-            std::fs::rename(&self.path, self.numbered(1)).unwrap();
+            std::fs::rename(&self.path, rotated_log(&self.path, 1)).unwrap();
         }
     }
 
@@ -140,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_put_aside_are_read_to_their_end_and_in_order() {
+    fn files_that_are_rotated_are_read_to_their_end_and_in_order() {
         let (log, mut follower) = Log::new("old\n");
         log.rotate();
         log.add("older than the follower knows\n");

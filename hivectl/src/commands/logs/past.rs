@@ -1,16 +1,15 @@
-//! What a log holds already: the file, and those that were put aside, `NAME.1`, the newest, to `NAME.5`.
+//! What a log holds already: the file, and those that were rotated away, `NAME.1`, the newest, to `NAME.5`.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use hive_shared::paths::{ROTATED_LOGS, rotated_log};
 use hive_shared::time::Stamp;
 
 use super::line::Line;
 
-/// So many files are put aside.
-const KEPT: u32 = 5;
 /// Between two looks at them they may be moved on; nobody is so slow that it happens so often.
 const TRIES: usize = 10;
 
@@ -88,7 +87,7 @@ fn identities(files: &[File]) -> io::Result<Vec<(u64, u64)>> {
 }
 
 fn open_once(path: &Path) -> io::Result<Vec<File>> {
-    let names = (1..=KEPT).rev().map(|n| numbered(path, n)).chain([path.to_owned()]);
+    let names = (1..=ROTATED_LOGS).rev().map(|n| rotated_log(path, n)).chain([path.to_owned()]);
     let mut files = Vec::new();
     for name in names {
         match File::open(name) {
@@ -100,14 +99,10 @@ fn open_once(path: &Path) -> io::Result<Vec<File>> {
     Ok(files)
 }
 
-fn numbered(path: &Path, n: u32) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push(format!(".{n}"));
-    name.into()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn log(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -153,7 +148,7 @@ mod tests {
         assert!(read(&path, 1, None).unwrap().is_none());
         let (_dir, path) = log(&[("a.jsonl", "")]);
         assert!(read(&path, 1, None).unwrap().unwrap().lines.is_empty());
-        // Put aside this moment, and not begun anew yet.
+        // Rotated away this moment, and not begun anew yet.
         let (_dir, path) = log(&[("a.jsonl.1", "1\n")]);
         assert_eq!(last(&path, 1, None), ["1"]);
     }

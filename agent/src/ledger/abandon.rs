@@ -1,5 +1,5 @@
-//! A database that is damaged (SPEC 12): what can still be read of it that no file says is written into files, it is set
-//! aside, and the next ledger is rebuilt from what is there then.
+//! A ledger that is damaged (SPEC 12): what can still be read of it that no file says is salvaged into files, its
+//! database is set aside, and the next ledger is rebuilt from what is there then.
 
 use std::io;
 
@@ -14,11 +14,11 @@ use hive_shared::work::{Source, Status};
 use crate::document::Document;
 use crate::outbox::publish;
 use crate::store::{self, Item, Salvaged};
-use crate::{aside, response};
+use crate::{atomic_file, response};
 
-/// Saves what can be saved of a bot's database and sets it aside. Returns what became of it, for people. All of it can
-/// be done again.
-pub(crate) fn set_aside(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<String> {
+/// Salvages what it can of a bot's ledger and sets its database aside. Returns what became of it, for people. All of it
+/// can be done again.
+pub(crate) fn abandon(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<String> {
     // They may be what is gone.
     hive.create(Some(bot))
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
@@ -105,7 +105,7 @@ fn save_task(hive: &Hive, bot: &BotId, item: &Item, instruction: String) -> io::
         retry_of: item.detail.retry_of.clone(),
     });
     let document = document.map_err(io::Error::other)?;
-    aside::write_new(&directory.join(&name), document.as_bytes(), bot).map(|()| true)
+    atomic_file::write_new(&directory.join(&name), document.as_bytes(), bot).map(|()| true)
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
         file("ENDED.md");
         file("RUNS.md");
 
-        let what = set_aside(&hive, &bot, &anyhow!("it is torn")).unwrap();
+        let what = abandon(&hive, &bot, &anyhow!("it is torn")).unwrap();
         assert!(what.contains("it is torn") && what.contains("4 items"), "{what}");
         assert!(!hive.database(&bot).exists());
         let response = |id: &str| {

@@ -1,12 +1,10 @@
-//! What can still be read of a database that is damaged.
+//! A database that is damaged, and what can still be read of it.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hive_shared::time::Stamp;
 use rusqlite::{Connection, OpenFlags};
 
-use super::files::{FILES, with};
+use super::read_back::partial;
 use super::{Item, StoreError, item};
 
 /// An item that had not come to rest, with what the ledger has for it.
@@ -33,41 +31,10 @@ pub fn salvage(path: &Path) -> Vec<Salvaged> {
             let one = |sql: &str| db.query_row(sql, [item.arrival], |row| row.get::<_, String>(0)).ok();
             let body = one("SELECT CAST(document AS TEXT) FROM body WHERE arrival = ?1");
             let instruction = one("SELECT text FROM instruction WHERE arrival = ?1");
-            let partial = super::partial(&db, item.arrival).unwrap_or_default();
+            let partial = partial(&db, item.arrival).unwrap_or_default();
             Salvaged { item, body, instruction, partial }
         })
         .collect()
-}
-
-/// Gives a database and what belongs to it another name, so that there is none. Returns that name; nothing if there was
-/// no database. Of two that are set aside in one second neither takes the other's place.
-pub fn set_aside(path: &Path, now: Stamp) -> io::Result<Option<PathBuf>> {
-    if !path.try_exists()? {
-        // A log without its database says nothing, and would be taken for that of the next one.
-        for ending in &FILES[1..] {
-            match std::fs::remove_file(with(path, ending)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        return Ok(None);
-    }
-    let stamp = now.timestamp().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let mut aside = with(path, &format!(".corrupt-{stamp}"));
-    let mut number = 2;
-    while FILES.iter().any(|ending| with(&aside, ending).symlink_metadata().is_ok()) {
-        aside = with(path, &format!(".corrupt-{stamp}.{number}"));
-        number += 1;
-    }
-    // The database first: a log that is left over says nothing without it, and goes at the next try. Without its log the
-    // database would be taken for a sound one of an earlier day.
-    for ending in FILES {
-        match std::fs::rename(with(path, ending), with(&aside, ending)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(Some(aside))
 }
 
 impl StoreError {

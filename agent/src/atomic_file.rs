@@ -1,6 +1,6 @@
-//! Files that are written aside, to get their names in one step.
+//! Files that get their names in one step, when they are whole. Until then each has a name of its own beside.
 //!
-//! A kill leaves them where they are, so that the bot's next life takes them away. Their directories are shared with
+//! A kill leaves them unfinished where they are, so that the bot's next life takes them away. Their directories are shared with
 //! other bots, and with programs that do the same: a name says whose file it is, and of which life.
 
 use std::io::{self, Write as _};
@@ -11,21 +11,21 @@ use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use tempfile::NamedTempFile;
 
-/// How every name ends: nobody takes it for a task, a control file or a response.
+/// How the name of every unfinished file ends: nobody takes it for a task, a control file or a response.
 const ENDING: &str = ".tmp";
 /// How many letters and digits say which life it is of.
 const LIFE: usize = 4;
 /// How many more make a name one of its own.
 const RANDOM: usize = 6;
 
-/// A new file beside those that it is to be one of.
-pub(crate) fn file_in(directory: &Path, bot: &BotId) -> io::Result<NamedTempFile> {
+/// A new, unfinished file beside those that it is to be one of.
+pub(crate) fn unfinished_in(directory: &Path, bot: &BotId) -> io::Result<NamedTempFile> {
     let beginning = beginning(bot) + life();
     tempfile::Builder::new().prefix(&beginning).rand_bytes(RANDOM).suffix(ENDING).tempfile_in(directory)
 }
 
 /// Writes a file in one step, readable by its owner alone; in the place of one that is there.
-pub(crate) fn write_whole(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8], bot: &BotId) -> io::Result<()> {
     written(path, content, bot)?.persist(path).map(|_| ()).map_err(|error| error.error)
 }
 
@@ -35,12 +35,12 @@ pub(crate) fn write_new(path: &Path, content: &[u8], bot: &BotId) -> io::Result<
 }
 
 fn written(path: &Path, content: &[u8], bot: &BotId) -> io::Result<NamedTempFile> {
-    let mut file = file_in(path.parent().unwrap_or(Path::new(".")), bot)?;
+    let mut file = unfinished_in(path.parent().unwrap_or(Path::new(".")), bot)?;
     file.write_all(content)?;
     Ok(file)
 }
 
-/// What the names of this process have in common, and those of hardly another one.
+/// What the names of this life's unfinished files have in common, and those of hardly another one.
 fn life() -> &'static str {
     static TAG: OnceLock<String> = OnceLock::new();
     TAG.get_or_init(|| {
@@ -53,7 +53,7 @@ fn life() -> &'static str {
     })
 }
 
-/// Takes away what earlier lives of the bot have left. What it cannot take away, it leaves.
+/// Takes away what earlier lives of the bot have left unfinished. What it cannot take away, it leaves.
 pub(crate) fn sweep(hive: &Hive, bot: &BotId) {
     sweep_all_but(hive, bot, life());
 }
@@ -96,7 +96,7 @@ mod tests {
         let hive = Hive::at(dir.path().to_owned());
         let [bot, longer] = ["BOT-2", "BOT-2-3"].map(|id| BotId::parse(id).unwrap());
         hive.create(Some(&bot)).unwrap();
-        let keep = |directory: &Path, bot| file_in(directory, bot).unwrap().keep().unwrap().1;
+        let keep = |directory: &Path, bot| unfinished_in(directory, bot).unwrap().keep().unwrap().1;
         let places = [hive.responses(), hive.tasks(&bot), hive.archive(&bot), hive.controls(), hive.bots()];
         let left = places.map(|it| keep(&it, &bot));
         let of_another = keep(&hive.responses(), &longer);
