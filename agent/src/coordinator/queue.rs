@@ -29,6 +29,13 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Waiting {
     task: Task,
+    /// What keeps it from its turn. Most could start, and a hundred thousand of them are not to pay for the others.
+    held: Option<Box<Held>>,
+}
+
+/// Why a task is kept from its turn, and for how long at most.
+#[derive(Debug, Default)]
+struct Held {
     /// What must still complete.
     unmet: Vec<ItemId>,
     /// When it gives up waiting for tasks that nobody knows.
@@ -37,9 +44,26 @@ struct Waiting {
     missing_until: Option<Moment>,
 }
 
+impl Held {
+    fn deadlines(&self) -> impl Iterator<Item = Moment> {
+        [self.unknown_until, self.missing_until].into_iter().flatten()
+    }
+}
+
 impl Waiting {
     fn is_ready(&self) -> bool {
-        self.unmet.is_empty() && self.missing_until.is_none()
+        self.held.is_none()
+    }
+
+    fn unmet(&self) -> &[ItemId] {
+        self.held.as_ref().map_or(&[], |held| &held.unmet)
+    }
+
+    /// Changes what keeps it from its turn, which may be nothing more then.
+    fn hold(&mut self, change: impl FnOnce(&mut Held)) {
+        let mut held = self.held.take().unwrap_or_default();
+        change(&mut held);
+        self.held = (!held.unmet.is_empty() || held.missing_until.is_some()).then_some(held);
     }
 
     fn key(&self) -> (Priority, u64, ItemId) {
@@ -91,19 +115,21 @@ impl Queue {
             return Admission::Hopeless { on, why: DependencyFault::Cycle };
         }
         // When the time comes, those that have come are no reason any more.
-        let unknown_until = (!unmet.is_empty()).then(|| now + dependency_timeout.saturating_sub(spec.waited));
+        let unknown_until = Some(now + dependency_timeout.saturating_sub(spec.waited));
         for on in &unmet {
             self.dependents.entry(on.clone()).or_default().push(spec.id.clone());
         }
-        let blocked_on = unmet.clone();
-        self.insert(Waiting { task: task_of(spec), unmet, unknown_until, missing_until: None });
-        if blocked_on.is_empty() { Admission::Ready } else { Admission::Blocked(blocked_on) }
+        let mut waiting = Waiting { task: task_of(spec), held: None };
+        let admission = if unmet.is_empty() { Admission::Ready } else { Admission::Blocked(unmet.clone()) };
+        waiting.hold(|held| *held = Held { unmet, unknown_until, missing_until: None });
+        self.insert(waiting);
+        admission
     }
 
     /// Takes back a task that was to start and could not, because its file is gone.
     pub(super) fn put_back_missing(&mut self, now: Moment, task: Task) {
-        let missing_until = Some(now + FILE_GRACE);
-        self.insert(Waiting { task, unmet: Vec::new(), unknown_until: None, missing_until });
+        let held = Held { missing_until: Some(now + FILE_GRACE), ..Held::default() };
+        self.insert(Waiting { task, held: Some(Box::new(held)) });
     }
 
     /// Takes the next task out, if one could start.
@@ -115,7 +141,7 @@ impl Queue {
     /// Takes one task out.
     pub(super) fn remove(&mut self, id: &ItemId) -> Option<Task> {
         let waiting = self.take(id)?;
-        for on in &waiting.unmet {
+        for on in waiting.unmet() {
             if let Some(dependents) = self.dependents.get_mut(on) {
                 dependents.retain(|d| d != id);
                 if dependents.is_empty() {
@@ -135,9 +161,13 @@ impl Queue {
                 Ended::Badly => released.extend(self.remove(&dependent).map(Release::Doomed)),
                 Ended::Well => {
                     let Some(mut waiting) = self.take(&dependent) else { continue };
-                    waiting.unmet.retain(|on| on != id);
-                    if waiting.unmet.is_empty() {
-                        waiting.unknown_until = None;
+                    waiting.hold(|held| {
+                        held.unmet.retain(|on| on != id);
+                        if held.unmet.is_empty() {
+                            held.unknown_until = None;
+                        }
+                    });
+                    if waiting.unmet().is_empty() {
                         released.push(Release::Unblocked(dependent));
                     }
                     self.insert(waiting);
@@ -150,7 +180,9 @@ impl Queue {
     /// The file of a waiting task is gone. What was gone before is not given more time.
     pub(super) fn file_missing(&mut self, now: Moment, id: &ItemId) {
         if let Some(mut waiting) = self.take(id) {
-            waiting.missing_until.get_or_insert(now + FILE_GRACE);
+            waiting.hold(|held| {
+                held.missing_until.get_or_insert(now + FILE_GRACE);
+            });
             self.insert(waiting);
         }
     }
@@ -158,7 +190,7 @@ impl Queue {
     /// The file of a waiting task is there again.
     pub(super) fn file_back(&mut self, id: &ItemId) {
         if let Some(mut waiting) = self.take(id) {
-            waiting.missing_until = None;
+            waiting.hold(|held| held.missing_until = None);
             self.insert(waiting);
         }
     }
@@ -181,17 +213,17 @@ impl Queue {
                 return None;
             }
             let waiting = self.waiting.get(&id)?;
-            if waiting.missing_until.is_some_and(|until| until <= now) {
+            if waiting.held.as_ref().and_then(|held| held.missing_until).is_some_and(|until| until <= now) {
                 return self.remove(&id).map(Expired::FileRemoved);
             }
             let unknown =
-                waiting.unmet.iter().find(|on| !is_live(on) && !self.waiting.contains_key(*on)).cloned();
+                waiting.unmet().iter().find(|on| !is_live(on) && !self.waiting.contains_key(*on)).cloned();
             if let Some(on) = unknown {
                 return self.remove(&id).map(|task| Expired::NeverCame { task, on });
             }
             // All that it waits for has come since: it waits as long as they take.
             if let Some(mut waiting) = self.take(&id) {
-                waiting.unknown_until = None;
+                waiting.hold(|held| held.unknown_until = None);
                 self.insert(waiting);
             }
         }
@@ -203,7 +235,7 @@ impl Queue {
 
     /// Whether it waits for others; nothing if it does not wait at all.
     pub(super) fn is_blocked(&self, id: &ItemId) -> Option<bool> {
-        self.waiting.get(id).map(|w| !w.unmet.is_empty())
+        self.waiting.get(id).map(|w| !w.unmet().is_empty())
     }
 
     pub(super) fn arrival(&self, id: &ItemId) -> Option<u64> {
@@ -229,7 +261,7 @@ impl Queue {
 
     /// Those that could not start, with what they wait for.
     pub(super) fn held_back(&self) -> impl Iterator<Item = (&ItemId, &[ItemId])> {
-        self.waiting.iter().filter(|(_, w)| !w.is_ready()).map(|(id, w)| (id, w.unmet.as_slice()))
+        self.waiting.iter().filter(|(_, w)| !w.is_ready()).map(|(id, w)| (id, w.unmet()))
     }
 
     /// Follows what `unmet` waits for; the one through which it comes back to `id`, if it does.
@@ -248,7 +280,7 @@ impl Queue {
                     return Some(first.clone());
                 }
                 if seen.insert(on) {
-                    stack.extend(self.waiting.get(on).into_iter().flat_map(|w| &w.unmet));
+                    stack.extend(self.waiting.get(on).into_iter().flat_map(|w| w.unmet()));
                 }
             }
         }
@@ -261,7 +293,7 @@ impl Queue {
             self.ready.insert(waiting.key());
             self.ready_by_priority[waiting.task.priority.index()] += 1;
         }
-        for at in [waiting.unknown_until, waiting.missing_until].into_iter().flatten() {
+        for at in waiting.held.iter().flat_map(|held| held.deadlines()) {
             self.deadlines.insert((at, waiting.task.id.clone()));
         }
         self.waiting.insert(waiting.task.id.clone(), waiting);
@@ -273,7 +305,7 @@ impl Queue {
             self.ready.remove(&waiting.key());
             self.ready_by_priority[waiting.task.priority.index()] -= 1;
         }
-        for at in [waiting.unknown_until, waiting.missing_until].into_iter().flatten() {
+        for at in waiting.held.iter().flat_map(|held| held.deadlines()) {
             self.deadlines.remove(&(at, id.clone()));
         }
         Some(waiting)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
@@ -23,8 +24,8 @@ use crate::turn::Told;
 /// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    by_name: HashMap<String, KnownFile>,
-    names: HashMap<FileId, String>,
+    by_name: HashMap<Arc<str>, KnownFile>,
+    names: HashMap<FileId, Arc<str>>,
     /// The files of tasks that have ended and that were not found under their names then: their agents may have
     /// renamed them in the last moment.
     strayed: HashMap<FileId, ItemId>,
@@ -44,18 +45,19 @@ struct KnownFile {
 impl Files {
     /// What the inbox need not read again.
     pub(super) fn known(&self) -> HashMap<String, Fingerprint> {
-        self.by_name.iter().map(|(name, file)| (name.clone(), file.fingerprint)).collect()
+        self.by_name.iter().map(|(name, file)| (name.to_string(), file.fingerprint)).collect()
     }
 
     pub(super) fn insert(&mut self, name: &str, fingerprint: Fingerprint, id: ItemId) {
-        self.names.insert(fingerprint.file, name.to_owned());
-        self.by_name.insert(name.to_owned(), KnownFile { fingerprint, id, missing: false });
+        let name: Arc<str> = name.into();
+        self.names.insert(fingerprint.file, Arc::clone(&name));
+        self.by_name.insert(name, KnownFile { fingerprint, id, missing: false });
     }
 
     fn remove(&mut self, name: &str) {
         if let Some(file) = self.by_name.remove(name) {
             let id = file.fingerprint.file;
-            if self.names.get(&id).is_some_and(|other| other == name) {
+            if self.names.get(&id).is_some_and(|other| **other == *name) {
                 self.names.remove(&id);
             }
         }
@@ -79,7 +81,7 @@ impl Files {
 
     /// The name under which the very same file was known.
     fn old_name(&self, file: FileId) -> Option<&str> {
-        self.names.get(&file).map(String::as_str)
+        self.names.get(&file).map(|name| &**name)
     }
 }
 
@@ -131,7 +133,7 @@ impl Driver {
     }
 
     fn file_seen(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
-        if let Some(known) = self.files.by_name.get(&file.name).cloned() {
+        if let Some(known) = self.files.by_name.get(file.name.as_str()).cloned() {
             if known.fingerprint == file.fingerprint {
                 return if known.missing { self.file_back(&file.name, &known.id) } else { Ok(()) };
             }
