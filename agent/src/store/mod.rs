@@ -82,7 +82,7 @@ pub struct Store {
 impl Store {
     /// Opens a bot's database, and makes it where there is none.
     pub fn open(path: &Path, trouble: Trouble) -> Result<Self, StoreError> {
-        let mut db = connect(path)?;
+        let mut db = connect(path, OpenFlags::default())?;
         let steps = [
             include_str!("schema.sql"),
             include_str!("schema-2.sql"),
@@ -365,7 +365,8 @@ impl Store {
         std::fs::File::open(&aside)?.sync_all()?;
         std::fs::rename(&aside, &self.path)?;
         std::fs::File::open(directory)?.sync_all()?;
-        self.db = connect(&self.path)?;
+        // Should it be taken away again, the connection that has all of it is still there, and no empty one in its place.
+        self.db = connect(&self.path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
         self.files = files_of(&self.path);
         Ok(())
     }
@@ -415,8 +416,8 @@ impl Store {
 }
 
 /// Opens a database as the writing side has it.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let db = Connection::open(path)?;
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(Duration::from_secs(5))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // The outbox syncs and checkpoints.
