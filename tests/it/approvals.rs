@@ -1,6 +1,6 @@
 //! SPEC 7: what an agent may do only with permission, from its question to what became of it.
 
-use hive_tests::{Agent, Hive, ctl};
+use hive_tests::{Agent, Hive, Terminal, ctl};
 use serde_json::{Value, json};
 
 use crate::acp::{times, until_logged};
@@ -72,6 +72,63 @@ async fn what_leaves_no_way_to_say_no_is_denied_all_the_same() {
     assert_eq!(hive.answer("TASK-1").await.text, "cancelled\n");
     let record = record_of(&agent, approval).await;
     assert_eq!((&record["status"], &record["error_code"]), (&json!("cancelled"), &json!("denied")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_chats_denies_what_leaves_no_way_to_say_no_by_any_key_or_command() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    // The one offers nothing but to allow it, the other a denial too, but one that lasts.
+    for (n, (prompt, keys)) in [
+        ("ask-allow", "\x1bn"),
+        ("ask-allow", "\x1b3"),
+        ("ask-allow", "3\r"),
+        ("ask-allow", "d\r"),
+        ("ask-allow", "/deny\r"),
+        ("ask-read", "\x1bn"),
+        ("ask-read", "/deny\r"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let terminal = Terminal::hivectl(&hive, &["chat", "BOT-002"]);
+        terminal.shows("/help tells the rest").await;
+        terminal.enter(prompt);
+        let options = if prompt == "ask-allow" {
+            "\n  1  Allow\n  2  Never\n  3  Deny\n"
+        } else {
+            "\n  1  Allow\n  2  Deny\n"
+        };
+        terminal.shows(options).await;
+        // By then it was there for long enough to be answered.
+        terminal.shows("or Alt-Y/N at once").await;
+        let [approval] = &waiting(&agent, 1).await[..] else { panic!("one waits") };
+        terminal.press(keys);
+        terminal.shows("\ncancelled\n").await;
+        terminal.shows("\n✓ ").await;
+        let record = record_of(&agent, approval).await;
+        assert_eq!(
+            (&record["status"], &record["error_code"]),
+            (&json!("cancelled"), &json!("denied")),
+            "{n}: {prompt} {keys:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_no_option_but_to_allow_is_denied_by_the_one_that_was_added() {
+    let hive = Hive::acp(&[], "");
+    let agent = Agent::start(&hive).await;
+    hive.drop_task("TASK-1.md", "ask-read");
+    let [approval] = &waiting(&agent, 1).await[..] else { panic!("one waits") };
+    let id = approval["approval_id"].as_str().expect("an id");
+    // The agent has no such option, and no other stands for it.
+    ctl(&hive, &["approve", id, "reject_always"]).await.expect(2);
+    let denied = ctl(&hive, &["deny", id, "-o", "json"]).await.expect(0).json();
+    assert_eq!(denied["option"], json!({"id": "deny", "kind": "reject_once", "name": "Deny"}));
+    assert_eq!(hive.answer("TASK-1").await.text, "cancelled\n");
+    // It does not wait any more.
+    ctl(&hive, &["deny", id]).await.expect(7);
 }
 
 #[tokio::test]

@@ -103,6 +103,53 @@ async fn a_half_written_file_is_not_taken_before_it_is_closed() {
     assert_eq!(hive.answer("HALF-1").await.text, "the first half, and the second");
 }
 
+/// Opens a task file, writes more to its end, and closes it, as `>>` does it in a shell.
+fn append(hive: &Hive, name: &str, text: &str) {
+    let mut file =
+        File::options().create(true).append(true).open(hive.tasks().join(name)).expect("it can be opened");
+    file.write_all(text.as_bytes()).expect("it can be written");
+}
+
+#[tokio::test]
+async fn a_waiting_file_that_grows_by_appends_is_one_task_and_runs_with_all_of_them() {
+    let hive = Hive::echo(0, "");
+    hive.control("PAUSE", "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    append(&hive, "GROWS-1.md", "one ");
+    // Each close is the end of a file as far as anybody can tell.
+    api.until_is("GROWS-1", "queued").await;
+    for text in ["two ", "three ", "four"] {
+        append(&hive, "GROWS-1.md", text);
+    }
+    hive.drop_task("LATER-1.md", "later");
+    api.until_is("LATER-1", "queued").await;
+    hive.lift("PAUSE");
+    assert_eq!(hive.answer("GROWS-1").await.text, "one two three four");
+    assert_eq!(hive.answer("LATER-1").await.text, "later");
+    assert_eq!(hive.names_in(&hive.paths().responses()), ["GROWS-1-response.md", "LATER-1-response.md"]);
+    let archived = hive.until("it is archived", || hive.archived("GROWS-1.md")).await;
+    assert_eq!(archived, "one two three four");
+}
+
+#[tokio::test]
+async fn an_idle_bot_starts_at_the_first_close_and_what_is_appended_then_is_archived_with_a_warning() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    append(&hive, "GROWS-1.md", "hold\n");
+    hive.until("it runs", || Some(hive.work_file("ran.txt")).filter(|ran| !ran.is_empty())).await;
+    append(&hive, "GROWS-1.md", "and this\n");
+    append(&hive, "GROWS-1.md", "and that\n");
+    agent.api().until_task("GROWS-1", "has a warning", |task| warnings(task).contains("changed")).await;
+    hive.touch("go");
+    assert_eq!(hive.answer("GROWS-1").await.header.status.as_str(), "completed");
+    let archived = hive.until("it is archived", || hive.archived("GROWS-1.md")).await;
+    assert_eq!(archived, "hold\nand this\nand that\n");
+    hive.drop_task("NEXT-1.md", "next");
+    hive.answer("NEXT-1").await;
+    assert_eq!(hive.work_file("ran.txt"), "GROWS-1\nNEXT-1\n", "it is no second task");
+}
+
 #[tokio::test]
 async fn an_empty_file_is_rejected_after_two_seconds() {
     let hive = Hive::echo(0, "");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hive_tests::{Agent, Hive};
+use hive_tests::{Agent, Hive, http_client};
 use serde_json::json;
 
 use crate::scripts::AGENT;
@@ -76,7 +76,7 @@ async fn the_metrics_tell_what_the_bot_does() {
     chat.turn("CHAT-1").await;
     let refused = agent.api().get("/api/bot/BOT-7/status").await;
     assert_eq!(refused.status, 404, "an error of the API is no refusal at the door");
-    let stranger = reqwest::Client::new();
+    let stranger = http_client();
     let status = stranger.get(format!("http://{}/metrics", agent.address())).send().await.unwrap().status();
     assert_eq!(status, 401);
     let busy = read(&agent).await;
@@ -114,7 +114,7 @@ async fn the_metrics_tell_what_the_bot_does() {
 async fn a_stranger_cannot_fill_the_log() {
     let hive = Hive::echo(0, "");
     let agent = Agent::start(&hive).await;
-    let stranger = reqwest::Client::new();
+    let stranger = http_client();
     let long = "x".repeat(4_000);
     for n in 0..60 {
         let url = format!("http://{}/{n}{long}", agent.address());

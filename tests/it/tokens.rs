@@ -8,7 +8,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use hive_shared::chat::{Prompt, TurnEvent};
 use hive_shared::client::{Chat, ChatEvent, Client, Endpoint, Locator, Token};
 use hive_shared::work::WhenBusy;
-use hive_tests::{Agent, DEADLINE, Hive, control, ctl, finish, upgrade};
+use hive_tests::{Agent, DEADLINE, Hive, control, ctl, finish, http_client, upgrade};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ fn replace(hive: &Hive, token: &str) {
 /// With which HTTP status the bot answers who comes with this token.
 async fn status_for(agent: &Agent, token: &str) -> u16 {
     let url = format!("{}/api/bot/BOT-002/status", agent.record().url);
-    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await;
+    let answer = http_client().get(url).bearer_auth(token).send().await;
     answer.expect("an answer").status().as_u16()
 }
 

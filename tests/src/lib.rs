@@ -19,7 +19,7 @@ mod upgrade;
 mod wait;
 
 pub use agent::{Agent, Exit};
-pub use api::{Api, Reply};
+pub use api::{Api, Reply, http_client};
 pub use binaries::binary;
 pub use chat::{ChatSocket, Turn};
 pub use control::{Ran, control, ctl, ctl_with, finish, interrupt};

@@ -112,6 +112,21 @@ pub(super) enum Left {
     Something,
 }
 
+impl Left {
+    /// The same with one more process: as it was when the table was read, and what became of a signal to it since.
+    fn and(self, state: State, sent: Sent, is_anothers_to_reap: bool) -> Self {
+        match sent {
+            Sent::Delivered | Sent::Forbidden if is_anothers_to_reap => self,
+            Sent::Delivered => Self::Something,
+            Sent::Forbidden if self == Self::Nothing => Self::OutOfReach,
+            Sent::Forbidden => self,
+            Sent::Gone if state == State::Zombie => self,
+            // It lived when the table was read, and may have started another since, which is not in it.
+            Sent::Gone => Self::Something,
+        }
+    }
+}
+
 /// How far suspending has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -220,7 +235,8 @@ fn freeze(key: u64) -> Freeze {
             State::Uninterruptible => !registry.knows(key, proc.id),
             State::Stopped | State::Zombie => false,
         };
-        if must_be_told && proc.signal(Some(Signal::SIGSTOP)) == Sent::Delivered {
+        // One that has gone meanwhile may have left another, as awake as it was.
+        if must_be_told && proc.signal(Some(Signal::SIGSTOP)) != Sent::Forbidden {
             freeze = Freeze::GoOn;
         }
     }
@@ -249,12 +265,24 @@ fn signal_all(key: u64, leader: i32, signals: &[Signal]) -> Left {
     let mut left = Left::Nothing;
     for (proc, is_anothers_to_reap) in &members {
         let sent = signals.iter().fold(proc.signal(None), |_, signal| proc.signal(Some(*signal)));
-        left = match sent {
-            Sent::Delivered | Sent::Forbidden if *is_anothers_to_reap => left,
-            Sent::Delivered => Left::Something,
-            Sent::Forbidden if left == Left::Nothing => Left::OutOfReach,
-            Sent::Forbidden | Sent::Gone => left,
-        };
+        left = left.and(proc.state, sent, *is_anothers_to_reap);
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_only_when_nobody_was_alive_when_we_looked() {
+        let left = |state, sent, is_anothers| Left::Nothing.and(state, sent, is_anothers);
+        assert_eq!(left(State::Awake, Sent::Delivered, false), Left::Something);
+        assert_eq!(left(State::Awake, Sent::Gone, false), Left::Something, "it may have started another");
+        assert_eq!(left(State::Zombie, Sent::Gone, false), Left::Nothing, "the dead start nothing");
+        assert_eq!(left(State::Zombie, Sent::Delivered, true), Left::Nothing);
+        assert_eq!(left(State::Awake, Sent::Forbidden, false), Left::OutOfReach);
+        assert_eq!(Left::Something.and(State::Awake, Sent::Forbidden, false), Left::Something);
+        assert_eq!(Left::OutOfReach.and(State::Zombie, Sent::Gone, false), Left::OutOfReach);
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::failpoint;
 use crate::file_id::FileId;
@@ -46,7 +46,9 @@ impl Opened {
 impl Database {
     /// Opens the database that a [`Store`](crate::store::Store) holds open, whose write-ahead log is `log`.
     pub(super) fn open(path: &Path, log: &Path) -> io::Result<Self> {
-        let db = Connection::open(path).map_err(io::Error::other)?;
+        // Where it was taken away none is made: an empty one is nothing that anybody should find.
+        let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE;
+        let db = Connection::open_with_flags(path, flags).map_err(io::Error::other)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(io::Error::other)?;
         let files = [Opened::new(path)?, Opened::new(log)?];
         Ok(Self { db, files, log: File::open(log)?, is_suspect: false })
@@ -99,5 +101,18 @@ impl Database {
         if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::warn!(error = %error, "the database could not be checkpointed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_gone_is_not_made_anew_by_who_only_syncs_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bot.db");
+        assert!(Database::open(&path, &path.with_extension("db-wal")).is_err());
+        assert!(!path.exists());
     }
 }

@@ -11,8 +11,8 @@ use super::StoreError;
 const MOST_LOG_PAGES: u32 = 8192;
 
 /// Opens a database as the writing side has it.
-pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let db = Connection::open(path)?;
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(Duration::from_secs(5))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     // The outbox syncs and checkpoints.

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use rusqlite_migration::{M, Migrations};
 
 pub use connection::tidy;
@@ -66,7 +66,7 @@ pub struct Store {
 impl Store {
     /// Opens a bot's database, and makes it where there is none.
     pub fn open(path: &Path, trouble: Trouble) -> Result<Self, StoreError> {
-        let mut db = connect(path)?;
+        let mut db = connect(path, OpenFlags::default())?;
         let steps = [
             include_str!("schema.sql"),
             include_str!("schema-2.sql"),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hive_shared::time::Stamp;
+use rusqlite::OpenFlags;
 
 use super::connection::connect;
 use super::files::files_of;
@@ -45,7 +46,8 @@ impl Store {
         std::fs::File::open(&new)?.sync_all()?;
         std::fs::rename(&new, &self.path)?;
         std::fs::File::open(directory)?.sync_all()?;
-        self.db = connect(&self.path)?;
+        // Should it be taken away again, the connection that has all of it is still there, and no empty one in its place.
+        self.db = connect(&self.path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
         self.files = files_of(&self.path);
         Ok(())
     }

@@ -34,6 +34,8 @@ impl Reader {
     /// Opens a database that a [`Store`](super::Store) has made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Before it is opened: should it be replaced in between, this is not taken for the new one.
+        let file = FileId::at(path).ok();
         let db = match Connection::open_with_flags(path, flags) {
             // It may be there again by now.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
@@ -42,7 +44,7 @@ impl Reader {
             opened => opened?,
         };
         db.busy_timeout(Duration::from_secs(5))?;
-        Ok(Self { db, path: path.to_owned(), file: FileId::at(path).ok() })
+        Ok(Self { db, path: path.to_owned(), file })
     }
 
     /// Whether it reads the file that is under the database's name, which may have been put back since.

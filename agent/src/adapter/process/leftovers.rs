@@ -26,14 +26,23 @@ pub fn sweep_leftovers(mark: &Mark) -> usize {
 
 fn sweep(is_ours: impl Fn(&str) -> bool, spared: i32) -> usize {
     let started = Instant::now();
-    let mut killed = HashSet::new();
+    let mut killed: HashSet<Identity> = HashSet::new();
     let mut pause = Duration::from_millis(1);
     loop {
         let doomed = doomed(&table::read_all(), spared, |proc| carries(proc, &is_ours));
-        let hit = doomed.iter().filter(|proc| proc.signal(Some(Signal::SIGKILL)) == Sent::Delivered);
-        let hit: Vec<Identity> = hit.map(|proc| proc.id).collect();
-        killed.extend(hit.iter().copied());
-        if hit.is_empty() || started.elapsed() > PATIENCE {
+        let mut is_over = true;
+        for proc in &doomed {
+            match proc.signal(Some(Signal::SIGKILL)) {
+                Sent::Delivered => {
+                    killed.insert(proc.id);
+                    is_over = false;
+                }
+                // It may have started another since the table was read.
+                Sent::Gone => is_over = false,
+                Sent::Forbidden => {}
+            }
+        }
+        if is_over || started.elapsed() > PATIENCE {
             return killed.len();
         }
         std::thread::sleep(pause);

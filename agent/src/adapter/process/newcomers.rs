@@ -74,13 +74,14 @@ impl Household {
     }
 }
 
-/// Sends `signals` to the newcomers, and gives how many there were.
+/// Sends `signals` to the newcomers, and gives how many there were, less those that take none from us. One that has gone
+/// meanwhile counts: it may have started another.
 fn press_newcomers(key: u64, earlier: &RollCall, signals: &[Signal]) -> usize {
     let newcomers = newcomers(&members(key), earlier, getpid().as_raw(), is_shell);
-    let alive = newcomers.iter().filter(|proc| {
-        signals.iter().fold(proc.signal(None), |_, signal| proc.signal(Some(*signal))) == Sent::Delivered
+    let within_reach = newcomers.iter().filter(|proc| {
+        signals.iter().fold(proc.signal(None), |_, signal| proc.signal(Some(*signal))) != Sent::Forbidden
     });
-    alive.count()
+    within_reach.count()
 }
 
 /// Who has joined since and is no helper of the agent itself: an agent keeps those in its own process group, and so
