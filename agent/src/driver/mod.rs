@@ -10,6 +10,7 @@ mod conversation;
 mod earlier;
 mod ends;
 mod files;
+mod held;
 mod keep;
 mod perform;
 mod rebuild;
@@ -44,6 +45,7 @@ use crate::inbox::documents::TaskReading;
 use crate::inbox::{Fingerprint, InboxEvent};
 use crate::outbox::{Batch, Job, Note, Outbox};
 use crate::request::{Connection, Request};
+use crate::salvage::Loss;
 use crate::store::{Store, StoreError};
 use crate::turn::{Position, Turn};
 use keep::Kept;
@@ -125,6 +127,8 @@ pub struct Driver {
     attached: HashMap<ItemId, HashSet<Connection>>,
     user_pause: Option<PauseFile>,
     first_scan: FirstScan,
+    /// Why no task can be found, while that is so.
+    directory_trouble: Option<String>,
 
     effects: Vec<Effect>,
     jobs: Vec<Job>,
@@ -151,6 +155,8 @@ struct LiveRun {
     used: (std::time::Duration, Stamp),
     /// Which of its steps are on the timeline.
     steps_version: u64,
+    /// Why it does not begin, while it does not.
+    held_up: Option<String>,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
     /// What it asks, while it is not known whether that is on the list of what needs no question.
@@ -195,8 +201,8 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     /// For runs to report to this driver.
     pub mail: Sender<Message>,
-    /// What became of the last ledger, if it was damaged.
-    pub damage: Option<String>,
+    /// What became of the last ledger, if it was damaged, or why this one does not know all.
+    pub damage: Option<Loss>,
 }
 
 impl Driver {
@@ -235,6 +241,7 @@ impl Driver {
             attached: HashMap::new(),
             user_pause: None,
             first_scan: FirstScan::Done,
+            directory_trouble: None,
             effects: Vec::new(),
             jobs: Vec::new(),
             keep_at: None,
@@ -243,7 +250,7 @@ impl Driver {
             last_activity: Stamp::now(),
             halted: false,
         };
-        driver.recover(damage.as_deref())?;
+        driver.recover(damage)?;
         driver.flush()?;
         let known = driver.files.known();
         Ok((driver, known))
@@ -321,6 +328,7 @@ impl Driver {
                 while self.keep_text_of(run)? == Kept::Some {}
                 self.feed(Event::RunSuspended(run))?;
             }
+            Report::HeldUp(why) => self.held_up(run, why)?,
             Report::Asked(question) => self.asked(run, question)?,
             Report::Unasked(key) => self.unasked(run, key)?,
             Report::Session(id) => {
@@ -361,7 +369,11 @@ impl Driver {
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
             Note::Trouble(None) => self.disk_works_again()?,
-            Note::LedgerGone => self.put_ledger_back()?,
+            Note::LedgerGone(put_back) => {
+                self.put_ledger_back()?;
+                // The outbox may have given up waiting.
+                let _ = put_back.try_send(());
+            }
         }
         Ok(())
     }
@@ -380,7 +392,7 @@ impl Driver {
     fn disk_trouble(&mut self, problem: &str) -> Result<(), StoreError> {
         tracing::error!(problem, "the disk does not take what is to be written; pausing");
         let scope = hive_shared::work::Scope::All;
-        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: false })?;
+        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: self.is_held_up() })?;
         self.control_entry("paused", &format!("disk: {problem}"), None)
     }
 

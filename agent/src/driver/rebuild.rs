@@ -17,7 +17,7 @@ use super::Driver;
 use super::requests::is_control_id;
 use crate::inbox::documents::TaskHead;
 use crate::response::item;
-use crate::store::{Detail, Item, StoreError};
+use crate::store::{Detail, Item, REBUILT, StoreError};
 use crate::turn::{Steps, Told, content_of};
 use crate::untrusted;
 
@@ -28,12 +28,11 @@ const MOST_READ: u64 = 8 << 20;
 const ITEMS_A_COMMIT: usize = 500;
 /// In place of the digest of a task that has one of several files in the archive: no document has it.
 const UNTOLD: &str = "one of several";
-/// The ledger's note that it was made of what responses tell.
-const REBUILT: &str = "rebuilt";
 
 /// A task's file in the archive, and what it says.
 struct Archived {
     name: String,
+    modified: Stamp,
     head: TaskHead,
 }
 
@@ -58,10 +57,13 @@ impl Driver {
                 item.detail.limit = self.settings.limit(item.priority);
                 let archive = archive.get_or_insert_with(|| self.archive_by_id());
                 match archive.get(&item.id).map_or(&[][..], Vec::as_slice) {
-                    [] => {}
+                    [] => {
+                        let of_one = first_of(&item.id).and_then(|first| archive.get(&first));
+                        let several = of_one.map(Vec::as_slice).filter(|files| files.len() > 1);
+                        self.complete_from(&mut item, several);
+                    }
                     [archived] => self.complete(&mut item, archived),
-                    // Which was whose cannot be told: better none than another's. It is in the archive, in any case.
-                    _ => UNTOLD.clone_into(&mut item.digest),
+                    several => self.complete_from(&mut item, Some(several)),
                 }
             }
             self.restore(item, &prompt, told)?;
@@ -89,6 +91,20 @@ impl Driver {
         item.detail = Detail { retry_of: item.detail.retry_of.take(), ..of_file.detail };
     }
 
+    /// The same where several files have the id of a task and of those that were called after it. Which was whose cannot
+    /// be told for certain: it is the newest of those that were there when it ended, and a document that comes is none of
+    /// them.
+    fn complete_from(&self, item: &mut Item, files: Option<&[Archived]>) {
+        let ended_at = item.ended_at.unwrap_or(item.seen_at);
+        let there = files.into_iter().flatten().filter(|file| file.modified <= ended_at);
+        if let Some(archived) = there.max_by_key(|file| file.modified) {
+            self.complete(item, archived);
+        }
+        if files.is_some() {
+            UNTOLD.clone_into(&mut item.digest);
+        }
+    }
+
     /// Whether an item has a response of ours though the ledger knows of no end: a copy from an earlier day was put in
     /// its place. It is over, then, and its response is not written anew.
     pub(super) fn has_ended_by_its_response(&mut self, known: &Item) -> Result<bool, StoreError> {
@@ -100,11 +116,15 @@ impl Driver {
             tracing::warn!(item = %known.id, "the ledger is older than its response: it has ended");
             // What is to be archived still is.
             let settled = known.source != Source::File;
+            let archive = self.identity.hive.archive(&self.identity.bot);
+            let archived = known.file.clone().and_then(|name| self.archived(&archive, name));
+            let archived = archived.filter(|file| file.head.document.id == known.id);
             let item = Item {
                 arrival: known.arrival,
                 seen_at: known.seen_at,
                 detail: known.detail.clone(),
                 file: known.file.clone(),
+                archived: archived.map(|file| file.name),
                 digest: known.digest.clone(),
                 settled,
                 ..item
@@ -196,8 +216,14 @@ impl Driver {
         let mut document = task::read(&bytes, &self.reading(&name, modified)).ok()?;
         let digest = document.digest();
         document.instruction = String::new();
-        Some(Archived { name, head: TaskHead { document, digest } })
+        Some(Archived { name, modified, head: TaskHead { document, digest } })
     }
+}
+
+/// After which task one is called that has no file of its id: `PLAN` of `PLAN.r2`.
+fn first_of(id: &ItemId) -> Option<ItemId> {
+    let (first, number) = id.as_str().rsplit_once(".r")?;
+    number.parse::<u64>().ok().and_then(|_| ItemId::parse(first).ok())
 }
 
 /// The text of a document, as much of it as is looked at, and whether there is more.

@@ -33,6 +33,6 @@ impl FileId {
 }
 
 /// A database and its write-ahead log, as far as they are there.
-pub(super) fn files_of(path: &Path) -> [Option<FileId>; 2] {
+pub(crate) fn files_of(path: &Path) -> [Option<FileId>; 2] {
     [path, &with(path, LOG)].map(|path| FileId::of(path).ok())
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hive_shared::api::{Counts, Entry};
-use hive_shared::ids::ItemId;
+use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 use rusqlite::{Connection, MAIN_DB, OpenFlags, OptionalExtension, params};
@@ -26,7 +26,8 @@ use crate::document::Document;
 pub use entries::{Change, Page};
 pub use error::StoreError;
 pub(crate) use files::FileId;
-use files::{LOG, files_of, with};
+pub(crate) use files::files_of;
+use files::{LOG, with};
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
 pub use salvage::{Salvaged, salvage, set_aside};
@@ -35,6 +36,13 @@ pub use salvage::{Salvaged, salvage, set_aside};
 const RETRY: Duration = Duration::from_millis(500);
 /// The pages of the write-ahead log at which SQLite moves them into the database, in the middle of a commit.
 const MOST_LOG_PAGES: u32 = 8192;
+
+/// Whose the ledger is.
+const OWNER: &str = "bot";
+/// The ledger's note that the task directory was once read in full.
+pub const SCANNED: &str = "scanned";
+/// The ledger's note that it has what responses tell.
+pub const REBUILT: &str = "rebuilt";
 
 /// One change of the database. Kept until its transaction is committed, so that it can be made again.
 #[derive(Debug, Clone)]
@@ -93,7 +101,7 @@ impl Store {
         let known: Option<String> =
             db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
         let is_new = known.is_none();
-        let epoch = known.unwrap_or_else(|| ItemId::generate("E", jiff::Timestamp::now()).to_string());
+        let epoch = known.unwrap_or_else(new_epoch);
         if is_new {
             db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [&epoch])?;
         }
@@ -114,6 +122,42 @@ impl Store {
         })
     }
 
+    /// Sees to it that this is the database of `bot`: one that is nobody's yet becomes its own.
+    pub fn claim(&self, bot: &BotId) -> Result<(), StoreError> {
+        let owner = match self.meta(OWNER)? {
+            Some(owner) => Some(owner),
+            // It is of an earlier version, and its entries say it.
+            None => entries::owner(&self.db)?,
+        };
+        match owner {
+            Some(owner) if owner != bot.as_str() => Err(StoreError::Foreign(owner)),
+            Some(_) => Ok(()),
+            None => {
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.db.execute(sql, [OWNER, bot.as_str()])?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins another timeline with all that is here, as if the ledger were new: what responses and files tell beside it
+    /// is still to be taken in, and who follows has to start again.
+    pub fn begin_anew(&mut self) -> Result<(), StoreError> {
+        debug_assert!(self.uncommitted.is_empty(), "it has just been opened");
+        let epoch = new_epoch();
+        let begun = self.db.transaction()?;
+        begun.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", [&epoch])?;
+        begun.execute("DELETE FROM meta WHERE key IN (?1, ?2)", [SCANNED, REBUILT])?;
+        begun.commit()?;
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    /// Whether the database was made when it was opened.
+    pub fn is_made(&self) -> bool {
+        self.is_new
+    }
+
     /// Which timeline this is.
     pub fn epoch(&self) -> &str {
         &self.epoch
@@ -121,7 +165,7 @@ impl Store {
 
     /// Whether the first scan of the task directory has never been completed on this ledger.
     pub fn is_new(&self) -> bool {
-        self.is_new || !matches!(self.meta("scanned"), Ok(Some(_)))
+        self.is_new || !matches!(self.meta(SCANNED), Ok(Some(_)))
     }
 
     /// The file whose sync makes all commits durable.
@@ -412,6 +456,10 @@ impl Store {
             }
         }
     }
+}
+
+fn new_epoch() -> String {
+    ItemId::generate("E", jiff::Timestamp::now()).to_string()
 }
 
 /// Opens a database as the writing side has it.
