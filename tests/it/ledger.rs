@@ -139,20 +139,15 @@ async fn a_task_that_had_ended_but_was_not_archived_when_the_ledger_was_lost_is_
 }
 
 #[tokio::test]
-async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task_and_no_prompt() {
-    let hive = Hive::exec(AGENT, "disconnect_grace = \"3s\"");
+async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task() {
+    let hive = Hive::exec(AGENT, "");
     let mut agent = Agent::start(&hive).await;
     let api = agent.api();
     api.submit(json!({"instruction": "first", "id": "DONE-1"})).await;
     api.until_ended("DONE-1").await;
-    api.submit(json!({"instruction": "hold", "id": "HOLD-1", "interruptible": false})).await;
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
     api.submit(json!({"instruction": "later", "id": "LATER-1"})).await;
     hive.until("it runs", || (hive.work_file("ran.txt") == "DONE-1\nHOLD-1\n").then_some(())).await;
-    let mut chat = agent.chat().await;
-    for id in ["CHAT-1", "CHAT-2"] {
-        chat.prompt(id, "well?").await;
-        assert_eq!(chat.accepted(id).await["state"], "queued");
-    }
     let first_run = agent.descendants();
     for name in ["-wal", ""] {
         let mut path = database(&hive).into_os_string();
@@ -168,13 +163,7 @@ async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task_and_no_prom
     hive.until("it runs again", || hive.work_file("ran.txt").ends_with("HOLD-1\nHOLD-1\n").then_some(()))
         .await;
     assert!(first_run.iter().all(hive_tests::Process::is_gone), "the first run is gone");
-    // A prompt waits for whoever comes back for it.
-    let mut chat = agent.chat().await;
-    chat.send(json!({"type": "attach", "id": "CHAT-1", "after": 1})).await;
     hive.touch("go");
-    let complete = chat.next_of("CHAT-1", "response_complete").await;
-    assert_eq!(complete["status"], "completed", "{complete}");
-    assert_eq!(api.until_ended("CHAT-2").await["status"], "cancelled", "nobody came back for it");
     for (id, said) in
         [("HOLD-1", "begun\ndone\n"), ("LATER-1", "you said: later"), ("DONE-1", "you said: first")]
     {
@@ -183,6 +172,45 @@ async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task_and_no_prom
     assert_eq!(set_aside(&hive).len(), 1);
     let ran = hive.work_file("ran.txt");
     assert_eq!(ran.matches("DONE-1").count(), 1, "{ran}");
+}
+
+#[tokio::test]
+async fn prompts_that_wait_when_the_ledger_is_found_damaged_wait_on_for_their_clients() {
+    let hive = Hive::exec(AGENT, "disconnect_grace = \"5s\"");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "first", "id": "DONE-1", "from": "somebody-else"})).await;
+    api.until_ended("DONE-1").await;
+    stop(&mut agent).await;
+    // What is known of one task cannot be read any more.
+    let mut bytes = fs::read(database(&hive)).unwrap();
+    let known = br#""from":"somebody-else""#;
+    let places: Vec<usize> =
+        (0..bytes.len() - known.len()).filter(|at| bytes[*at..].starts_with(known)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + known.len() - 1] = b'x';
+    }
+    fs::write(database(&hive), bytes).unwrap();
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1", "interruptible": false})).await;
+    api.until_is("HOLD-1", "running").await;
+    let mut chat = agent.chat().await;
+    for id in ["CHAT-1", "CHAT-2"] {
+        chat.prompt(id, "well?").await;
+        assert_eq!(chat.accepted(id).await["state"], "queued");
+    }
+    let _ = api.try_get("tasks/DONE-1").await;
+    agent.reborn().await;
+    let mut chat = agent.chat().await;
+    chat.send(json!({"type": "attach", "id": "CHAT-1", "after": 1})).await;
+    hive.touch("go");
+    let complete = chat.next_of("CHAT-1", "response_complete").await;
+    assert_eq!(complete["status"], "completed", "{complete}");
+    let api = agent.api();
+    assert_eq!(api.until_ended("CHAT-2").await["status"], "cancelled", "nobody came back for it");
+    assert_eq!(api.until_ended("DONE-1").await["response"], "you said: first");
 }
 
 #[tokio::test]

@@ -58,12 +58,19 @@ impl Driver {
                 let archive = archive.get_or_insert_with(|| self.archive_by_id());
                 match archive.get(&item.id).map_or(&[][..], Vec::as_slice) {
                     [] => {
-                        let of_one = first_of(&item.id).and_then(|first| archive.get(&first));
-                        let several = of_one.map(Vec::as_slice).filter(|files| files.len() > 1);
-                        self.complete_from(&mut item, several);
+                        let first = first_of(&item.id);
+                        let is_of_it = |id: &ItemId| {
+                            // Two files of one name are `PLAN.md` and `PLAN.2.md` there.
+                            Some(id) == first.as_ref() || (first.is_some() && numbered(id, ".") == first)
+                        };
+                        let of_it = archive.iter().filter(|(id, _)| is_of_it(id));
+                        let files: Vec<&Archived> = of_it.flat_map(|(_, files)| files).collect();
+                        if files.len() > 1 {
+                            self.complete_from(&mut item, &files);
+                        }
                     }
                     [archived] => self.complete(&mut item, archived),
-                    several => self.complete_from(&mut item, Some(several)),
+                    several => self.complete_from(&mut item, &several.iter().collect::<Vec<_>>()),
                 }
             }
             self.restore(item, &prompt, told)?;
@@ -94,15 +101,13 @@ impl Driver {
     /// The same where several files have the id of a task and of those that were called after it. Which was whose cannot
     /// be told for certain: it is the newest of those that were there when it ended, and a document that comes is none of
     /// them.
-    fn complete_from(&self, item: &mut Item, files: Option<&[Archived]>) {
+    fn complete_from(&self, item: &mut Item, files: &[&Archived]) {
         let ended_at = item.ended_at.unwrap_or(item.seen_at);
-        let there = files.into_iter().flatten().filter(|file| file.modified <= ended_at);
+        let there = files.iter().filter(|file| file.modified <= ended_at);
         if let Some(archived) = there.max_by_key(|file| file.modified) {
             self.complete(item, archived);
         }
-        if files.is_some() {
-            UNTOLD.clone_into(&mut item.digest);
-        }
+        UNTOLD.clone_into(&mut item.digest);
     }
 
     /// Whether an item has a response of ours though the ledger knows of no end: a copy from an earlier day was put in
@@ -222,7 +227,12 @@ impl Driver {
 
 /// After which task one is called that has no file of its id: `PLAN` of `PLAN.r2`.
 fn first_of(id: &ItemId) -> Option<ItemId> {
-    let (first, number) = id.as_str().rsplit_once(".r")?;
+    numbered(id, ".r")
+}
+
+/// The id before a mark and a number.
+fn numbered(id: &ItemId, mark: &str) -> Option<ItemId> {
+    let (first, number) = id.as_str().rsplit_once(mark)?;
     number.parse::<u64>().ok().and_then(|_| ItemId::parse(first).ok())
 }
 

@@ -17,7 +17,7 @@ use crate::output::text::{ago, local_time, seconds, status_cell};
 
 const EXAMPLES: &str = r#"Examples:
   hivectl show TASK-7
-  hivectl show TASK-7 --diff | git -C "$(git rev-parse --show-toplevel)" apply -R   # takes it back, all or nothing
+  hivectl show TASK-7 --diff | git -C "$(git rev-parse --show-toplevel)" apply -R   # takes it back
   hivectl show BOT-003/TASK-7 -o json | jq -r .status"#;
 
 /// Show a task or prompt: its state and its response

@@ -234,10 +234,13 @@ mod tests {
     #[test]
     fn a_command_that_cannot_be_started_is_told_and_how_it_is_mended() {
         let judged = judged("[bots.BOT-1]\nadapter = 'exec'\ncommand = ['no-such-program']\n");
-        let (level, message, hint) = fault(judged);
+        let found = judged.into_iter().find(|finding| finding.check == "command").unwrap();
+        let hint = found.hint.unwrap();
+        assert_eq!(found.level, Level::Error);
         assert!(
-            level == Level::Error && message.contains("not on PATH") && hint.contains("install"),
-            "{message}"
+            found.message.contains("not on PATH") && hint.contains("install"),
+            "{}: {hint}",
+            found.message
         );
     }
 
