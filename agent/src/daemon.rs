@@ -37,8 +37,9 @@ use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
-use crate::ledger;
+use crate::ledger::{self, Loss, Opened};
 use crate::logs::{self, Verbosity};
+use crate::open_files;
 use crate::outbox::Outbox;
 use crate::presence::Presence;
 use crate::signals::Signals;
@@ -47,11 +48,11 @@ use crate::token::TokenFile;
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// The open files that the daemon would like to be allowed.
-const MANY_FILES: u64 = 16_384;
 /// How many requests read the database at a time; and how many followers, who are a crowd when they are many.
 const READERS: usize = 4;
 const READERS_FOR_LAGGARDS: usize = 2;
+/// How often it is looked whether the disk keeps the bot from beginning.
+const TROUBLE_LOOK: Duration = Duration::from_millis(200);
 /// How often a damaged database is set aside, each after less than [`A_WHILE`], before that is given up.
 const MOST_DAMAGES: usize = 3;
 /// A life that was longer was a life.
@@ -84,9 +85,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let settings = all_settings.bot(&bot, settings::process_environment(), flags(args)?)?;
     let policy = Policy::new(&settings)?;
     let tls = encryption(&settings, args.insecure);
+    let program = check_program(&settings, &hive);
     if args.check {
         io::stdout().write_all(settings.to_toml().as_bytes())?;
-        return tls.map(|_| ());
+        return tls.and(program);
     }
     if hive.stop_file(&bot).symlink_metadata().is_ok() {
         let path = hive.stop_file(&bot);
@@ -94,6 +96,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     let tls = tls?;
+    program?;
     hive.create(Some(&bot)).with_context(|| unwritable(&hive))?;
     let warnings = trust::check_hive(&hive, &bot)?;
     let _lock = lock(&hive, &bot)?;
@@ -122,6 +125,22 @@ fn run(args: &Args) -> anyhow::Result<()> {
             ended => return ended,
         }
     }
+}
+
+/// Whether there is what is to do the work, and where. What is gone later is waited for.
+fn check_program(settings: &BotSettings, hive: &Hive) -> anyhow::Result<()> {
+    let workdir = settings.workdir.as_deref().unwrap_or(hive.root());
+    if !workdir.is_dir() {
+        bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
+    }
+    if let Err(error) = settings.program(workdir, std::env::var_os("PATH")) {
+        bail!(
+            "the command of adapter '{}' cannot be started: {error}; {}",
+            settings.adapter,
+            settings.remedy()
+        );
+    }
+    Ok(())
 }
 
 fn unwritable(hive: &Hive) -> String {
@@ -187,17 +206,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Connections are files, and the usual limit of a shell is below what the server takes.
-fn allow_many_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < MANY_FILES
-    {
-        // With fewer it goes on as well as it can.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(MANY_FILES), hard);
-    }
-}
-
 fn host_name() -> String {
     nix::unistd::gethostname()
         .ok()
@@ -218,15 +226,12 @@ struct Bot {
 
 impl Bot {
     /// One life: until the bot stops, or cannot go on. `damage` says what became of the ledger of the last one.
-    fn live(&self, damage: Option<String>) -> anyhow::Result<()> {
-        allow_many_files();
+    fn live(&self, damage: Option<Loss>) -> anyhow::Result<()> {
+        open_files::allow_many();
         // What a life before this one may have lost.
         self.hive.create(Some(&self.id)).with_context(|| unwritable(&self.hive))?;
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
-        if !workdir.is_dir() {
-            bail!("the working directory {} is not there; see workdir in the settings", workdir.display());
-        }
         let token = TokenFile::open(&self.hive, &self.id)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
@@ -238,7 +243,7 @@ impl Bot {
         let stopping = self.signals.stopping();
         let database = self.hive.database(&self.id);
         let disk = DiskState::default();
-        let store = ledger::open(&database, self.hive.stop_file(&self.id), &stopping, &disk)?;
+        let Opened { store, witness, lacks } = ledger::open(&self.hive, &self.id, &stopping, &disk)?;
         let epoch = store.epoch().to_owned();
         let log = store.log_path();
         let hub = Hub::new(store.seq(), disk);
@@ -249,6 +254,7 @@ impl Bot {
             Arc::clone(&hub),
             &log,
             &database,
+            witness,
             move |note| {
                 // The driver outlives the outbox but for its last words.
                 let _ = notes.send(Message::Outbox(note));
@@ -257,20 +263,6 @@ impl Bot {
         let mark = process::Mark::of(&self.hive, &self.id).context("the hive cannot be looked at")?;
         let adapter = self.adapter(&workdir, &mark)?;
         let adapter_name = adapter.name();
-        let (driver, known) = Driver::begin(Parts {
-            identity: self.identity(workdir, mark),
-            settings: self.settings.clone(),
-            store,
-            hub: Arc::clone(&hub),
-            outbox,
-            adapter: adapter.clone(),
-            policy: self.policy.clone(),
-            runtime: runtime.handle().clone(),
-            mail: mail.clone(),
-            damage,
-        })?;
-        let inbox = self.start_inbox(known, mail.clone())?;
-
         let closing = CancellationToken::new();
         let service = Arc::new(Service {
             hive: self.hive.clone(),
@@ -289,13 +281,36 @@ impl Bot {
             refusals: Mutex::default(),
             last_connection: AtomicU64::new(0),
         });
+        let presence = Presence::new(self.hive.clone(), self.record(address, adapter_name));
+        let begun = CancellationToken::new();
+        let server = runtime.spawn(serve(listener, self.tls.clone(), Arc::clone(&service), begun.clone()));
+        runtime.spawn(announce_in_trouble(presence.clone(), Arc::clone(&hub), begun.clone()));
+        let beginning = Driver::begin(Parts {
+            identity: self.identity(workdir, mark),
+            settings: self.settings.clone(),
+            store,
+            hub: Arc::clone(&hub),
+            outbox,
+            adapter: adapter.clone(),
+            policy: self.policy.clone(),
+            runtime: runtime.handle().clone(),
+            mail: mail.clone(),
+            damage: damage.or_else(|| lacks.map(|what| Loss { what, prompts: Vec::new() })),
+        });
+        let (driver, known) = match beginning {
+            Ok(begun) => begun,
+            Err(error) => {
+                presence.withdraw();
+                return unless_given_up(Err(error.into()));
+            }
+        };
+        let inbox = self.start_inbox(known, mail.clone())?;
+        begun.cancel();
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
         runtime.spawn_blocking(move || atomic_file::sweep(&hive, &bot));
-        let kept = Arc::clone(&service);
-        let server = runtime.spawn(http::serve(listener, self.tls.clone(), service));
-        let presence = Presence::announce(self.hive.clone(), self.record(address, adapter_name))?;
-        runtime.spawn(presence.clone().keep(kept, mail.clone()));
+        presence.announce()?;
+        runtime.spawn(presence.clone().keep(service, mail.clone()));
         let record = presence.record();
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
 
@@ -312,14 +327,7 @@ impl Bot {
             tracing::warn!(error = %error, "the database is left in two files");
         }
         presence.withdraw();
-        match result {
-            Err(error) if matches!(error.downcast_ref(), Some(StoreError::GivenUp(_))) => {
-                tracing::error!(
-                    "stopped while the disk takes nothing: what ended meanwhile will be done again"
-                );
-            }
-            other => other.context("the bot had to give up")?,
-        }
+        unless_given_up(result)?;
         tracing::info!("stopped");
         Ok(())
     }
@@ -433,6 +441,43 @@ impl Bot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
         }
+    }
+}
+
+/// Serves from the bot's beginning on; or from when the disk keeps it from that, for then there is that to tell.
+async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    service: Arc<Service>,
+    begun: CancellationToken,
+) {
+    until_begun_or_in_trouble(&service.hub, &begun).await;
+    http::serve(listener, tls, service).await;
+}
+
+/// Tells who runs before the bot has begun, if the disk keeps it from that: its status says so.
+async fn announce_in_trouble(presence: Presence, hub: Arc<Hub>, begun: CancellationToken) {
+    until_begun_or_in_trouble(&hub, &begun).await;
+    // The disk may not even take that.
+    while !begun.is_cancelled() && presence.announce().is_err() {
+        tokio::time::sleep(TROUBLE_LOOK).await;
+    }
+}
+
+async fn until_begun_or_in_trouble(hub: &Hub, begun: &CancellationToken) {
+    while hub.disk_trouble().is_none() && tokio::time::timeout(TROUBLE_LOOK, begun.cancelled()).await.is_err()
+    {
+    }
+}
+
+/// A stop while the disk takes nothing is an end like others: all that is not kept is done again.
+fn unless_given_up(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::GivenUp(_))) => {
+            tracing::error!("stopped while the disk takes nothing: what ended meanwhile will be done again");
+            Ok(())
+        }
+        other => other.context("the bot had to give up"),
     }
 }
 

@@ -7,7 +7,7 @@ use hive_shared::time::show_duration;
 
 /// What the health of a bot depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signs {
+pub struct Signs<'a> {
     /// How many items wait.
     pub waiting: usize,
     /// How many of the last items failed, of how many.
@@ -16,6 +16,8 @@ pub struct Signs {
     pub quiet_for: Duration,
     /// Whether the disk does not take what is to be written.
     pub disk_trouble: bool,
+    /// What else keeps the bot from its work, for people.
+    pub troubles: &'a [String],
 }
 
 /// Up to so many waiting items are healthy.
@@ -30,7 +32,7 @@ const QUIET_HEALTHY: Duration = Duration::from_mins(1);
 const QUIET_WARNING: Duration = Duration::from_mins(5);
 
 /// Looks at the signs.
-pub fn assess(signs: Signs) -> Health {
+pub fn assess(signs: Signs<'_>) -> Health {
     let mut found = Vec::new();
     let queue = match signs.waiting {
         0..=QUEUE_HEALTHY => HealthLevel::Healthy,
@@ -55,6 +57,7 @@ pub fn assess(signs: Signs) -> Health {
     found.push((quiet, format!("nothing happened for {} while work waits", show_duration(signs.quiet_for))));
     let disk = if signs.disk_trouble { HealthLevel::Critical } else { HealthLevel::Healthy };
     found.push((disk, "the disk does not take what is to be written".to_owned()));
+    found.extend(signs.troubles.iter().map(|trouble| (HealthLevel::Critical, trouble.clone())));
     let status = found.iter().map(|(level, _)| *level).max().unwrap_or(HealthLevel::Healthy);
     let reasons =
         found.into_iter().filter(|(level, _)| *level > HealthLevel::Healthy).map(|(_, reason)| reason);
@@ -65,14 +68,15 @@ pub fn assess(signs: Signs) -> Health {
 mod tests {
     use super::*;
 
-    const WELL: Signs = Signs {
+    const WELL: Signs<'_> = Signs {
         waiting: 0,
         recent_failures: (0, 20),
         quiet_for: Duration::from_hours(9),
         disk_trouble: false,
+        troubles: &[],
     };
 
-    fn level(signs: Signs) -> HealthLevel {
+    fn level(signs: Signs<'_>) -> HealthLevel {
         assess(signs).status
     }
 
@@ -92,5 +96,8 @@ mod tests {
         let waits = |secs| level(Signs { waiting: 1, quiet_for: Duration::from_secs(secs), ..WELL });
         assert_eq!([59, 60, 299, 300].map(waits), [Healthy, Warning, Warning, Critical]);
         assert_eq!(assess(Signs { disk_trouble: true, ..WELL }).reasons.len(), 1);
+        let troubles = ["it cannot work".to_owned()];
+        let told = Health { status: Critical, reasons: troubles.to_vec() };
+        assert_eq!(assess(Signs { troubles: &troubles, ..WELL }), told);
     }
 }

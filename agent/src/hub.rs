@@ -38,6 +38,10 @@ pub struct Snapshot {
     pub approvals: Vec<Approval>,
     /// How many of the last items failed, of how many.
     pub recent_failures: (usize, usize),
+    /// Whether what holds the slot uses no time: it waits for somebody.
+    pub clock_stands: bool,
+    /// What keeps the bot from its work, for people.
+    pub troubles: Vec<String>,
 }
 
 /// A frame for followers, and the change that it shows.
@@ -120,6 +124,11 @@ impl Hub {
             }
         }
         self.show(recent);
+    }
+
+    /// The last seq that is committed.
+    pub fn committed_seq(&self) -> u64 {
+        lock(&self.timeline).committed
     }
 
     /// The oldest commit that was held is durable and its responses are published.

@@ -2,25 +2,38 @@
 
 mod abandon;
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Context as _;
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
 
 use crate::hub::DiskState;
-use crate::store::{KeepTrying, Store, StoreError};
+use crate::store::{KeepTrying, Store, StoreError, Trouble};
+use crate::witness::{Testimony, Witness};
 
+/// A ledger that was opened.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    /// Tells how far it comes.
+    pub(crate) witness: Witness,
+    /// Why it does not know all that it should, if it does not: its timeline is another one then.
+    pub(crate) lacks: Option<String>,
+}
+
+pub(crate) use abandon::Loss;
 pub(crate) use abandon::abandon;
 
 /// Opens it. Writes that the disk does not take are tried again until the bot is to stop, by a signal or by its stop
 /// file; meanwhile `disk` says why.
 pub(crate) fn open(
-    database: &Path,
-    stop_file: PathBuf,
+    hive: &Hive,
+    bot: &BotId,
     stopping: &Arc<AtomicBool>,
     disk: &DiskState,
-) -> anyhow::Result<Store> {
+) -> anyhow::Result<Opened> {
+    let (database, stop_file) = (hive.database(bot), hive.stop_file(bot));
     let (stopping, disk) = (Arc::clone(stopping), Arc::clone(disk));
     let mut in_trouble = false;
     let trouble = move |error: Option<&StoreError>| {
@@ -41,8 +54,38 @@ pub(crate) fn open(
         let is_told = || stopping.load(Ordering::Relaxed) || stop_file.symlink_metadata().is_ok();
         if in_trouble && is_told() { KeepTrying::No } else { KeepTrying::Yes }
     };
-    let store = Store::open(database, Box::new(trouble));
-    store.with_context(|| format!("the database {} cannot be opened", database.display()))
+    opened(hive, bot, Box::new(trouble))
+        .with_context(|| format!("the database {} cannot be opened", database.display()))
+}
+
+fn opened(hive: &Hive, bot: &BotId, trouble: Trouble) -> Result<Opened, StoreError> {
+    let mut store = Store::open(&hive.database(bot), trouble)?;
+    store.claim(bot)?;
+    let told = Testimony::read(&hive.witness(bot));
+    let lacks = told.as_ref().filter(|_| !store.is_made()).and_then(|told| lacks(told, &store));
+    if let Some(why) = &lacks {
+        tracing::error!(why, "the ledger begins another timeline");
+        store.begin_anew()?;
+    }
+    let mut witness = Witness::new(hive, bot, store.epoch());
+    if told.is_none_or(|told| told.epoch != store.epoch()) {
+        // From now on it is this ledger that is spoken of.
+        witness.tell(store.seq());
+    }
+    Ok(Opened { store, witness, lacks })
+}
+
+/// What a ledger lacks of what it was once known to have.
+fn lacks(told: &Testimony, store: &Store) -> Option<String> {
+    if told.epoch != store.epoch() {
+        return Some(
+            "the ledger is not the one that the bot had last: another was put in its place".to_owned(),
+        );
+    }
+    (told.seq > store.seq()).then(|| {
+        let (had, has) = (told.seq, store.seq());
+        format!("the ledger is a copy from an earlier day: it had come to {had} changes, and has {has}")
+    })
 }
 
 /// Whether a life ended because its ledger is of no use any more: the next one begins with another.

@@ -24,6 +24,7 @@ use crate::document::Document;
 use crate::failpoint;
 use crate::hub::Hub;
 use crate::turn::Turn;
+use crate::witness::Witness;
 
 use database::Database;
 pub use moving::{move_into, reject};
@@ -82,8 +83,9 @@ pub enum Note {
     Settled(Vec<Settled>),
     /// The disk does not take something; nothing once it does again.
     Trouble(Option<String>),
-    /// The ledger's file was removed, or another put in its place: what is committed goes nowhere until it is put back.
-    LedgerGone,
+    /// The ledger's file was removed, or another put in its place: what is committed goes nowhere until it is put back,
+    /// and this is told so.
+    LedgerGone(SyncSender<()>),
 }
 
 /// The driver's end of the outbox.
@@ -95,13 +97,14 @@ pub struct Outbox {
 
 impl Outbox {
     /// Starts the thread. `log` is the write-ahead log whose sync makes commits durable, `database` what it belongs
-    /// to.
-    pub fn start(
+    /// to, `witness` what tells how far it has come.
+    pub(crate) fn start(
         hive: Hive,
         bot: BotId,
         hub: Arc<Hub>,
         log: &Path,
         database: &Path,
+        witness: Witness,
         tell: impl Fn(Note) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, batches) = sync_channel(UNSYNCED_COMMITS);
@@ -115,6 +118,8 @@ impl Outbox {
             give_up: Arc::clone(&give_up),
             in_trouble: false,
             unsynced: Vec::new(),
+            witness,
+            durable: 0,
             checkpoint_at: None,
         };
         let thread = std::thread::Builder::new().name("outbox".into()).spawn(move || worker.run(&batches))?;
@@ -154,6 +159,9 @@ struct Worker {
     give_up: Arc<AtomicBool>,
     in_trouble: bool,
     unsynced: Vec<Settled>,
+    witness: Witness,
+    /// The last seq that is known to be durable.
+    durable: u64,
     checkpoint_at: Option<Instant>,
 }
 
@@ -170,14 +178,14 @@ impl Worker {
                 Ok(first) => {
                     let mut group = vec![first];
                     group.extend(batches.try_iter());
-                    if self.settle(group).is_none() {
+                    if self.settle(group, batches).is_none() {
                         return;
                     }
                     sync_at.get_or_insert_with(|| Instant::now() + SYNC_DELAY);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.sync_published();
+                    self.part();
                     return;
                 }
             }
@@ -195,11 +203,11 @@ impl Worker {
     }
 
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
-    fn settle(&mut self, group: Vec<Batch>) -> Option<()> {
+    fn settle(&mut self, group: Vec<Batch>, batches: &Receiver<Batch>) -> Option<()> {
         if !self.database.is_there() {
-            self.reopen(&group)?;
+            self.reopen(&group, batches)?;
         }
-        self.until_taken(|worker| worker.database.sync())?;
+        self.sync_ledger()?;
         failpoint::pass("end synced");
         for batch in group {
             let mut complete = Vec::new();
@@ -242,20 +250,46 @@ impl Worker {
         Some(())
     }
 
-    /// The ledger's file was taken away: waits until the driver has put it back. Where it does not, because the bot
-    /// stops, what has ended is known from its response to the ledger that comes after this one.
-    fn reopen(&mut self, group: &[Batch]) -> Option<()> {
-        (self.tell)(Note::LedgerGone);
+    /// Makes all commits durable.
+    fn sync_ledger(&mut self) -> Option<()> {
+        let committed = self.hub.committed_seq();
+        self.until_taken(|worker| worker.database.sync())?;
+        self.durable = committed;
+        Some(())
+    }
+
+    /// Nothing follows.
+    fn part(&mut self) {
+        if self.sync_published().is_some() && self.database.is_there() && self.sync_ledger().is_some() {
+            self.witness.tell(self.durable);
+        }
+    }
+
+    /// The ledger's file was taken away, or another is in its place: waits until the driver has put it back. Where it
+    /// does not, because the bot stops, what has ended, also what nobody has come to yet, is known from its response to
+    /// the ledger that comes after this one.
+    fn reopen(&mut self, group: &[Batch], batches: &Receiver<Batch>) -> Option<()> {
         while !self.give_up.load(Ordering::Relaxed) {
-            match self.database.reopen() {
-                Ok(database) => {
-                    self.database = database;
-                    return Some(());
+            let (put_back, is_put_back) = sync_channel(1);
+            (self.tell)(Note::LedgerGone(put_back));
+            while !self.give_up.load(Ordering::Relaxed) {
+                match is_put_back.recv_timeout(REOPEN_RETRY) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // Whoever was told is gone, and gives up soon.
+                    Err(RecvTimeoutError::Disconnected) => std::thread::sleep(REOPEN_RETRY),
+                    Ok(()) => match self.database.reopen() {
+                        Ok(database) => {
+                            self.database = database;
+                            return Some(());
+                        }
+                        // It is gone again.
+                        Err(_) => break,
+                    },
                 }
-                Err(_) => std::thread::sleep(REOPEN_RETRY),
             }
         }
-        for job in group.iter().flat_map(|batch| &batch.jobs) {
+        let rest: Vec<Batch> = batches.try_iter().collect();
+        for job in group.iter().chain(&rest).flat_map(|batch| &batch.jobs) {
             if let Some((name, document)) = &job.response {
                 self.until_taken(|worker| publish(&worker.hive, &worker.bot, &job.id, name, document))?;
             }
@@ -293,6 +327,7 @@ impl Worker {
             Ok(())
         })?;
         failpoint::pass("published synced");
+        self.witness.tell(self.durable);
         (self.tell)(Note::Settled(std::mem::take(&mut self.unsynced)));
         Some(())
     }
@@ -347,4 +382,93 @@ fn is_about_the_file(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::hub::DiskState;
+    use crate::store::{KeepTrying, Store};
+
+    /// An outbox whose ledger's file is taken away.
+    struct Subject {
+        dir: tempfile::TempDir,
+        hive: Hive,
+        _store: Store,
+        outbox: Outbox,
+        notes: Receiver<Note>,
+    }
+
+    fn bot() -> BotId {
+        BotId::parse("BOT-1").unwrap()
+    }
+
+    fn subject() -> Subject {
+        let dir = tempfile::tempdir().unwrap();
+        let hive = Hive::at(dir.path().to_owned());
+        hive.create(Some(&bot())).unwrap();
+        let database = hive.database(&bot());
+        let store = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
+        let hub = Hub::new(store.seq(), DiskState::default());
+        let (tell, notes) = channel();
+        let witness = Witness::new(&hive, &bot(), store.epoch());
+        let told = move |note| drop(tell.send(note));
+        let outbox =
+            Outbox::start(hive.clone(), bot(), hub, &store.log_path(), &database, witness, told).unwrap();
+        for name in ["BOT-1.db", "BOT-1.db-wal", "BOT-1.db-shm"] {
+            std::fs::remove_file(hive.state().join(name)).unwrap();
+        }
+        Subject { dir, hive, _store: store, outbox, notes }
+    }
+
+    impl Subject {
+        fn send(&self, id: &str) {
+            let id = ItemId::parse(id).unwrap();
+            let document: Document = format!("the answer of {id}").into();
+            let response = Some((Hive::response_name(&id), document));
+            self.outbox
+                .send(Batch { jobs: vec![Job { arrival: 1, id, response, file: None, complete: None }] });
+        }
+
+        /// Waits until the outbox has missed the ledger.
+        fn misses(&self) -> SyncSender<()> {
+            match self.notes.recv_timeout(Duration::from_secs(20)) {
+                Ok(Note::LedgerGone(put_back)) => put_back,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_ends_while_the_ledger_is_gone_has_its_response_when_the_bot_stops() {
+        let subject = subject();
+        subject.send("A-1");
+        let _never = subject.misses();
+        // Nobody has come to these.
+        subject.send("A-2");
+        subject.send("A-3");
+        let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
+        outbox.close();
+        let names = ["A-1", "A-2", "A-3"].map(|id| format!("{id}-response.md"));
+        let missing: Vec<_> = names.iter().filter(|name| !hive.responses().join(name).exists()).collect();
+        assert_eq!(missing, [""; 0]);
+        assert!(notes.try_iter().all(|note| matches!(note, Note::LedgerGone(_))), "nothing is at rest");
+    }
+
+    #[test]
+    fn another_database_in_the_ledgers_place_is_not_taken_for_it() {
+        let subject = subject();
+        // It is there before the ledger is missed.
+        let database = subject.hive.database(&bot());
+        let other = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
+        subject.send("A-1");
+        let _never = subject.misses();
+        let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
+        outbox.close();
+        drop(other);
+        assert!(hive.responses().join("A-1-response.md").exists());
+        assert!(notes.try_iter().all(|note| matches!(note, Note::LedgerGone(_))), "nothing is at rest in it");
+    }
 }

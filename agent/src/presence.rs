@@ -13,8 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::atomic_file;
 use crate::driver::Message;
+use crate::file_id::FileId;
 use crate::http::Service;
-use crate::store::StoreError;
+use crate::store::{StoreError, files_of};
 
 /// How often it is looked whether all is in its place.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -27,11 +28,9 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// Tells who runs.
-    pub(crate) fn announce(hive: Hive, record: BotRecord) -> io::Result<Self> {
-        let presence = Self { hive, record };
-        presence.publish()?;
-        Ok(presence)
+    /// The presence of a bot that nobody is told of yet.
+    pub(crate) fn new(hive: Hive, record: BotRecord) -> Self {
+        Self { hive, record }
     }
 
     /// The record.
@@ -39,7 +38,8 @@ impl Presence {
         &self.record
     }
 
-    fn publish(&self) -> io::Result<()> {
+    /// Tells who runs.
+    pub(crate) fn announce(&self) -> io::Result<()> {
         let bot = &self.record.bot_id;
         atomic_file::write(&self.hive.bot_record(bot), &serde_json::to_vec_pretty(&self.record)?, bot)
     }
@@ -59,25 +59,29 @@ impl Presence {
 
     /// Looks after all of it, until it is dropped.
     pub(crate) async fn keep(self, service: Arc<Service>, driver: Sender<Message>) {
+        let mut files = files_of(&service.database);
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            self.look_after(&service.database, &driver);
+            self.look_after(&service.database, &mut files, &driver);
             service.door.look_after_token(&self.record.bot_id);
         }
     }
 
-    fn look_after(&self, database: &Path, driver: &Sender<Message>) {
+    /// `files` are those of the database when it was last looked at.
+    fn look_after(&self, database: &Path, files: &mut [Option<FileId>; 2], driver: &Sender<Message>) {
         if !self.is_told() {
-            let put_back = self.hive.create(Some(&self.record.bot_id)).and_then(|()| self.publish());
+            let put_back = self.hive.create(Some(&self.record.bot_id)).and_then(|()| self.announce());
             match put_back {
                 Ok(()) => tracing::warn!("the record of who runs was gone: it is put back"),
                 Err(error) => tracing::warn!(%error, "the record of who runs is gone and cannot be put back"),
             }
         }
-        if database.try_exists().is_ok_and(|is_there| !is_there) {
-            // The driver is gone only when the bot is on its way out anyway.
+        let last = std::mem::replace(files, files_of(database));
+        if last != *files || database.try_exists().is_ok_and(|is_there| !is_there) {
+            // It puts back what was taken away, and sets another's aside; its own new ones are all right. The driver is
+            // gone only when the bot is on its way out anyway.
             let _ = driver.send(Message::Damaged(StoreError::Gone));
         }
     }
@@ -111,14 +115,23 @@ mod tests {
         let (driver, told) = std::sync::mpsc::channel();
         let database = hive.database(&bot_id);
         std::fs::write(&database, "").unwrap();
-        let presence = Presence::announce(hive.clone(), record(7)).unwrap();
-        presence.look_after(&database, &driver);
+        let presence = Presence::new(hive.clone(), record(7));
+        presence.announce().unwrap();
+        let mut files = files_of(&database);
+        presence.look_after(&database, &mut files, &driver);
         assert!(told.try_recv().is_err(), "all is in its place");
+        std::fs::rename(&database, hive.state().join("aside")).unwrap();
+        std::fs::write(&database, "another").unwrap();
+        presence.look_after(&database, &mut files, &driver);
+        assert!(matches!(told.try_recv(), Ok(Message::Damaged(StoreError::Gone))), "another is in its place");
+        presence.look_after(&database, &mut files, &driver);
+        assert!(told.try_recv().is_err(), "it was told");
         std::fs::remove_dir_all(hive.bots()).unwrap();
         std::fs::remove_dir_all(hive.state()).unwrap();
-        presence.look_after(&database, &driver);
+        presence.look_after(&database, &mut files, &driver);
         assert!(presence.is_told() && matches!(told.try_recv(), Ok(Message::Damaged(StoreError::Gone))));
-        let other = Presence::announce(hive.clone(), record(8)).unwrap();
+        let other = Presence::new(hive.clone(), record(8));
+        other.announce().unwrap();
         presence.withdraw();
         assert!(other.is_told());
         other.withdraw();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
-use nix::unistd::{AccessFlags, access};
+use hive_shared::program::is_program;
 
 use crate::error::{Exit, Failure};
 
@@ -46,11 +46,6 @@ pub fn agent() -> Result<PathBuf, Failure> {
 /// The first program of this name in the directories of a `PATH`.
 pub fn on_path(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     std::env::split_paths(path?).map(|dir| dir.join(name)).find(|file| is_program(file))
-}
-
-/// Whether this user may execute the file.
-pub fn is_program(path: &Path) -> bool {
-    path.is_file() && access(path, AccessFlags::X_OK).is_ok()
 }
 
 /// The name of the program that a process executes; `None` if there is no such process.

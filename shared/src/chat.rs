@@ -275,6 +275,8 @@ pub mod notice {
     pub const SESSION_LOST: &str = "session_lost";
     /// The bot does not have the frames of this turn any more: its whole answer follows once more.
     pub const REPLAYED: &str = "replayed";
+    /// The agent's command cannot be started for now, and is tried until it can.
+    pub const HELD_UP: &str = "held_up";
     /// The model's server could not answer, and will be asked again.
     pub const RETRYING: &str = "retrying";
 }

@@ -11,6 +11,7 @@ mod front_matter;
 pub mod ids;
 pub mod nearest;
 pub mod paths;
+pub mod program;
 pub mod regular_file;
 pub mod response;
 pub mod settings;

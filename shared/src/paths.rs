@@ -168,6 +168,11 @@ impl Hive {
         self.state().join(format!("{bot}.db"))
     }
 
+    /// How far a bot's ledger had come: not beside it, so that who puts a copy of it back does not put this back too.
+    pub fn witness(&self, bot: &BotId) -> PathBuf {
+        self.bots().join(format!("{bot}.ledger"))
+    }
+
     /// What whoever runs a bot has locked, each by `flock`: any of them says that somebody does. One is a file that is
     /// for nothing else; who tidies up may take that away, and leaves the other, the bot's task directory.
     pub fn locks(&self, bot: &BotId) -> [PathBuf; 2] {

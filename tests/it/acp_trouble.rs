@@ -1,8 +1,10 @@
 //! The acp adapter with an agent that misbehaves as real ones do (SPEC 6 and 12).
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
-use hive_tests::{Agent, Hive, Response};
+use hive_tests::{Agent, Hive, Response, binary};
 use serde_json::{Value, json};
 
 use crate::acp::{times, until_logged};
@@ -240,18 +242,34 @@ async fn an_agent_that_ends_at_its_start_says_why() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_missing_is_named_and_how_it_is_installed() {
-    for (settings, said) in [
-        ("adapter = \"acp\"\ncommand = [\"no-such-agent\"]", ["'no-such-agent' was not found", "install it"]),
-        ("adapter = \"goose\"", ["'goose' was not found", "brew install"]),
-    ] {
-        let hive = Hive::new(settings);
-        let _agent = Agent::start(&hive).await;
-        hive.drop_task("TASK-1.md", "hello");
-        let header = hive.answer("TASK-1").await.header;
-        assert_eq!(header.error_code.as_deref(), Some("adapter_unavailable"));
-        let error = header.error.unwrap();
-        assert!(said.iter().all(|part| error.contains(part)), "{error}");
+async fn an_agent_that_goes_away_holds_tasks_up_until_it_is_installed_again() {
+    let hive = Hive::new("adapter = \"goose\"\ncommand = [\"./agent\"]");
+    let program = hive.root().join("agent");
+    let install = || {
+        let script = format!("#!/bin/sh\nexec {}\n", binary("fake_agent").display());
+        fs::write(&program, script).expect("a file can be written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    };
+    install();
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    fs::remove_file(&program).expect("it is there");
+    for id in ["TASK-1", "TASK-2"] {
+        hive.drop_task(&format!("{id}.md"), "hello");
+    }
+    let entry = api.until("it is held up", async || api.control("held up").await).await;
+    let why = entry["content"].as_str().expect("a text");
+    assert!(why.contains("there is no './agent'") && why.contains("brew install"), "{why}");
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "well?").await;
+    let complete = chat.next_of("CHAT-1", "response_complete").await;
+    assert_eq!(
+        (&complete["status"], &complete["error_code"]),
+        (&json!("failed"), &json!("adapter_unavailable"))
+    );
+    install();
+    for id in ["TASK-1", "TASK-2"] {
+        assert_eq!(api.until_ended(id).await["status"], "completed");
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hive_tests::{Agent, Hive, Terminal, ctl};
+use hive_tests::{Agent, Hive, Terminal, binary, ctl};
 use serde_json::{Value, json};
 
 /// Does what it is told, as a shell.
@@ -343,6 +343,35 @@ async fn no_program_that_the_repository_names_is_run() {
 
 fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[tokio::test]
+async fn what_a_task_changed_is_taken_back_as_the_help_says_wherever_one_stands() {
+    let (hive, work) = with_directory("");
+    git(hive.root(), &["init", "-q"]);
+    fs::create_dir(work.join("below")).unwrap();
+    for name in ["here.txt", "below/there.txt"] {
+        fs::write(work.join(name), "as it was\n").unwrap();
+    }
+    let agent = Agent::start(&hive).await;
+    run(&hive, &agent, "TASK-1", "echo 1 > here.txt; echo 2 > below/there.txt; echo 3 > new.txt").await;
+    let help = ctl(&hive, &["show", "--help"]).await.expect(0).out;
+    let line = help.lines().find(|line| line.contains("apply -R")).expect("an example");
+    let (command, _) = line.split_once('#').expect("a remark");
+    let hivectl = shell_word(binary("hivectl").to_str().expect("a path in Unicode"));
+    let command = command.trim().replacen("hivectl", &hivectl, 1).replace("TASK-7", "TASK-1");
+    let status = Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(work.join("below"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", hive.home())
+        .status();
+    assert!(status.expect("there is a shell").success());
+    for name in ["here.txt", "below/there.txt"] {
+        assert_eq!(fs::read_to_string(work.join(name)).unwrap(), "as it was\n");
+    }
+    assert!(!work.join("new.txt").exists());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use hive_tests::{Agent, Hive};
+use hive_tests::{Agent, Hive, ctl};
 use serde_json::{Value, json};
 
 /// As `ulimit -f` does it, but with an error in place of the signal, as a full disk does it.
@@ -80,6 +80,40 @@ async fn a_bot_whose_disk_is_full_can_be_killed_and_the_next_life_has_all() {
     let agent = Agent::start(&hive).await;
     assert_eq!(agent.api().until_ended("HOLD-1").await["status"], "completed");
     assert_eq!(hive.answer("HOLD-1").await.text, "begun\nsaid hold");
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_start_is_told_by_the_status_and_room_lets_the_bot_begin() {
+    let hive = Hive::exec(SCRIPT, "");
+    let mut agent = Agent::start(&hive).await;
+    agent.api().submit(json!({"instruction": "one", "id": "ONE-1"})).await;
+    agent.api().until_ended("ONE-1").await;
+    // Killed, it leaves a log that is longer than what there is room for.
+    agent.kill9();
+    hive.drop_task("NEXT-1.md", "next");
+    let mut agent = Agent::spawn_after(&format!("{NO_SIGNAL}; ulimit -Sf 64"), &hive);
+    agent.ready().await;
+    let api = agent.api();
+    let status = api.status().await;
+    assert!(is_paused_by_disk(&status) && status["state"] == "paused", "{status}");
+    assert_eq!(status["health"]["status"], "critical", "{status}");
+    let refused = api.post("tasks", json!({"instruction": "more", "id": "MORE-1"})).await;
+    assert_eq!((refused.status, refused.code()), (503, "unavailable"));
+    let up = ctl(&hive, &["up", "BOT-002"]).await.expect(0);
+    assert!(up.out.contains("the disk does not take"), "{up:?}");
+    agent.bound_files(None);
+    assert_eq!(hive.answer("NEXT-1").await.text, "said next");
+    assert_eq!(api.until_ended("NEXT-1").await["response"], "said next");
+    let status = api.status().await;
+    assert_eq!((&status["paused"], &status["health"]["status"]), (&json!(false), &json!("healthy")));
+    // Who gives up waiting for room stops it as ever.
+    agent.kill9();
+    let mut agent = Agent::spawn_after(&format!("{NO_SIGNAL}; ulimit -Sf 64"), &hive);
+    agent.ready().await;
+    agent.terminate();
+    let exit = agent.ended().await;
+    assert!(exit.status.success(), "{exit:?}");
+    assert!(!hive.paths().bot_record(hive.bot()).exists());
 }
 
 #[tokio::test]

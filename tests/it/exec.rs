@@ -1,6 +1,12 @@
 //! The exec adapter: what a command gets, and what is left of it (SPEC 6).
 
-use hive_tests::{Agent, Hive};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hive_tests::{Agent, Hive, ctl};
+use serde_json::{Value, json};
 
 use crate::scripts::{AGENT, counted};
 
@@ -45,16 +51,126 @@ async fn a_command_that_reads_no_stdin_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_fails_the_task_and_says_so() {
-    let hive = Hive::new("adapter = \"exec\"\ncommand = [\"no-such-agent\"]");
-    let _agent = Agent::start(&hive).await;
-    hive.drop_task("MISS-1.md", "words");
-    let header = hive.answer("MISS-1").await.header;
+async fn a_bot_whose_command_is_not_there_does_not_start_and_says_what_helps() {
+    for (settings, said) in [
+        (
+            "adapter = \"exec\"\ncommand = [\"no-such-agent\"]",
+            ["'no-such-agent' is not on PATH (", "install"],
+        ),
+        ("adapter = \"exec\"\ncommand = [\"bin/none\"]", ["/bin/none", "correct 'command'"]),
+        ("adapter = \"acp\"\ncommand = [\"no-such-agent\"]", ["'no-such-agent' is not on PATH (", "install"]),
+        (
+            "adapter = \"goose\"\nenv = { PATH = \"/none\" }",
+            ["'goose' is not on PATH (/none)", "brew install"],
+        ),
+        ("adapter = \"exec\"\ncommand = [\"sh\"]\nworkdir = \"none\"", ["working directory", "is not there"]),
+    ] {
+        let hive = Hive::new(settings);
+        hive.drop_task("MISS-1.md", "words");
+        for arguments in [&[][..], &["--check"]] {
+            let exit = Agent::run(&hive, arguments).await;
+            let is_told = said.iter().all(|part| exit.stderr.contains(part));
+            assert!(!exit.status.success() && is_told, "{settings} {arguments:?}: {exit:?}");
+        }
+        let up = ctl(&hive, &["up", "BOT-002"]).await.expect(1);
+        assert!(said.iter().all(|part| up.err.contains(part)), "{up:?}");
+        assert!(hive.is_in_queue("MISS-1.md"), "nothing is lost");
+    }
+}
+
+/// A program that says what it is told, and ends in failure if that is `fail`.
+const TOOL: &str = "#!/bin/sh\ni=$(cat)\necho \"said $i\"\n";
+
+fn install(path: &Path) {
+    fs::write(path, TOOL).expect("a file can be written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
+
+#[tokio::test]
+async fn a_command_that_goes_away_holds_the_queue_up_and_burns_none_of_it() {
+    let hive = Hive::new("adapter = \"exec\"\ncommand = [\"./tool\"]\ntask_limit = \"1s\"");
+    let tool = hive.root().join("tool");
+    install(&tool);
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    fs::remove_file(&tool).expect("it is there");
+    hive.drop_task("ONE.md", "one");
+    hive.drop_task("TWO.md", "two");
+    let status = api.until_status("it says so", |status| status["health"]["status"] == "critical").await;
+    let reason = status["health"]["reasons"][0].as_str().expect("a text");
+    assert!(reason.contains("ONE is held up: there is no './tool'"), "{status}");
+    let entry = api.control("held up").await.expect("an entry that says so");
     assert_eq!(
-        (header.status.as_str(), header.error_code.as_deref()),
-        ("failed", Some("adapter_unavailable"))
+        (&entry["task_id"], entry["content"].as_str().unwrap().contains("./tool")),
+        (&json!("ONE"), true)
     );
-    assert!(header.error.unwrap().contains("no-such-agent"));
+    let doctor = ctl(&hive, &["doctor", "BOT-002"]).await.expect(1);
+    assert!(
+        doctor.out.contains("ONE is held up") && doctor.out.contains("command: there is no"),
+        "{doctor:?}"
+    );
+    let up = ctl(&hive, &["up", "BOT-002"]).await.expect(0);
+    assert!(up.out.contains("was up already") && up.out.contains("ONE is held up"), "{up:?}");
+    // A person is told at once.
+    let asked = ctl(&hive, &["ask", "BOT-002", "well?"]).await.expect(1);
+    assert!(asked.err.contains("there is no './tool'"), "{asked:?}");
+    // A pause, and a stop that lets the turn finish, do not wait for what has not begun.
+    ctl(&hive, &["pause", "BOT-002"]).await.expect(0);
+    api.until_status("it is paused", |status| status["state"] == "paused").await;
+    ctl(&hive, &["resume", "BOT-002"]).await.expect(0);
+    api.until_is("ONE", "running").await;
+    ctl(&hive, &["down", "BOT-002"]).await.expect(0);
+    assert!(agent.ended().await.status.success());
+    let refused = Agent::run(&hive, &[]).await;
+    assert!(!refused.status.success(), "{refused:?}");
+
+    install(&tool);
+    let agent = Agent::start(&hive).await;
+    for (id, said) in [("ONE", "said one\n"), ("TWO", "said two\n")] {
+        assert_eq!(agent.api().until_ended(id).await["response"], said);
+    }
+    assert_eq!(agent.api().task("ONE").await["attempts"], 1, "what has not begun is no attempt");
+}
+
+#[tokio::test]
+async fn a_command_that_comes_back_goes_on_with_the_queue_and_no_time_was_used() {
+    let hive = Hive::new("adapter = \"exec\"\ncommand = [\"./tool\"]\ntask_limit = \"1s\"");
+    let tool = hive.root().join("tool");
+    install(&tool);
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    fs::remove_file(&tool).expect("it is there");
+    hive.drop_task("ONE.md", "one");
+    hive.drop_task("TWO.md", "two");
+    let is_held_up = |status: &Value| status["health"]["status"] == "critical";
+    let status = api.until_status("it is held up", is_held_up).await;
+    let used = |status: &Value| status["current"]["elapsed_seconds"].as_f64().expect("a number");
+    let since = Instant::now();
+    api.until_status("its limit is past", |_| since.elapsed() > Duration::from_millis(1_500)).await;
+    let later = api.status().await;
+    assert!((used(&later) - used(&status)).abs() < 1e-9, "{status} {later}");
+    install(&tool);
+    for (id, said) in [("ONE", "said one\n"), ("TWO", "said two\n")] {
+        assert_eq!(api.until_ended(id).await["response"], said);
+    }
+    let status = api.status().await;
+    assert_eq!(status["health"]["status"], "healthy", "{status}");
+}
+
+#[tokio::test]
+async fn a_command_may_open_as_many_files_as_whoever_started_the_bot() {
+    // It is told when it has begun: the words come once its bounds are set.
+    let hive = Hive::exec("read -r words; ulimit -Sn; ulimit -Hn", "");
+    let mut agent = Agent::spawn_after("ulimit -Sn 300 && ulimit -Hn 4000", &hive);
+    agent.ready().await;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", agent.pid())).expect("it is alive");
+    assert!(
+        limits.lines().any(|line| line.starts_with("Max open files") && line.contains(" 4000 ")),
+        "{limits}"
+    );
+    assert!(!limits.contains(" 300 "), "{limits}");
+    hive.drop_task("MANY-1.md", "words\n");
+    assert_eq!(hive.answer("MANY-1").await.text, "300\n4000\n");
 }
 
 #[tokio::test]

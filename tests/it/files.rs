@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
-use hive_tests::{Agent, Hive};
+use hive_tests::{Agent, Hive, ctl};
 use serde_json::Value;
 
 use crate::scripts::AGENT;
@@ -495,7 +495,13 @@ async fn a_task_directory_that_goes_and_comes_back_is_read_again() {
     let aside = hive.root().join("aside");
     fs::rename(hive.tasks(), &aside).unwrap();
     agent.api().until("the loss is told", async || agent.api().control("directory lost").await).await;
+    let health = agent.api().status().await["health"].clone();
+    let reason = health["reasons"][0].as_str().unwrap_or_default();
+    assert!(health["status"] == "critical" && reason.contains("the task directory is gone"), "{health}");
+    let doctor = ctl(&hive, &["doctor", "BOT-002"]).await.expect(1);
+    assert!(doctor.out.contains("tasks/BOT-002 is gone"), "{doctor:?}");
     fs::rename(&aside, hive.tasks()).unwrap();
     hive.drop_task("AFTER-1.md", "after");
     assert_eq!(hive.answer("AFTER-1").await.text, "after");
+    assert_eq!(agent.api().status().await["health"]["status"], "healthy");
 }

@@ -400,7 +400,8 @@ async fn a_doctor_finds_what_is_wrong() {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     let words = ctl(&hive, &["doctor", "BOT-003"]).await.expect(1);
     assert!(
-        words.out.contains("\n  error    command: 'no-such-agent' is not on PATH\n           hint: "),
+        words.out.contains("\n  error    command: 'no-such-agent' is not on PATH (")
+            && words.out.contains("install"),
         "{words:?}"
     );
     assert!(!words.out.contains("BOT-002"), "{words:?}");

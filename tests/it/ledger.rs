@@ -175,6 +175,45 @@ async fn a_database_that_is_damaged_while_the_bot_runs_costs_no_task() {
 }
 
 #[tokio::test]
+async fn prompts_that_wait_when_the_ledger_is_found_damaged_wait_on_for_their_clients() {
+    let hive = Hive::exec(AGENT, "disconnect_grace = \"5s\"");
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "first", "id": "DONE-1", "from": "somebody-else"})).await;
+    api.until_ended("DONE-1").await;
+    stop(&mut agent).await;
+    // What is known of one task cannot be read any more.
+    let mut bytes = fs::read(database(&hive)).unwrap();
+    let known = br#""from":"somebody-else""#;
+    let places: Vec<usize> =
+        (0..bytes.len() - known.len()).filter(|at| bytes[*at..].starts_with(known)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + known.len() - 1] = b'x';
+    }
+    fs::write(database(&hive), bytes).unwrap();
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1", "interruptible": false})).await;
+    api.until_is("HOLD-1", "running").await;
+    let mut chat = agent.chat().await;
+    for id in ["CHAT-1", "CHAT-2"] {
+        chat.prompt(id, "well?").await;
+        assert_eq!(chat.accepted(id).await["state"], "queued");
+    }
+    let _ = api.try_get("tasks/DONE-1").await;
+    agent.reborn().await;
+    let mut chat = agent.chat().await;
+    chat.send(json!({"type": "attach", "id": "CHAT-1", "after": 1})).await;
+    hive.touch("go");
+    let complete = chat.next_of("CHAT-1", "response_complete").await;
+    assert_eq!(complete["status"], "completed", "{complete}");
+    let api = agent.api();
+    assert_eq!(api.until_ended("CHAT-2").await["status"], "cancelled", "nobody came back for it");
+    assert_eq!(api.until_ended("DONE-1").await["response"], "you said: first");
+}
+
+#[tokio::test]
 async fn a_database_that_is_removed_while_the_bot_runs_is_put_back_and_nothing_is_disturbed() {
     let hive = Hive::exec(AGENT, "");
     let mut agent = Agent::start(&hive).await;
@@ -265,6 +304,123 @@ async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
     assert_eq!(hive.work_file("ran.txt"), "DONE-1\n");
 }
 
+#[tokio::test]
+async fn a_copy_of_an_older_ledger_begins_another_timeline_and_takes_in_what_came_since() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "ONE", "ONE.md", "one").await;
+    stop(&mut agent).await;
+    let copy = hive.root().join("copy.db");
+    fs::copy(database(&hive), &copy).expect("a file can be copied");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "TWO", "TWO.md", "---\nid: TWO\ntimeout: 2h\n---\ntwo").await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "well?").await;
+    chat.turn("CHAT-1").await;
+    let before = told(&agent.api()).await;
+    let epoch = agent.api().get("timeline").await.ok()["epoch"].clone();
+    stop(&mut agent).await;
+
+    fs::rename(&copy, database(&hive)).unwrap();
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    let rebuilt = api.control("rebuilt").await.expect("an entry that says so");
+    let content = rebuilt["content"].as_str().unwrap();
+    assert!(content.contains("a copy from an earlier day") && content.contains("2 responses"), "{content}");
+    assert_eq!(told(&api).await, before);
+    let other = api.get("timeline").await.ok()["epoch"].clone();
+    assert_ne!(other, epoch, "its numbers are others");
+    assert_eq!(api.status().await["counts"]["completed"], 3);
+    let again = api.post("tasks/TWO/retry", json!({})).await.ok();
+    assert_eq!(again["limit_seconds"], 7_200.0, "{again}");
+    let id = again["task_id"].as_str().expect("a text").to_owned();
+    assert_eq!(api.until_ended(&id).await["response"], "you said: two");
+    // From here on it is the ledger, also after a kill.
+    agent.kill9();
+    let agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().get("timeline").await.ok()["epoch"], other);
+    assert_eq!(hive.work_file("ran.txt"), format!("ONE\nTWO\nCHAT-1\n{id}\n"));
+}
+
+#[tokio::test]
+async fn a_ledger_of_before_it_was_rebuilt_begins_another_timeline_too() {
+    let hive = Hive::exec(AGENT, "");
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "ONE", "ONE.md", "one").await;
+    stop(&mut agent).await;
+    let copy = hive.root().join("copy.db");
+    fs::copy(database(&hive), &copy).expect("a file can be copied");
+    let mut agent = rebuilt_anew(&hive).await;
+    let epoch = agent.api().get("timeline").await.ok()["epoch"].clone();
+    done(&agent, "TWO", "TWO.md", "two").await;
+    stop(&mut agent).await;
+    fs::rename(&copy, database(&hive)).unwrap();
+    let agent = Agent::start(&hive).await;
+    let page = agent.api().get("timeline").await.ok();
+    assert_ne!(page["epoch"], epoch);
+    assert_eq!(agent.api().task("TWO").await["response"], "you said: two");
+    assert_eq!(agent.api().status().await["counts"]["completed"], 2);
+    assert_eq!(hive.work_file("ran.txt"), "ONE\nTWO\n");
+}
+
+/// A hive of two bots, the other of which has done a task and has one that waits, and has stopped.
+async fn beside_another() -> (Hive, Hive) {
+    let hive = Hive::exec(AGENT, "");
+    let other = hive.of("BOT-003");
+    let mut agent = Agent::start(&other).await;
+    done(&agent, "THEIRS-1", "THEIRS-1.md", "theirs").await;
+    other.control("PAUSE", "");
+    agent.api().until_status("it is paused", |status| status["paused"] == true).await;
+    agent.api().submit(json!({"instruction": "wait", "id": "THEIRS-2"})).await;
+    stop(&mut agent).await;
+    (hive, other)
+}
+
+#[tokio::test]
+async fn the_database_of_another_bot_is_set_aside_and_nothing_of_it_is_done() {
+    let (hive, other) = beside_another().await;
+    let mut agent = Agent::start(&hive).await;
+    done(&agent, "OURS-1", "OURS-1.md", "ours").await;
+    stop(&mut agent).await;
+    fs::copy(database(&other), database(&hive)).expect("a file can be copied");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    assert_eq!(api.task("OURS-1").await["response"], "you said: ours");
+    let rebuilt = api.control("rebuilt").await.expect("an entry that says so");
+    assert!(rebuilt["content"].as_str().unwrap().contains("is that of BOT-003"), "{rebuilt}");
+    assert_eq!(set_aside(&hive).len(), 1);
+    for id in ["THEIRS-1", "THEIRS-2"] {
+        assert_eq!(api.task(id).await, Value::Null);
+    }
+    assert_eq!(hive.names_in(&hive.tasks()), ["archive", "rejected"]);
+    let theirs = Agent::start(&other).await;
+    assert_eq!(theirs.api().task("THEIRS-2").await["status"], "queued");
+}
+
+#[tokio::test]
+async fn a_database_that_is_put_in_the_place_of_the_bots_own_while_it_runs_is_set_aside() {
+    let (hive, other) = beside_another().await;
+    let mut agent = Agent::start(&hive).await;
+    let api = agent.api();
+    let epoch = api.get("timeline").await.ok()["epoch"].clone();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
+    api.until_is("HOLD-1", "running").await;
+    for ending in ["-wal", "-shm"] {
+        fs::remove_file(format!("{}{ending}", database(&hive).display())).expect("it is open");
+    }
+    fs::copy(database(&other), hive.root().join("copy.db")).expect("a file can be copied");
+    fs::rename(hive.root().join("copy.db"), database(&hive)).unwrap();
+    hive.touch("go");
+    assert_eq!(hive.answer("HOLD-1").await.text, "begun\ndone\n");
+    api.until("it says so", async || api.control("ledger put back").await).await;
+    assert_eq!(api.until_ended("HOLD-1").await["response"], "begun\ndone\n");
+    agent.kill9();
+    let agent = Agent::start(&hive).await;
+    assert_eq!(agent.api().get("timeline").await.ok()["epoch"], epoch);
+    assert_eq!(agent.api().task("HOLD-1").await["status"], "completed");
+    assert_eq!(agent.api().task("THEIRS-1").await, Value::Null);
+}
+
 /// Removes what the hive's own `.gitignore` files name, as `git clean -X` does, and ends when `go` is there.
 const CLEANER: &str = r#"
 i=$(cat)
@@ -301,10 +457,18 @@ async fn an_agent_that_tidies_up_takes_neither_the_bot_nor_its_work() {
 
 /// Stops a bot, loses its database, and starts it anew.
 async fn rebuilt(agent: &mut Agent) -> Agent {
+    stop(agent).await;
+    rebuilt_anew(agent.hive()).await
+}
+
+async fn rebuilt_anew(hive: &Hive) -> Agent {
+    fs::remove_file(database(hive)).expect("it can be had");
+    Agent::start(hive).await
+}
+
+async fn stop(agent: &mut Agent) {
     agent.terminate();
-    agent.ended().await;
-    fs::remove_file(database(agent.hive())).expect("it can be had");
-    Agent::start(agent.hive()).await
+    assert!(agent.ended().await.status.success());
 }
 
 /// Drops a task, and waits until it is done and in the archive.
@@ -342,6 +506,12 @@ async fn a_rebuilt_ledger_does_not_take_the_second_task_of_an_id_for_the_first()
     hive.drop_task("PLAN.md", "third");
     let agent = Agent::start(&hive).await;
     assert_eq!(agent.api().until_ended("PLAN.r3").await["response"], "you said: third");
+    // Each can be done again, from its own file.
+    for (id, said) in [("PLAN", "you said: first"), ("PLAN.r2", "you said: second, and other")] {
+        let again = agent.api().post(&format!("tasks/{id}/retry"), json!({})).await.ok();
+        let id = again["task_id"].as_str().expect("a text").to_owned();
+        assert_eq!(agent.api().until_ended(&id).await["response"], said);
+    }
 }
 
 #[tokio::test]

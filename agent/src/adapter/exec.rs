@@ -11,10 +11,12 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hive_shared::work::Source;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::hold::Hold;
 use super::process::{Backoff, Freeze, Tree};
 use super::{Control, Controls, Failure, Reporter, RunSpec};
 use crate::turn::Turn;
@@ -23,8 +25,6 @@ use farewell::{Farewell, Next, Pressure};
 
 /// How long the streams are read on when nobody of the run is left to write: what pipes hold is read at once.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-/// Between two tries to start a command for which the machine has no room.
-const ROOM_RETRY: Duration = Duration::from_millis(250);
 
 /// Any command as a coding agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Exec {
         reporter: &Reporter,
     ) -> Result<(), Failure> {
         loop {
-            let mut attempt = self.start_when_there_is_room(spec, turn, controls, reporter).await?;
+            let mut attempt = self.start(spec, turn, controls, reporter).await?;
             let cause = attempt.supervise(controls, reporter).await;
             match attempt.finish(cause, controls).await {
                 Ending::Over(result) => return result,
@@ -84,37 +84,29 @@ impl Exec {
 }
 
 impl Exec {
-    /// Starts the command, and tries that again for as long as the machine has no room for another process. A task that
-    /// is held up so is not to fail, and still gives way and ends as it is told.
-    async fn start_when_there_is_room(
+    /// Starts the command, and tries that again for as long as it cannot be started: the machine has no room for another
+    /// process, or its program is gone. A task that is held up so is not to fail, for the next one would too, and still
+    /// gives way and ends as it is told. A person is told at once what is wrong with the program.
+    async fn start(
         &self,
         spec: &RunSpec,
         turn: &Arc<Turn>,
         controls: &mut Controls,
         reporter: &Reporter,
     ) -> Result<Attempt, Failure> {
-        let mut was_told = false;
+        let mut hold = Hold::new();
         loop {
-            let error = match Attempt::start(self, spec, turn) {
-                Ok(attempt) => return Ok(attempt),
-                Err(NotStarted::ForGood(failure)) => return Err(failure),
-                Err(NotStarted::ForNow(error)) => error,
-            };
-            if !std::mem::replace(&mut was_told, true) {
-                tracing::error!(item = %spec.item, %error, "there is no room for its command; trying until there is");
-            }
-            let control = tokio::select! {
-                control = controls.next() => control,
-                () = tokio::time::sleep(ROOM_RETRY) => continue,
-            };
-            match control {
-                Control::Suspend => {
-                    reporter.suspended();
-                    controls.until_resumed().await?;
+            let why = match Attempt::start(self, spec, turn) {
+                Ok(attempt) => {
+                    hold.over(reporter);
+                    return Ok(attempt);
                 }
-                Control::Resume | Control::Answer(_) => {}
-                Control::Cancel | Control::Terminate | Control::Kill => return Err(Failure::cancelled()),
-            }
+                Err(NotStarted::Instruction(failure)) => return Err(failure),
+                Err(NotStarted::Program(failure)) if spec.source == Source::Chat => return Err(failure),
+                Err(NotStarted::Program(failure)) => failure.message,
+                Err(NotStarted::Room(error)) => format!("there is no room for its command: {error}"),
+            };
+            hold.wait(why, controls, reporter).await?;
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod acp;
 pub mod echo;
 pub mod exec;
+mod hold;
 pub mod openai;
 pub mod process;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use hive_shared::api::code;
 use hive_shared::chat::ApprovalOption;
 use hive_shared::ids::{BotId, ItemId};
+use hive_shared::work::Source;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -48,6 +50,8 @@ pub struct RunSpec {
     pub bot: BotId,
     /// The task or chat prompt.
     pub item: ItemId,
+    /// Which of the two it is.
+    pub source: Source,
     /// Which conversation the run belongs to: that of a chat, or of a file task its own. Adapters whose agents have none
     /// do not look at it.
     pub session: String,
@@ -127,6 +131,8 @@ pub struct Answer {
 pub enum Report {
     /// It has given way.
     Suspended,
+    /// Its program does not start, for this reason, and is tried again until it does; nothing once it has started.
+    HeldUp(Option<String>),
     /// The agent asks for permission, and waits.
     Asked(Question),
     /// The agent does not want to know any more: its question of that key.

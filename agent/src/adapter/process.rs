@@ -29,6 +29,8 @@ pub use mark::Mark;
 pub(super) use newcomers::{Household, RollCall};
 use table::{Proc, Sent, State};
 
+use crate::open_files;
+
 /// The variable that every process of a run inherits.
 pub(crate) const RUN_ID: &str = "HIVE_RUN_ID";
 
@@ -91,6 +93,7 @@ pub(crate) fn spawn(command: &mut Command, run_id: &str) -> io::Result<(Child, T
     let child = command.spawn()?;
     let leader = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
     let key = registry.register(run_id, leader);
+    open_files::allow_as_at_start(leader);
     Ok((child, Tree { key, leader, is_gone: false }))
 }
 

@@ -40,6 +40,10 @@ fn start(adapter: impl Into<Adapter>, instruction: &str) -> Subject {
 }
 
 fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Subject {
+    start_as(Source::File, dir, adapter, instruction)
+}
+
+fn start_as(source: Source, dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Subject {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     process::become_subreaper().unwrap();
     let run_id = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -49,6 +53,7 @@ fn start_in(dir: TempDir, adapter: impl Into<Adapter>, instruction: &str) -> Sub
         run_id: run_id.clone(),
         bot: BotId::parse("BOT-002").unwrap(),
         item,
+        source,
         session: "session".to_owned(),
         agent_session: None,
         goes_on: false,

@@ -175,7 +175,9 @@ impl Watch {
                         (self.report)(Report::Suspended);
                     }
                     Report::Ended(outcome) => return Some((outcome, doing)),
-                    report @ (Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => (self.report)(report),
+                    report @ (Report::HeldUp(_) | Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => {
+                        (self.report)(report);
+                    }
                 },
                 control = self.controls.recv() => doing = self.heed(run, control?, doing),
                 seen = looked(doing.look()) => doing = self.seen(run, seen, &doing),

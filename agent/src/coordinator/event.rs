@@ -41,9 +41,12 @@ pub enum Event {
     },
     /// The run that was to be started never began, because the task's file was not there.
     RunWithdrawn(RunId),
+    /// The run cannot begin for now: its limit's clock stands still, and it gives way to any prompt, for that costs
+    /// nothing.
+    RunHeldUp(RunId),
     /// The run waits for an approval: its limit's clock stands still.
     ClockStopped(RunId),
-    /// The run goes on after an approval.
+    /// The run goes on after an approval, or has begun.
     ClockStarted(RunId),
     /// Someone ends or removes one item.
     Cancel(ItemId),

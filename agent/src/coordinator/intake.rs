@@ -36,6 +36,11 @@ impl Coordinator {
             Event::RunSuspended(run) => self.run_suspended(now, run),
             Event::RunEnded { run, how } => self.run_ended(now, run, how),
             Event::RunWithdrawn(run) => self.run_withdrawn(now, run),
+            Event::RunHeldUp(run) => {
+                if let Some(held) = self.held(run) {
+                    held.hold_up(now);
+                }
+            }
             Event::ClockStopped(run) => {
                 if let Some(held) = self.held(run) {
                     held.stop_clock(now);

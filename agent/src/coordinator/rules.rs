@@ -86,7 +86,9 @@ impl Coordinator {
     /// Why the rules spare a running task from giving way to chat, if they do.
     pub(super) fn spares(&self, now: Moment, held: &Held, task: &Task) -> Option<WaitReason> {
         let same_conversation = self.in_conversation(now) && task.conversation == Some(self.conversation);
-        if !task.interruptible {
+        if held.is_held_up() {
+            None
+        } else if !task.interruptible {
             Some(WaitReason::NotInterruptible)
         } else if held.left(now) < self.rules.preempt_grace {
             Some(WaitReason::NearlyDone)

@@ -138,11 +138,13 @@ pub(super) struct Held {
     pub(super) work: Work,
     pub(super) phase: Phase,
     clock: Clock,
+    is_held_up: bool,
 }
 
 impl Held {
     pub(super) fn new(run: RunId, work: Work, used: Duration, now: Moment) -> Self {
-        Self { run, work, phase: Phase::Running, clock: Clock { used, since: Some(now) } }
+        let clock = Clock { used, since: Some(now) };
+        Self { run, work, phase: Phase::Running, clock, is_held_up: false }
     }
 
     /// The time it has used in the slot.
@@ -169,7 +171,18 @@ impl Held {
         self.clock = Clock { used: self.used(now), since: None };
     }
 
+    /// It cannot begin for now.
+    pub(super) fn hold_up(&mut self, now: Moment) {
+        self.stop_clock(now);
+        self.is_held_up = true;
+    }
+
+    pub(super) fn is_held_up(&self) -> bool {
+        self.is_held_up
+    }
+
     pub(super) fn start_clock(&mut self, now: Moment) {
+        self.is_held_up = false;
         self.clock.since.get_or_insert(now);
     }
 

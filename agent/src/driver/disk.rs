@@ -25,7 +25,11 @@ impl Driver {
             }
             Note::Trouble(Some(problem)) => self.disk_trouble(&problem)?,
             Note::Trouble(None) => self.disk_works_again()?,
-            Note::LedgerGone => self.put_ledger_back()?,
+            Note::LedgerGone(put_back) => {
+                self.put_ledger_back()?;
+                // The outbox may have given up waiting.
+                let _ = put_back.try_send(());
+            }
         }
         Ok(())
     }
@@ -44,7 +48,7 @@ impl Driver {
     fn disk_trouble(&mut self, problem: &str) -> Result<(), StoreError> {
         tracing::error!(problem, "the disk does not take what is to be written; pausing");
         let scope = Scope::All;
-        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: false })?;
+        self.feed(Event::Pause { cause: PauseCause::Disk, scope, now: self.is_held_up() })?;
         self.control_entry("paused", &format!("disk: {problem}"), None)
     }
 

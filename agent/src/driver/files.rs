@@ -17,7 +17,7 @@ use crate::file_id::{FileId, Fingerprint};
 use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{InboxEvent, SeenFile};
 use crate::outbox;
-use crate::store::{Detail, Item, StoreError};
+use crate::store::{Detail, Item, SCANNED, StoreError};
 use crate::turn::Told;
 
 /// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
@@ -105,28 +105,31 @@ impl Driver {
                 tracing::info!(files, first, "the task directory was read in full");
                 if first {
                     self.first_scan = FirstScan::Done;
-                    self.store.put_meta("scanned", "1")?;
+                    self.store.put_meta(SCANNED, "1")?;
                     self.feed(Event::Scanned)?;
                 }
                 Ok(())
             }
             InboxEvent::Degraded(reason) => {
                 tracing::warn!(reason, "no notifications of new files: looking every two seconds");
+                // Slowly or not, it can be read, or else it is no use to look.
+                let read = std::fs::read_dir(self.identity.hive.tasks(&self.identity.bot));
+                self.directory_trouble = read.err().map(|_| reason.clone());
                 self.control_entry("watching", &format!("slowly, every two seconds: {reason}"), None)
             }
             InboxEvent::Restored => {
                 tracing::info!("notifications of new files work again");
+                self.directory_trouble = None;
                 self.control_entry("watching", "by notifications again", None)
             }
             InboxEvent::DirectoryLost => {
+                const LOST: &str = "the task directory is gone; its tasks wait for it";
                 tracing::error!("the task directory is gone");
-                self.control_entry(
-                    "directory lost",
-                    "the task directory is gone; its tasks wait for it",
-                    None,
-                )
+                self.directory_trouble = Some(LOST.to_owned());
+                self.control_entry("directory lost", LOST, None)
             }
             InboxEvent::DirectoryBack => {
+                self.directory_trouble = None;
                 self.control_entry("directory back", "the task directory is there again", None)
             }
         }

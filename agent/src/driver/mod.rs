@@ -19,6 +19,7 @@ mod earlier;
 mod effects;
 mod ends;
 mod files;
+mod held;
 mod keep;
 mod message;
 mod perform;
@@ -50,6 +51,7 @@ use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, Reply, RunId};
 use crate::file_id::Fingerprint;
 use crate::hub::Hub;
+use crate::ledger::Loss;
 use crate::outbox::{Job, Outbox};
 use crate::request::Connection;
 use crate::store::{Store, StoreError};
@@ -103,6 +105,8 @@ pub struct Driver {
     attached: HashMap<ItemId, HashSet<Connection>>,
     user_pause: Option<PauseFile>,
     first_scan: FirstScan,
+    /// Why no task can be found, while that is so.
+    directory_trouble: Option<String>,
 
     effects: Vec<Effect>,
     jobs: Vec<Job>,
@@ -129,6 +133,8 @@ struct LiveRun {
     used: (std::time::Duration, Stamp),
     /// Which of its steps are on the timeline.
     steps_version: u64,
+    /// Why it does not begin, while it does not.
+    held_up: Option<String>,
     /// Whether it was asked to yield or to end.
     gives_way: bool,
     /// What it asks, while it is not known whether that is on the list of what needs no question.
@@ -165,8 +171,8 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     /// For runs to report to this driver.
     pub mail: Sender<Message>,
-    /// What became of the last ledger, if it was damaged.
-    pub damage: Option<String>,
+    /// What became of the last ledger, if it was damaged, or why this one does not know all.
+    pub damage: Option<Loss>,
 }
 
 impl Driver {
@@ -205,6 +211,7 @@ impl Driver {
             attached: HashMap::new(),
             user_pause: None,
             first_scan: FirstScan::Done,
+            directory_trouble: None,
             effects: Vec::new(),
             jobs: Vec::new(),
             keep_at: None,
@@ -213,7 +220,7 @@ impl Driver {
             last_activity: Stamp::now(),
             halted: false,
         };
-        driver.recover(damage.as_deref())?;
+        driver.recover(damage)?;
         driver.flush()?;
         let known = driver.files.known();
         Ok((driver, known))

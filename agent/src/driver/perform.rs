@@ -120,6 +120,7 @@ impl Driver {
             run_id,
             bot: self.identity.bot.clone(),
             item: id.clone(),
+            source,
             agent_session,
             goes_on: item.attempts > 1,
             session: session.clone(),
@@ -137,6 +138,7 @@ impl Driver {
             kept: Position::default(),
             used: (item.used, now),
             steps_version: 0,
+            held_up: None,
             gives_way: false,
             undecided: VecDeque::new(),
             questions: 0,
@@ -231,7 +233,7 @@ impl Driver {
         }
     }
 
-    fn notify(&mut self, chat: &ItemId, code: &str, message: String) {
+    pub(super) fn notify(&mut self, chat: &ItemId, code: &str, message: String) {
         if let Some(turn) = self.hub.turn(chat) {
             self.effects
                 .push(Effect::Tell { turn, event: TurnEvent::Notice { code: code.to_owned(), message } });

@@ -18,7 +18,7 @@ use super::Driver;
 use super::requests::is_control_id;
 use crate::inbox::documents::TaskHead;
 use crate::response::item;
-use crate::store::{Detail, Item, StoreError};
+use crate::store::{Detail, Item, REBUILT, StoreError};
 use crate::turn::{Steps, Told, content_of};
 use crate::untrusted;
 
@@ -32,8 +32,6 @@ const MOST_KEPT: usize = 64 << 20;
 const ITEMS_A_COMMIT: usize = 500;
 /// In place of the digest of a task that has one of several files in the archive: no document has it.
 const UNTOLD: &str = "one of several";
-/// The ledger's note that it was made of what responses tell.
-const REBUILT: &str = "rebuilt";
 
 /// What a response of this bot says.
 struct Response {
@@ -62,6 +60,7 @@ struct Found {
 /// A task's file in the archive, and what it says.
 struct Archived {
     name: String,
+    modified: Stamp,
     head: TaskHead,
 }
 
@@ -87,10 +86,20 @@ impl Driver {
                 item.detail.limit = self.settings.limit(item.priority);
                 let archive = archive.get_or_insert_with(|| self.archive_by_id());
                 match archive.get(&item.id).map_or(&[][..], Vec::as_slice) {
-                    [] => {}
+                    [] => {
+                        let first = first_of(&item.id);
+                        let is_of_it = |id: &ItemId| {
+                            // Two files of one name are `PLAN.md` and `PLAN.2.md` there.
+                            Some(id) == first.as_ref() || (first.is_some() && numbered(id, ".") == first)
+                        };
+                        let of_it = archive.iter().filter(|(id, _)| is_of_it(id));
+                        let files: Vec<&Archived> = of_it.flat_map(|(_, files)| files).collect();
+                        if files.len() > 1 {
+                            self.complete_from(&mut item, &files);
+                        }
+                    }
                     [archived] => self.complete(&mut item, archived),
-                    // Which was whose cannot be told: better none than another's. It is in the archive, in any case.
-                    _ => UNTOLD.clone_into(&mut item.digest),
+                    several => self.complete_from(&mut item, &several.iter().collect::<Vec<_>>()),
                 }
             }
             self.restore(item, &prompt, told)?;
@@ -118,6 +127,18 @@ impl Driver {
         item.detail = Detail { retry_of: item.detail.retry_of.take(), ..of_file.detail };
     }
 
+    /// The same where several files have the id of a task and of those that were called after it. Which was whose cannot
+    /// be told for certain: it is the newest of those that were there when it ended, and a document that comes is none of
+    /// them.
+    fn complete_from(&self, item: &mut Item, files: &[&Archived]) {
+        let ended_at = item.ended_at.unwrap_or(item.seen_at);
+        let there = files.iter().filter(|file| file.modified <= ended_at);
+        if let Some(archived) = there.max_by_key(|file| file.modified) {
+            self.complete(item, archived);
+        }
+        UNTOLD.clone_into(&mut item.digest);
+    }
+
     /// Whether an item has a response of ours though the ledger knows of no end: a copy from an earlier day was put in
     /// its place. It is over, then, and its response is not written anew.
     pub(super) fn has_ended_by_its_response(&mut self, known: &Item) -> Result<bool, StoreError> {
@@ -129,11 +150,15 @@ impl Driver {
             tracing::warn!(item = %known.id, "the ledger is older than its response: it has ended");
             // What is to be archived still is.
             let settled = known.source != Source::File;
+            let archive = self.identity.hive.archive(&self.identity.bot);
+            let archived = known.file.clone().and_then(|name| self.archived(&archive, name));
+            let archived = archived.filter(|file| file.head.document.id == known.id);
             let item = Item {
                 arrival: known.arrival,
                 seen_at: known.seen_at,
                 detail: known.detail.clone(),
                 file: known.file.clone(),
+                archived: archived.map(|file| file.name),
                 digest: known.digest.clone(),
                 settled,
                 ..item
@@ -228,8 +253,19 @@ impl Driver {
         let mut document = task::read(&bytes, &self.reading(&name, modified)).ok()?;
         let digest = document.digest();
         document.instruction = String::new();
-        Some(Archived { name, head: TaskHead { document, digest } })
+        Some(Archived { name, modified, head: TaskHead { document, digest } })
     }
+}
+
+/// After which task one is called that has no file of its id: `PLAN` of `PLAN.r2`.
+fn first_of(id: &ItemId) -> Option<ItemId> {
+    numbered(id, ".r")
+}
+
+/// The id before a mark and a number.
+fn numbered(id: &ItemId, mark: &str) -> Option<ItemId> {
+    let (first, number) = id.as_str().rsplit_once(mark)?;
+    number.parse::<u64>().ok().and_then(|_| ItemId::parse(first).ok())
 }
 
 /// The text of a document, as much of it as is looked at, and whether there is more.

@@ -169,7 +169,16 @@ impl Driver {
         let failures = self.recent_endings.iter().filter(|status| is_failure(**status)).count();
         let recent = (failures, self.recent_endings.len());
         let approvals = self.desk.open().cloned().collect();
-        self.hub.set_status(Snapshot { at: Instant::now(), status, approvals, recent_failures: recent });
+        let clock_stands = self.desk.open().len() > 0 || self.is_held_up();
+        let troubles = self.directory_trouble.clone().into_iter().chain(self.held_ups()).collect();
+        self.hub.set_status(Snapshot {
+            at: Instant::now(),
+            status,
+            approvals,
+            recent_failures: recent,
+            clock_stands,
+            troubles,
+        });
     }
 
     fn current(&self, occupant: &Occupant) -> Current {

@@ -9,12 +9,13 @@ use super::{Driver, FirstScan};
 use crate::adapter::process;
 use crate::coordinator::{ChatSpec, Event};
 use crate::file_id::Fingerprint;
+use crate::ledger::Loss;
 use crate::outbox::Job;
-use crate::store::{Item, StoreError};
+use crate::store::{Item, Salvaged, StoreError};
 use crate::turn::{Told, content_of};
 
 impl Driver {
-    pub(super) fn recover(&mut self, damage: Option<&str>) -> Result<(), StoreError> {
+    pub(super) fn recover(&mut self, damage: Option<Loss>) -> Result<(), StoreError> {
         let unsettled = self.store.unsettled()?;
         let runs = unsettled.iter().filter(|item| item.is_under_way()).count();
         let swept = process::sweep_leftovers(&self.identity.mark);
@@ -23,7 +24,7 @@ impl Driver {
         }
         if self.store.is_new() {
             self.first_scan = FirstScan::Answered(self.names_answered());
-            self.rebuild(damage)?;
+            self.rebuild(damage.as_ref().map(|loss| loss.what.as_str()))?;
         }
         self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;
         self.forget_open_approvals()?;
@@ -39,7 +40,22 @@ impl Driver {
                 (false, Source::Chat) => self.chat_waits_for_its_client(&item)?,
             }
         }
+        damage.into_iter().flat_map(|loss| loss.prompts).try_for_each(|prompt| self.prompt_again(prompt))?;
         self.look_at_controls()
+    }
+
+    /// A prompt that waited in a ledger that was lost: its client comes back, as after a crash, or it is cancelled.
+    fn prompt_again(&mut self, salvaged: Salvaged) -> Result<(), StoreError> {
+        let Salvaged { mut item, instruction, .. } = salvaged;
+        if self.store.item(&item.id)?.is_some() {
+            return Ok(());
+        }
+        let message = instruction.unwrap_or_default();
+        item.arrival = 0;
+        self.store.put_item(&mut item)?;
+        self.store.put_entry(self.prompt_entry(&item, &message), true)?;
+        self.store.put_instruction(item.arrival, message)?;
+        self.chat_waits_for_its_client(&item)
     }
 
     fn remember_file(&mut self, item: &Item) {

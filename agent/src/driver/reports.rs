@@ -13,6 +13,7 @@ impl Driver {
                 while self.keep_text_of(run)? == Kept::Some {}
                 self.feed(Event::RunSuspended(run))?;
             }
+            Report::HeldUp(why) => self.held_up(run, why)?,
             Report::Asked(question) => self.asked(run, question)?,
             Report::Unasked(key) => self.unasked(run, key)?,
             Report::Session(id) => {

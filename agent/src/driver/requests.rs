@@ -65,7 +65,7 @@ impl Driver {
             }
             Request::Stop { drain, answer } => {
                 tracing::info!(drain, "asked to stop");
-                self.feed(Event::Stop { drain })?;
+                self.feed(Event::Stop { drain: drain && !self.is_held_up() })?;
                 self.answer(answer, Ok(()));
             }
             Request::Queue { after, limit, answer } => {
@@ -306,7 +306,8 @@ impl Driver {
             tracing::info!("resumed");
             return self.control_entry("resumed", "", None);
         };
-        self.feed(Event::Pause { cause: PauseCause::User, scope: pause.scope, now })?;
+        let at_once = now || self.is_held_up();
+        self.feed(Event::Pause { cause: PauseCause::User, scope: pause.scope, now: at_once })?;
         if !changed {
             return Ok(());
         }

@@ -69,6 +69,7 @@ impl From<StoreError> for Problem {
             | StoreError::Id(_)
             | StoreError::Word(_)
             | StoreError::Gone
+            | StoreError::Foreign(_)
             | StoreError::Io(_)
             | StoreError::GivenUp(_) => {
                 tracing::error!(error = %error, source = ?std::error::Error::source(&error), "a request could not be answered");

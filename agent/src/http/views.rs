@@ -1,10 +1,11 @@
 //! Rows of the ledger as the API shows them.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use hive_shared::api::{Approval, BotStatus, Entry, TaskDetail, TaskView};
+use hive_shared::api::{Approval, BotState, BotStatus, Counts, Entry, QueueCounts, TaskDetail, TaskView};
 use hive_shared::time::Stamp;
-use hive_shared::work::Status;
+use hive_shared::work::{Scope, Status};
 
 use super::{Problem, Service};
 use crate::health::{Signs, assess};
@@ -19,14 +20,11 @@ const DISK: &str = "disk";
 impl Service {
     /// The status as it is now, from the snapshot that the driver left.
     pub(super) fn status_now(&self) -> Result<BotStatus, Problem> {
-        let snapshot = self.hub.status();
-        let snapshot = snapshot
-            .ok_or_else(|| Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"))?;
-        let Snapshot { at, status, approvals, recent_failures } = &*snapshot;
+        let Some(snapshot) = self.hub.status() else { return self.status_at_start() };
+        let Snapshot { at, status, recent_failures, clock_stands, troubles, .. } = &*snapshot;
         let mut status = status.clone();
-        // While an approval is open, the clock stands still.
         if let Some(current) = &mut status.current
-            && approvals.is_empty()
+            && !clock_stands
         {
             current.elapsed_seconds += at.elapsed().as_secs_f64();
         }
@@ -43,8 +41,41 @@ impl Service {
             recent_failures: *recent_failures,
             quiet_for: Stamp::now().since(status.last_activity),
             disk_trouble: status.paused_by.iter().any(|cause| cause == DISK),
+            troubles,
         });
         Ok(status)
+    }
+
+    /// The status of a bot that has not begun: there is one only if the disk keeps it from that.
+    fn status_at_start(&self) -> Result<BotStatus, Problem> {
+        if self.hub.disk_trouble().is_none() {
+            return Err(Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"));
+        }
+        let last_activity = Stamp::now();
+        Ok(BotStatus {
+            bot_id: self.bot.clone(),
+            state: BotState::Paused,
+            paused: true,
+            paused_by: vec![DISK.to_owned()],
+            pause_scope: Some(Scope::All),
+            pause_reason: None,
+            mode: self.mode,
+            adapter: self.adapter.to_owned(),
+            current: None,
+            suspended: None,
+            queue: QueueCounts::default(),
+            chat_clients: 0,
+            approvals: 0,
+            last_activity,
+            counts: Counts::default(),
+            health: assess(Signs {
+                waiting: 0,
+                recent_failures: (0, 0),
+                quiet_for: Duration::ZERO,
+                disk_trouble: true,
+                troubles: &[],
+            }),
+        })
     }
 
     /// What waits for a person's permission, the oldest first.

@@ -13,18 +13,31 @@ use hive_shared::work::{Source, Status};
 
 use crate::document::Document;
 use crate::outbox::publish;
-use crate::store::{self, Item, Salvaged};
+use crate::store::{self, Item, Salvaged, StoreError};
 use crate::{atomic_file, response};
 
-/// Salvages what it can of a bot's ledger and sets its database aside. Returns what became of it, for people. All of it
-/// can be done again.
-pub(crate) fn abandon(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<String> {
+/// What became of a ledger.
+#[derive(Debug, Default)]
+pub struct Loss {
+    /// In words, for people.
+    pub what: String,
+    /// The prompts that waited in it. Their clients come back for them, and nothing on disk could say them.
+    pub prompts: Vec<Salvaged>,
+}
+
+/// Salvages what it can of a bot's ledger and sets its database aside. Returns what became of it. All of it can be done
+/// again.
+pub(crate) fn abandon(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyhow::Result<Loss> {
     // They may be what is gone.
     hive.create(Some(bot))
         .with_context(|| format!("the hive at {} cannot be written", hive.root().display()))?;
     let database = hive.database(bot);
     let mut saved = 0;
-    for salvaged in store::salvage(&database) {
+    // What another bot has to do is not this one's.
+    let is_ours = !matches!(damage.root_cause().downcast_ref(), Some(StoreError::Foreign(_)));
+    let items = if is_ours { store::salvage(&database) } else { Vec::new() };
+    let (prompts, items): (Vec<_>, Vec<_>) = items.into_iter().partition(still_waits);
+    for salvaged in items {
         let id = salvaged.item.id.clone();
         match save(hive, bot, salvaged) {
             Ok(true) => saved += 1,
@@ -43,14 +56,27 @@ pub(crate) fn abandon(hive: &Hive, bot: &BotId, damage: &anyhow::Error) -> anyho
         None => "the database was gone".to_owned(),
         Some(aside) => {
             let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            format!("the database was damaged ({:#}), and is set aside as {name}", damage.root_cause())
+            let what = damage.root_cause();
+            if is_ours {
+                format!("the database was damaged ({what:#}), and is set aside as {name}")
+            } else {
+                format!("{what:#}, and is set aside as {name}")
+            }
         }
     };
+    let saved = saved + prompts.len();
     tracing::error!(saved, "{what}");
-    Ok(match saved {
+    let what = match saved {
         0 => what,
         saved => format!("{what}; {saved} items that had not come to rest were saved from it"),
-    })
+    };
+    Ok(Loss { what, prompts })
+}
+
+/// Whether it is a prompt that was not begun.
+fn still_waits(Salvaged { item, instruction, .. }: &Salvaged) -> bool {
+    let waits = !item.status.is_final() && !item.is_under_way();
+    item.source == Source::Chat && waits && instruction.is_some()
 }
 
 /// Writes the file that says what the ledger alone knew of an item. Returns whether there was anything to write.
@@ -155,7 +181,7 @@ mod tests {
         file("ENDED.md");
         file("RUNS.md");
 
-        let what = abandon(&hive, &bot, &anyhow!("it is torn")).unwrap();
+        let Loss { what, prompts } = abandon(&hive, &bot, &anyhow!("it is torn")).unwrap();
         assert!(what.contains("it is torn") && what.contains("4 items"), "{what}");
         assert!(!hive.database(&bot).exists());
         let response = |id: &str| {
@@ -163,15 +189,16 @@ mod tests {
             std::fs::read_to_string(hive.responses().join(name)).unwrap()
         };
         assert!(response("ENDED").ends_with("the answer"));
-        for (id, status, said) in [("TALKS", Status::Incomplete, "so far"), ("ASKS", Status::Cancelled, "")] {
-            let document = response(id);
-            let (header, text) = documents::read(&document).unwrap();
-            assert_eq!((header.status, text), (status, said));
-            assert_eq!(header.prompt, Some(format!("do {id}")));
-        }
+        let document = response("TALKS");
+        let (header, text) = documents::read(&document).unwrap();
+        assert_eq!((header.status, text), (Status::Incomplete, "so far"));
+        assert_eq!(header.prompt, Some("do TALKS".to_owned()));
+        let waits: Vec<_> =
+            prompts.iter().map(|it| (it.item.id.as_str(), it.instruction.as_deref())).collect();
+        assert_eq!(waits, [("ASKS", Some("do ASKS"))]);
         let moved = std::fs::read_to_string(hive.tasks(&bot).join("MOVED.md")).unwrap();
         assert!(moved.ends_with("do MOVED"), "{moved}");
         assert_eq!(std::fs::read_to_string(hive.tasks(&bot).join("RUNS.md")).unwrap(), "its file");
-        assert_eq!(std::fs::read_dir(hive.responses()).unwrap().count(), 3);
+        assert_eq!(std::fs::read_dir(hive.responses()).unwrap().count(), 2);
     }
 }

@@ -48,7 +48,7 @@ impl StoreError {
                     Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
                 )
             }
-            Self::Json(_) | Self::Id(_) | Self::Word(_) | Self::Gone => true,
+            Self::Json(_) | Self::Id(_) | Self::Word(_) | Self::Gone | Self::Foreign(_) => true,
             Self::Migration(_) | Self::Io(_) | Self::Cursor(_) | Self::GivenUp(_) => false,
         }
     }

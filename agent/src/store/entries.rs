@@ -39,6 +39,12 @@ pub struct Change {
 /// The steps of an entry beside it.
 const WITH_STEPS: &str = "LEFT JOIN steps ON steps.entry = entry.key";
 
+/// Whose timeline it is, if it has any entry.
+pub(super) fn owner(db: &Connection) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT CASE WHEN json_valid(json) THEN json_extract(json, '$.bot_id') END FROM entry LIMIT 1";
+    Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.flatten())
+}
+
 /// Writes an entry under its `seq`. A new one gets the next key.
 pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
     let mut alone = entry.clone();

@@ -28,6 +28,9 @@ pub enum StoreError {
     /// The database's file was removed, or another was put in its place.
     #[error("the database's file is gone")]
     Gone,
+    /// It is another bot's.
+    #[error("the database is that of {0}")]
+    Foreign(String),
     /// A cursor that we did not give.
     #[error("'{0}' is no cursor of this timeline")]
     Cursor(String),

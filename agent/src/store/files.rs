@@ -19,7 +19,7 @@ pub fn log_of(path: &Path) -> PathBuf {
 }
 
 /// A database and its write-ahead log, as far as they are there.
-pub(super) fn files_of(path: &Path) -> [Option<FileId>; 2] {
+pub(crate) fn files_of(path: &Path) -> [Option<FileId>; 2] {
     [path, &log_of(path)].map(|path| FileId::at(path).ok())
 }
 

@@ -28,7 +28,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-use hive_shared::ids::ItemId;
+use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::Stamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use rusqlite_migration::{M, Migrations};
@@ -38,6 +38,7 @@ pub use damage::{Salvaged, salvage};
 pub use endings::Ended;
 pub use entries::{Change, Page};
 pub use error::StoreError;
+pub(crate) use files::files_of;
 pub use files::{log_of, set_aside};
 pub use item::{Detail, Item};
 pub use reader::{Reader, Snapshot};
@@ -45,8 +46,14 @@ pub use write::{KeepTrying, Trouble};
 
 use crate::file_id::FileId;
 use connection::connect;
-use files::files_of;
 use write::Write;
+
+/// Whose the ledger is.
+const OWNER: &str = "bot";
+/// The ledger's note that the task directory was once read in full.
+pub const SCANNED: &str = "scanned";
+/// The ledger's note that it has what responses tell.
+pub const REBUILT: &str = "rebuilt";
 
 /// The writing side.
 pub struct Store {
@@ -77,7 +84,7 @@ impl Store {
         let known: Option<String> =
             db.query_row("SELECT value FROM meta WHERE key = 'epoch'", [], |row| row.get(0)).optional()?;
         let is_new = known.is_none();
-        let epoch = known.unwrap_or_else(|| ItemId::generate("E", jiff::Timestamp::now()).to_string());
+        let epoch = known.unwrap_or_else(new_epoch);
         if is_new {
             db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [&epoch])?;
         }
@@ -98,6 +105,42 @@ impl Store {
         })
     }
 
+    /// Sees to it that this is the database of `bot`: one that is nobody's yet becomes its own.
+    pub fn claim(&self, bot: &BotId) -> Result<(), StoreError> {
+        let owner = match self.meta(OWNER)? {
+            Some(owner) => Some(owner),
+            // It is of an earlier version, and its entries say it.
+            None => entries::owner(&self.db)?,
+        };
+        match owner {
+            Some(owner) if owner != bot.as_str() => Err(StoreError::Foreign(owner)),
+            Some(_) => Ok(()),
+            None => {
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.db.execute(sql, [OWNER, bot.as_str()])?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins another timeline with all that is here, as if the ledger were new: what responses and files tell beside it
+    /// is still to be taken in, and who follows has to start again.
+    pub fn begin_anew(&mut self) -> Result<(), StoreError> {
+        debug_assert!(self.uncommitted.is_empty(), "it has just been opened");
+        let epoch = new_epoch();
+        let begun = self.db.transaction()?;
+        begun.execute("UPDATE meta SET value = ?1 WHERE key = 'epoch'", [&epoch])?;
+        begun.execute("DELETE FROM meta WHERE key IN (?1, ?2)", [SCANNED, REBUILT])?;
+        begun.commit()?;
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    /// Whether the database was made when it was opened.
+    pub fn is_made(&self) -> bool {
+        self.is_new
+    }
+
     /// Which timeline this is.
     pub fn epoch(&self) -> &str {
         &self.epoch
@@ -105,7 +148,7 @@ impl Store {
 
     /// Whether the first scan of the task directory has never been completed on this ledger.
     pub fn is_new(&self) -> bool {
-        self.is_new || !matches!(self.meta("scanned"), Ok(Some(_)))
+        self.is_new || !matches!(self.meta(SCANNED), Ok(Some(_)))
     }
 
     /// The file whose sync makes all commits durable.
@@ -117,4 +160,8 @@ impl Store {
     pub fn seq(&self) -> u64 {
         self.seq
     }
+}
+
+fn new_epoch() -> String {
+    ItemId::generate("E", jiff::Timestamp::now()).to_string()
 }

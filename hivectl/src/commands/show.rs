@@ -15,11 +15,10 @@ use crate::output::steps;
 use crate::output::table::{Cell, Paint};
 use crate::output::text::{ago, local_time, seconds, status_cell};
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = r#"Examples:
   hivectl show TASK-7
-  hivectl show TASK-7 --diff | git apply -R      # takes back what it changed
-  hivectl show BOT-003/TASK-7 -o json | jq -r .status";
+  hivectl show TASK-7 --diff | git -C "$(git rev-parse --show-toplevel)" apply -R   # takes it back
+  hivectl show BOT-003/TASK-7 -o json | jq -r .status"#;
 
 /// Show a task or prompt: its state and its response
 ///

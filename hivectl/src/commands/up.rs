@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hive_shared::api::{BotState, BotStatus};
+use hive_shared::api::{BotState, BotStatus, HealthLevel};
 use hive_shared::client::{Client, ClientError};
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
@@ -114,11 +114,15 @@ fn said(Started { status, was_up }: &Started) -> String {
     } else {
         String::new()
     };
+    let trouble = match status.health.status {
+        HealthLevel::Critical => format!("; its health is critical: {}", status.health.reasons.join("; ")),
+        HealthLevel::Healthy | HealthLevel::Warning => String::new(),
+    };
     let (bot, adapter) = (&status.bot_id, &status.adapter);
     if *was_up {
-        format!("{bot} was up already{paused}\n")
+        format!("{bot} was up already{paused}{trouble}\n")
     } else {
-        format!("{bot} is up (adapter {adapter}){paused}\n")
+        format!("{bot} is up (adapter {adapter}){paused}{trouble}\n")
     }
 }
 

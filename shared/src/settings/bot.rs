@@ -1,6 +1,7 @@
 //! The settings of one bot, typed, with their defaults.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{AdapterFamily, values};
+use crate::program::{self, ProgramError};
 use crate::work::{Mode, Priority, Source, UnknownWord, words};
 
 words! {
@@ -318,6 +320,32 @@ impl BotSettings {
             Source::Control => None,
         }
         .unwrap_or(self.approval)
+    }
+
+    /// Finds the program that does the work in `workdir`; none if no program does it. `path` is the `PATH` of the one who
+    /// starts it, which `env` overrules.
+    pub fn program(&self, workdir: &Path, path: Option<OsString>) -> Result<Option<PathBuf>, ProgramError> {
+        match self.adapter.family() {
+            AdapterFamily::Echo | AdapterFamily::OpenAi => Ok(None),
+            AdapterFamily::Exec | AdapterFamily::Acp => {
+                let program = self.command.first().map(String::as_str).unwrap_or_default();
+                let path = self.env.get("PATH").map(OsString::from).or(path);
+                program::find(program, workdir, path.as_deref()).map(Some)
+            }
+        }
+    }
+
+    /// What helps where that program is not found.
+    pub fn remedy(&self) -> String {
+        match self.adapter.preset() {
+            Some(preset) => {
+                format!(
+                    "its makers install it with '{}'; if it is elsewhere, set 'command' in hive.toml",
+                    preset.install
+                )
+            }
+            None => "correct 'command' in hive.toml, or install the program".to_owned(),
+        }
     }
 
     /// Fills in what the preset of the adapter says and nobody else has.

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use hive_shared::api::code;
 use hive_shared::chat::{TurnEvent, notice};
+use hive_shared::work::Source;
 
 use super::super::exec::OnPreempt;
+use super::super::hold::Hold;
 use super::super::{Control, Controls, Failure, Outcome, Reporter, RunSpec};
 use super::Keeper;
 use super::agent::Agent;
@@ -34,7 +37,7 @@ pub(super) async fn run(
 ) {
     let updates = Updates::new(&spec.workdir);
     // A task has its session to itself: if it has one, it was begun.
-    let is_tasks = spec.session == spec.item.as_str();
+    let is_tasks = spec.source != Source::Chat;
     let session = spec.agent_session.clone();
     let stage = if session.is_some() && (spec.goes_on || is_tasks) { Stage::CutShort } else { Stage::Fresh };
     let mut run = RunOfAgent {
@@ -133,8 +136,10 @@ impl RunOfAgent {
         }
     }
 
-    /// Opens the session, also while the run is suspended.
+    /// Opens the session, also while the run is suspended. A task whose agent cannot even be started is held up until
+    /// it can: the next one would fare no better.
     async fn open(&mut self) -> Result<Opened, Failure> {
+        let mut hold = Hold::new();
         loop {
             let mut opening = session::open(Arc::clone(&self.keeper), self.session.clone());
             let mut is_suspended = false;
@@ -162,7 +167,16 @@ impl RunOfAgent {
                     break result;
                 }
             };
-            let opened = result?;
+            let opened = match result {
+                Ok(opened) => opened,
+                Err(failure)
+                    if failure.code == code::ADAPTER_UNAVAILABLE && self.spec.source != Source::Chat =>
+                {
+                    hold.wait(failure.message, &mut self.controls, &self.reporter).await?;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
             self.agent = Some(Arc::clone(&opened.agent));
             if opened.how != How::Kept {
                 self.session = Some(opened.id.clone());
@@ -170,6 +184,7 @@ impl RunOfAgent {
             }
             // It may have died while the run was suspended.
             if opened.agent.is_alive() {
+                hold.over(&self.reporter);
                 return Ok(opened);
             }
         }

@@ -27,7 +27,7 @@ const QUOTED_BYTES: usize = 2 * 1024;
 pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), NotStarted> {
     let [program, arguments @ ..] = exec.command.as_slice() else {
         let message = "no command is set: set `command` in hive.toml".to_owned();
-        return Err(NotStarted::ForGood(unavailable(message)));
+        return Err(NotStarted::Program(unavailable(message)));
     };
     let takes_argument = arguments.iter().any(|argument| argument == PROMPT);
     let arguments = arguments.iter().map(|it| if it == PROMPT { &spec.instruction } else { it });
@@ -46,18 +46,29 @@ pub(super) fn start(exec: &Exec, spec: &RunSpec) -> Result<(Child, Tree), NotSta
     hide_tokens(&mut command, &exec.env);
     process::spawn(&mut command, &spec.run_id).map_err(|error| {
         if untrusted::is_shortage(&error) {
-            return NotStarted::ForNow(error);
+            return NotStarted::Room(error);
         }
-        NotStarted::ForGood(unavailable(reason(&error, program, &spec.workdir, takes_argument)))
+        let failure = unavailable(reason(&error, program, &spec.workdir, takes_argument));
+        if is_about_arguments(&error) && takes_argument {
+            NotStarted::Instruction(failure)
+        } else {
+            NotStarted::Program(failure)
+        }
     })
 }
 
 /// Why a command did not start.
 pub(super) enum NotStarted {
-    /// The machine has no file, process or memory left for it: that is no fault of the task's, and passes.
-    ForNow(io::Error),
-    /// It cannot be started.
-    ForGood(Failure),
+    /// The machine has no file, process or memory left for it: that is no fault of the item's, and passes.
+    Room(io::Error),
+    /// Its program is not there, or cannot be run: that is no fault of the item's either, and is for a person to mend.
+    Program(Failure),
+    /// It cannot be given the instruction.
+    Instruction(Failure),
+}
+
+fn is_about_arguments(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput)
 }
 
 /// Takes every token of a hive out of the environment that a command inherits or is given.
@@ -100,7 +111,7 @@ pub(in super::super) fn reason(
         io::ErrorKind::PermissionDenied => {
             format!("'{program}' is not executable for this user: `chmod +x` it, or correct `command`")
         }
-        io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidInput if takes_argument => {
+        _ if is_about_arguments(error) && takes_argument => {
             format!(
                 "'{program}' cannot be given the instruction as an argument ({error}): leave {PROMPT} out of \
                  `command`, and it comes on standard input"

@@ -109,6 +109,7 @@ mod tests {
     use std::path::PathBuf;
 
     use hive_shared::ids::{BotId, ItemId};
+    use hive_shared::work::Source;
     use proptest::prelude::*;
 
     use super::*;
@@ -122,6 +123,7 @@ mod tests {
             run_id: "RUN-1".into(),
             bot: BotId::parse("BOT-002").unwrap(),
             item: ItemId::parse("CHAT-1").unwrap(),
+            source: Source::Chat,
             session: "dana".into(),
             agent_session: None,
             goes_on: false,

@@ -44,7 +44,9 @@ async fn suspending_and_resuming_in_quick_succession_is_harmless() {
         match subject.report().await {
             Report::Ended(outcome) => break outcome.result,
             Report::Suspended => {}
-            other @ (Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => panic!("{other:?}"),
+            other @ (Report::HeldUp(_) | Report::Asked(_) | Report::Unasked(_) | Report::Session(_)) => {
+                panic!("{other:?}")
+            }
         }
     };
     assert_eq!((result, subject.text().as_str()), (Ok(()), "ready\nword\n"));

@@ -61,7 +61,7 @@ async fn the_end_of_the_command_decides() {
 }
 
 #[tokio::test]
-async fn a_command_that_does_not_start_says_why() {
+async fn a_command_that_does_not_start_tells_a_person_why() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("plain"), "text").unwrap();
     fs::write(dir.path().join("orphaned"), "#!/no/such/interpreter\n").unwrap();
@@ -80,16 +80,49 @@ async fn a_command_that_does_not_start_says_why() {
     for (command, instruction, message) in cases {
         let command = command.iter().map(ToString::to_string).collect();
         let exec = Exec { command, env: BTreeMap::new(), on_preempt: OnPreempt::Restart };
-        let mut subject = start_in(dir, exec, instruction);
+        let mut subject = start_as(Source::Chat, dir, exec, instruction);
         let failure = subject.ended().await.unwrap_err();
         assert_eq!(failure.code, code::ADAPTER_UNAVAILABLE);
         assert!(failure.message.contains(message), "{failure}");
         dir = subject.dir;
     }
     fs::remove_dir_all(path).unwrap();
-    let failure = start_in(dir, sh("true"), "").ended().await.unwrap_err();
+    let failure = start_as(Source::Chat, dir, sh("true"), "").ended().await.unwrap_err();
     assert_eq!(failure.code, code::ADAPTER_UNAVAILABLE);
     assert!(failure.message.contains("working directory"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_task_whose_command_does_not_start_is_held_up_until_it_does_and_gives_way_meanwhile() {
+    let exec = |words: &[&str]| {
+        let command = words.iter().map(ToString::to_string).collect();
+        Exec { command, env: BTreeMap::new(), on_preempt: OnPreempt::Suspend }
+    };
+    let mut subject = start(exec(&["./agent"]), "");
+    let held_up = |report: Report| match report {
+        Report::HeldUp(Some(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(held_up(subject.report().await).contains("there is no './agent'"));
+    subject.run.control(Control::Suspend);
+    assert_eq!(subject.report().await, Report::Suspended);
+    let path = subject.dir.path().join("agent");
+    fs::write(&path, "#!/bin/sh\necho here\n").unwrap();
+    subject.run.control(Control::Resume);
+    // It is there, and may not be run yet.
+    assert!(held_up(subject.report().await).contains("is not executable"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(subject.report().await, Report::HeldUp(None));
+    assert_eq!(subject.ended().await, Ok(()));
+    assert_eq!(subject.text(), "here\n");
+
+    let mut subject = start(exec(&["./agent"]), "");
+    assert!(matches!(subject.report().await, Report::HeldUp(Some(_))));
+    subject.run.control(Control::Cancel);
+    assert_eq!(subject.ended().await.unwrap_err().code, code::CANCELLED);
+    // An instruction that cannot be given is the task's own fault.
+    let failure = start(exec(&["echo", "{prompt}"]), "a\0b").ended().await.unwrap_err();
+    assert!(failure.message.contains("leave {prompt} out"), "{failure}");
 }
 
 #[tokio::test]

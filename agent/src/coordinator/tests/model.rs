@@ -32,6 +32,8 @@ pub(super) struct Item {
     pub(super) missing: bool,
     /// The conversation that last made it give way.
     pub(super) talk: Option<u64>,
+    /// Whether it has the slot and cannot begin.
+    pub(super) held_up: bool,
     // Of prompts.
     pub(super) when_busy: WhenBusy,
     pub(super) eligible: bool,
@@ -163,7 +165,7 @@ impl Model {
         let same_talk = !self.is_new_talk(now) && task.talk == Some(self.talk);
         let nearly_done = task.used(now) + self.rules.preempt_grace > task.limit;
         let too_often = task.preemptions >= self.rules.max_preemptions && !same_talk;
-        !task.interruptible || nearly_done || too_often
+        !task.held_up && (!task.interruptible || nearly_done || too_often)
     }
 
     pub(super) fn is_new_talk(&self, now: Moment) -> bool {
@@ -221,6 +223,7 @@ pub(super) fn task(spec: &TaskSpec) -> Item {
         unmet,
         missing: false,
         talk: None,
+        held_up: false,
         when_busy: WhenBusy::Auto,
         eligible: false,
         detached_since: None,
@@ -247,6 +250,7 @@ pub(super) fn chat(now: Moment, spec: &ChatSpec, finish_on_disconnect: bool) -> 
         unmet: Vec::new(),
         missing: false,
         talk: None,
+        held_up: false,
         when_busy: spec.when_busy,
         eligible: !is_detached,
         detached_since: is_detached.then_some(now),

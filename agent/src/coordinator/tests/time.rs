@@ -173,6 +173,28 @@ fn a_task_whose_clock_stands_still_gives_way_and_its_clock_goes_on_when_it_resum
 }
 
 #[test]
+fn a_task_that_cannot_begin_uses_no_time_and_gives_way_whatever_would_spare_it() {
+    let mut bench = Bench::new();
+    bench.task("T1").limit(5).arrives();
+    let run = bench.run();
+    bench.chat("C1").prompts();
+    bench.expect(["start T1", "queued 1 nearly_done"]);
+    bench.tell(Event::RunHeldUp(run));
+    bench.expect(["suspend T1"]);
+    bench.yields();
+    bench.ends_well();
+    bench.pass(1.0);
+    bench.forget();
+    // It is tried again, and held up again.
+    bench.tell(Event::RunHeldUp(run));
+    bench.pass(1_000.0);
+    bench.expect([]);
+    bench.tell(Event::ClockStarted(run));
+    bench.pass(5.0);
+    bench.expect(["cancel T1"]);
+}
+
+#[test]
 fn a_task_that_used_up_its_time_while_it_yielded_is_timed_out_when_it_resumes() {
     let mut bench = Bench::new();
     bench.task("T1").limit(5).arrives();

@@ -72,13 +72,15 @@ impl Model {
                     (item.used, item.clock_since) = (Duration::ZERO, None);
                 }
             }
-            Event::ClockStopped(run) => {
+            Event::ClockStopped(run) | Event::RunHeldUp(run) => {
                 if let Some(item) = self.of_run(*run).filter(|item| item.holds_the_slot()) {
+                    item.held_up |= matches!(event, Event::RunHeldUp(_));
                     (item.used, item.clock_since) = (item.used(now), None);
                 }
             }
             Event::ClockStarted(run) => {
                 if let Some(item) = self.of_run(*run).filter(|item| item.holds_the_slot()) {
+                    item.held_up = false;
                     item.clock_since.get_or_insert(now);
                 }
             }
@@ -184,6 +186,7 @@ impl Model {
         assert_eq!(self.choice(now).map(|item| &item.id), Some(id), "not its turn");
         let item = self.item_mut(id).unwrap();
         item.state = State::Running;
+        item.held_up = false;
         item.clock_since = Some(now);
         if item.source == Source::Chat {
             self.talk_goes_on(now);

@@ -1,7 +1,5 @@
 //! One bot: its settings, and what they need.
 
-use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
@@ -16,9 +14,6 @@ use super::finding::{Finding, unreadable, with_remedy};
 use super::{hive, machine, process, queue};
 use crate::fleet::Fleet;
 use crate::local;
-
-/// Of a script, its first line is looked at, up to here.
-const FIRST_LINE: u64 = 256;
 
 /// Looks at a bot. `is_trusted` says that the hive's directories are not to blame for anything.
 pub(super) async fn look(
@@ -149,54 +144,11 @@ fn adapter(own: &BotSettings, workdir: &Path, has_table: bool) -> Finding {
             let model = own.openai.model.as_deref().unwrap_or_default();
             Finding::ok(CHECK, format!("none is needed: it asks {server} for {model}"))
         }
-        AdapterFamily::Exec | AdapterFamily::Acp => {
-            let program = own.command.first().map(String::as_str).unwrap_or_default();
-            let path = own.env.get("PATH").map(OsString::from).or_else(machine::path);
-            let found = find(program, workdir, path.as_deref());
-            match found {
-                Ok(path) => Finding::ok(CHECK, path),
-                Err(why) => {
-                    let finding = Finding::error(CHECK, why);
-                    match own.adapter.preset() {
-                        Some(preset) => {
-                            finding.hint(format!("its makers install it with '{}'", preset.install))
-                        }
-                        None => finding.hint("correct 'command' in hive.toml, or install the program"),
-                    }
-                }
-            }
-        }
+        AdapterFamily::Exec | AdapterFamily::Acp => match own.program(workdir, machine::path()) {
+            Ok(path) => Finding::ok(CHECK, path.unwrap_or_default().display().to_string()),
+            Err(why) => Finding::error(CHECK, why.to_string()).hint(own.remedy()),
+        },
     }
-}
-
-/// Where the program is, as the agent would find it, else why it cannot be started.
-fn find(program: &str, workdir: &Path, path: Option<&OsStr>) -> Result<String, String> {
-    let file = if program.contains('/') {
-        let file = workdir.join(program);
-        if !file.exists() {
-            return Err(format!("there is no {}", file.display()));
-        }
-        if !local::is_program(&file) {
-            return Err(format!("{0} is not executable: 'chmod +x {0}' if it is a program", file.display()));
-        }
-        file
-    } else {
-        local::on_path(program, path).ok_or_else(|| format!("'{program}' is not on PATH"))?
-    };
-    match interpreter(&file) {
-        Some(name) if name.starts_with('/') && !Path::new(&name).exists() => {
-            Err(format!("{} is a script for {name}, which is not there", file.display()))
-        }
-        Some(_) | None => Ok(file.display().to_string()),
-    }
-}
-
-/// What a script names in its first line.
-fn interpreter(file: &Path) -> Option<String> {
-    let mut line = Vec::new();
-    BufReader::new(std::fs::File::open(file).ok()?.take(FIRST_LINE)).read_until(b'\n', &mut line).ok()?;
-    let line = String::from_utf8(line).ok()?;
-    line.strip_prefix("#!")?.split_whitespace().next().map(str::to_owned)
 }
 
 fn place(workdir: &Path) -> Finding {
@@ -263,7 +215,7 @@ fn port(listen: SocketAddr, shared_with: Option<BotId>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Level;
-    use super::super::hive::tests::{chmod, fault, hive};
+    use super::super::hive::tests::{fault, hive};
     use super::*;
 
     fn bot() -> BotId {
@@ -283,21 +235,16 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_cannot_be_started_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("agent");
-        let path = Some(dir.path().as_os_str());
-        assert!(find("agent", dir.path(), path).unwrap_err().contains("not on PATH"));
-        assert!(find("./agent", dir.path(), None).unwrap_err().contains("there is no"));
-        std::fs::write(&file, "#!/no/such/shell -e\n").unwrap();
-        chmod(&file, 0o644);
-        assert!(find("./agent", dir.path(), None).unwrap_err().contains("chmod +x"));
-        chmod(&file, 0o755);
-        assert!(find("./agent", dir.path(), None).unwrap_err().contains("script for /no/such/shell"));
-        std::fs::write(&file, "#!/bin/sh\n").unwrap();
-        assert_eq!(find("agent", dir.path(), path), Ok(file.display().to_string()));
+    fn a_command_that_cannot_be_started_is_told_and_how_it_is_mended() {
         let judged = judged("[bots.BOT-1]\nadapter = 'exec'\ncommand = ['no-such-program']\n");
-        assert!(judged.iter().any(|finding| finding.check == "command" && finding.level == Level::Error));
+        let found = judged.into_iter().find(|finding| finding.check == "command").unwrap();
+        let hint = found.hint.unwrap();
+        assert_eq!(found.level, Level::Error);
+        assert!(
+            found.message.contains("not on PATH") && hint.contains("install"),
+            "{}: {hint}",
+            found.message
+        );
     }
 
     #[test]

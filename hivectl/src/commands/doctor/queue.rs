@@ -26,6 +26,13 @@ pub(super) fn look(hive: &Hive, bot: &BotId, mode: Mode, is_run: bool, is_truste
     let mut findings = controls(hive, bot, is_run);
     let dir = hive.tasks(bot);
     if !dir.exists() {
+        if is_run && mode != Mode::CommanderOnly {
+            let shown = dir.display();
+            findings
+                .push(Finding::error("tasks", format!("{shown} is gone: no task can be found")).hint(
+                    format!("put it back from where it is now, or 'mkdir {shown}' makes an empty one"),
+                ));
+        }
         return findings;
     }
     findings.extend(is_trusted.then(|| permissions(&dir)).flatten());
