@@ -10,9 +10,9 @@ mod publish;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use database::Database;
 pub use moving::{move_into, reject};
 pub(crate) use publish::publish;
 
-/// How many commits may wait to be durable before the driver has to wait too.
+/// How many commits may wait to be durable before the driver has to wait too, as long as the disk takes anything.
 const UNSYNCED_COMMITS: usize = 256;
 /// How many published files are synced at a time.
 const SYNC_BATCH: usize = 512;
@@ -90,7 +90,8 @@ pub enum Note {
 
 /// The driver's end of the outbox.
 pub struct Outbox {
-    batches: Option<SyncSender<Batch>>,
+    batches: Option<Sender<Batch>>,
+    queue: Arc<Queue>,
     give_up: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -107,7 +108,8 @@ impl Outbox {
         witness: Witness,
         tell: impl Fn(Note) + Send + 'static,
     ) -> io::Result<Self> {
-        let (sender, batches) = sync_channel(UNSYNCED_COMMITS);
+        let (sender, batches) = channel();
+        let queue = Arc::new(Queue::default());
         let give_up = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             database: Database::open(database, log)?,
@@ -117,18 +119,21 @@ impl Outbox {
             tell: Box::new(tell),
             give_up: Arc::clone(&give_up),
             in_trouble: false,
+            queue: Arc::clone(&queue),
             unsynced: Vec::new(),
             witness,
             durable: 0,
             checkpoint_at: None,
         };
         let thread = std::thread::Builder::new().name("outbox".into()).spawn(move || worker.run(&batches))?;
-        Ok(Self { batches: Some(sender), give_up, thread: Some(thread) })
+        Ok(Self { batches: Some(sender), queue, give_up, thread: Some(thread) })
     }
 
-    /// Hands over what a commit ended. Waits when too many commits are not durable yet.
+    /// Hands over what a commit ended. Waits when too many commits are not durable yet; but not for a disk that takes
+    /// nothing, and not for a ledger that is to be put back, for who waited here could not hear anybody.
     pub fn send(&self, batch: Batch) {
         if let Some(batches) = &self.batches {
+            self.queue.enter();
             // The thread ends only after this end is dropped.
             let _ = batches.send(batch);
         }
@@ -150,6 +155,37 @@ impl Drop for Outbox {
     }
 }
 
+/// Commits on their way to be durable.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    commits: usize,
+    /// Nothing gets on.
+    stuck: bool,
+}
+
+impl Queue {
+    /// One more, once there is room for it or waiting for room would be in vain.
+    fn enter(&self) {
+        let full = |state: &mut QueueState| state.commits >= UNSYNCED_COMMITS && !state.stuck;
+        let mut state = self
+            .moved
+            .wait_while(self.state.lock().unwrap_or_else(PoisonError::into_inner), full)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.commits += 1;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut QueueState)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.moved.notify_all();
+    }
+}
+
 struct Worker {
     database: Database,
     hive: Hive,
@@ -158,6 +194,7 @@ struct Worker {
     tell: Box<dyn Fn(Note) + Send>,
     give_up: Arc<AtomicBool>,
     in_trouble: bool,
+    queue: Arc<Queue>,
     unsynced: Vec<Settled>,
     witness: Witness,
     /// The last seq that is known to be durable.
@@ -178,9 +215,11 @@ impl Worker {
                 Ok(first) => {
                     let mut group = vec![first];
                     group.extend(batches.try_iter());
+                    let commits = group.len();
                     if self.settle(group, batches).is_none() {
                         return;
                     }
+                    self.queue.change(|queue| queue.commits -= commits);
                     sync_at.get_or_insert_with(|| Instant::now() + SYNC_DELAY);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -205,7 +244,9 @@ impl Worker {
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>, batches: &Receiver<Batch>) -> Option<()> {
         if !self.database.is_there() {
+            self.queue.change(|queue| queue.stuck = true);
             self.reopen(&group, batches)?;
+            self.queue.change(|queue| queue.stuck = false);
         }
         self.sync_ledger()?;
         failpoint::pass("end synced");
@@ -338,12 +379,14 @@ impl Worker {
             match work(self) {
                 Ok(value) => {
                     if std::mem::take(&mut self.in_trouble) {
+                        self.queue.change(|queue| queue.stuck = false);
                         (self.tell)(Note::Trouble(None));
                     }
                     return Some(value);
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.in_trouble, true) {
+                        self.queue.change(|queue| queue.stuck = true);
                         (self.tell)(Note::Trouble(Some(error.to_string())));
                     }
                     if self.give_up.load(Ordering::Relaxed) {
@@ -423,15 +466,14 @@ mod tests {
         Subject { dir, hive, _store: store, outbox, notes }
     }
 
-    impl Subject {
-        fn send(&self, id: &str) {
-            let id = ItemId::parse(id).unwrap();
-            let document: Document = format!("the answer of {id}").into();
-            let response = Some((Hive::response_name(&id), document));
-            self.outbox
-                .send(Batch { jobs: vec![Job { arrival: 1, id, response, file: None, complete: None }] });
-        }
+    fn send(outbox: &Outbox, id: &str) {
+        let id = ItemId::parse(id).unwrap();
+        let document: Document = format!("the answer of {id}").into();
+        let response = Some((Hive::response_name(&id), document));
+        outbox.send(Batch { jobs: vec![Job { arrival: 1, id, response, file: None, complete: None }] });
+    }
 
+    impl Subject {
         /// Waits until the outbox has missed the ledger.
         fn misses(&self) -> SyncSender<()> {
             match self.notes.recv_timeout(Duration::from_secs(20)) {
@@ -444,11 +486,11 @@ mod tests {
     #[test]
     fn what_ends_while_the_ledger_is_gone_has_its_response_when_the_bot_stops() {
         let subject = subject();
-        subject.send("A-1");
+        send(&subject.outbox, "A-1");
         let _never = subject.misses();
         // Nobody has come to these.
-        subject.send("A-2");
-        subject.send("A-3");
+        send(&subject.outbox, "A-2");
+        send(&subject.outbox, "A-3");
         let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
         outbox.close();
         let names = ["A-1", "A-2", "A-3"].map(|id| format!("{id}-response.md"));
@@ -458,12 +500,31 @@ mod tests {
     }
 
     #[test]
+    fn whoever_hands_over_is_not_kept_by_what_gets_nowhere() {
+        let subject = subject();
+        send(&subject.outbox, "A-0");
+        let _never = subject.misses();
+        let (done, handed_over) = channel();
+        std::thread::scope(|scope| {
+            let outbox = &subject.outbox;
+            scope.spawn(move || {
+                (0..2 * UNSYNCED_COMMITS).for_each(|number| send(outbox, &format!("A-{number}")));
+                done.send(())
+            });
+            let result = handed_over.recv_timeout(Duration::from_secs(20));
+            // It would wait for ever.
+            outbox.queue.change(|queue| queue.stuck = true);
+            result.unwrap();
+        });
+    }
+
+    #[test]
     fn another_database_in_the_ledgers_place_is_not_taken_for_it() {
         let subject = subject();
         // It is there before the ledger is missed.
         let database = subject.hive.database(&bot());
         let other = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
-        subject.send("A-1");
+        send(&subject.outbox, "A-1");
         let _never = subject.misses();
         let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
         outbox.close();

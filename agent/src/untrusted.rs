@@ -20,6 +20,13 @@ pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads all of a regular file that is text.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    regular_file::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Where `path` leads once all links are followed, which must be inside `root` or be it; from `root`. Its end may not be
 /// there yet: what is not there has no links, but must not climb.
 pub(crate) fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {

@@ -1,9 +1,12 @@
 //! What a `kill -9` leaves, and what the next life makes of it (SPEC 12).
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use hive_tests::{Agent, Api, Hive};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
 use crate::followed::Followed;
@@ -228,6 +231,27 @@ async fn what_was_seen_to_end_has_its_response_even_if_the_kill_comes_at_once() 
     })
     .await;
     assert_eq!(hive.names_in(&hive.paths().responses()).len(), 8);
+}
+
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_response_keeps_nobody_waiting() {
+    let hive = Hive::new("");
+    let mut agent = Agent::start(&hive).await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "words").await;
+    let _turn = chat.turn("CHAT-1").await;
+    agent.terminate();
+    assert!(agent.ended().await.status.success());
+    let response = hive.paths().responses().join("CHAT-1-response.md");
+    fs::remove_file(&response).unwrap();
+    mkfifo(&response, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+
+    let agent = Agent::start(&hive).await;
+    let mut chat = agent.chat().await;
+    chat.send(json!({"type": "attach", "id": "CHAT-1"})).await;
+    assert_eq!(chat.turn("CHAT-1").await.complete()["status"], "completed");
+    assert_eq!(agent.api().get("responses/CHAT-1").await.status, 404);
+    assert_eq!(agent.api().status().await["counts"]["completed"], 1);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::prompt;
 use crate::request::{Answer, Connection, Denied};
 use crate::store::{Detail, Item, StoreError};
 use crate::turn::Turn;
+use crate::untrusted;
 
 /// The most bytes that a prompt may have, as a task has.
 const MAX_PROMPT: usize = hive_shared::task::MAX_TASK_BYTES;
@@ -141,8 +142,15 @@ impl Driver {
             let content = self.response_text(item)?;
             events.push(TurnEvent::ResponseChunk { content, channel: Channel::Text });
         }
-        events.push(item.completion());
-        Ok(Ok(Turn::replay(item.id.clone(), after, events)))
+        if item.settled {
+            events.push(item.completion());
+            return Ok(Ok(Turn::replay(item.id.clone(), after, events)));
+        }
+        // It ended in an earlier life, and nobody is told before its response is published.
+        let turn = Turn::replay(item.id.clone(), after, events);
+        let told = (Arc::clone(&turn), item.completion());
+        self.unpublished.entry(item.arrival).or_default().push(told);
+        Ok(Ok(turn))
     }
 
     /// The text of an ended item's response.
@@ -152,7 +160,7 @@ impl Driver {
             None => item
                 .response_file
                 .as_ref()
-                .and_then(|name| std::fs::read_to_string(self.identity.hive.responses().join(name)).ok()),
+                .and_then(|name| untrusted::read_text(&self.identity.hive.responses().join(name)).ok()),
         };
         let text =
             document.as_deref().and_then(|document| response::read(document).ok()).map(|(_, text)| text);

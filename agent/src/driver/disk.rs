@@ -19,6 +19,9 @@ impl Driver {
                     if settled.archived.is_some() {
                         self.files.archived(&settled.id);
                     }
+                    for (turn, event) in self.unpublished.remove(&settled.arrival).unwrap_or_default() {
+                        turn.tell(event);
+                    }
                     self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
                     failpoint::pass("settled");
                 }

@@ -36,6 +36,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Instant;
 
 use hive_shared::api::Counts;
+use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 use hive_shared::settings::BotSettings;
@@ -103,6 +104,8 @@ pub struct Driver {
     changes: HashMap<RunId, Changes>,
     files: files::Files,
     attached: HashMap<ItemId, HashSet<Connection>>,
+    /// Who is to be told of an end, and what, once the outbox has brought it to rest.
+    unpublished: HashMap<i64, Vec<(Arc<Turn>, TurnEvent)>>,
     user_pause: Option<PauseFile>,
     first_scan: FirstScan,
     /// Why no task can be found, while that is so.
@@ -209,6 +212,7 @@ impl Driver {
             changes: HashMap::new(),
             files: files::Files::default(),
             attached: HashMap::new(),
+            unpublished: HashMap::new(),
             user_pause: None,
             first_scan: FirstScan::Done,
             directory_trouble: None,

@@ -208,7 +208,7 @@ pub(super) async fn response(
     let document = shared
         .read(move |reader| match reader.body(arrival)? {
             Some(document) => Ok(Some(document)),
-            None => Ok(std::fs::read_to_string(&path).ok()),
+            None => Ok(untrusted::read_text(&path).ok()),
         })
         .await?;
     match document {
