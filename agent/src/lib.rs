@@ -20,6 +20,7 @@ pub mod hub;
 pub mod inbox;
 mod ledger;
 pub mod logs;
+mod numbering;
 mod open_files;
 pub mod outbox;
 mod presence;

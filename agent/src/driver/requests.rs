@@ -15,6 +15,7 @@ use crate::coordinator::{Event, PauseCause, Refusal, Reply};
 use crate::failpoint;
 use crate::file_id::Fingerprint;
 use crate::inbox::documents::TaskHead;
+use crate::numbering::first_free;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
 use crate::store::StoreError;
 use crate::untrusted;
@@ -365,15 +366,13 @@ impl Driver {
             || self.has_response(id))
     }
 
-    /// The id itself if it is free, else the first of `ID.r2`, `ID.r3`, … that is.
+    /// The id itself if it is free, else the next of `ID.r2`, `ID.r3`, … that is.
     pub(super) fn free_variant(&self, id: &ItemId) -> Result<ItemId, StoreError> {
-        let mut candidate = id.clone();
-        let mut number = 2_u64;
-        while self.is_taken(&candidate)? {
-            candidate = id.with_suffix(&format!(".r{number}"));
-            number += 1;
+        if !self.is_taken(id)? {
+            return Ok(id.clone());
         }
-        Ok(candidate)
+        let variant = |number| id.with_suffix(&format!(".r{number}"));
+        Ok(variant(first_free(|number| self.is_taken(&variant(number)))?))
     }
 }
 

@@ -9,6 +9,7 @@ use hive_shared::regular_file;
 
 use super::publish::set_readable;
 use crate::atomic_file;
+use crate::numbering::first_free;
 use crate::untrusted::fitting_name;
 
 /// Moves a file of a bot into a directory under its own name, or under `stem.2.md` and so on where that is taken. Nothing
@@ -19,14 +20,14 @@ pub fn move_into(bot: &BotId, from: &Path, directory: &Path) -> io::Result<Optio
     };
     let (stem, ending) =
         name.rsplit_once('.').map_or((name, String::new()), |(stem, ending)| (stem, format!(".{ending}")));
+    let numbered = |number| fitting_name(stem, &format!(".{number}{ending}"));
     let mut candidate = name.to_owned();
-    let mut number = 2_u64;
     loop {
         match rename_noreplace(bot, from, &directory.join(&candidate)) {
             Ok(()) => return Ok(Some(candidate)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                candidate = fitting_name(stem, &format!(".{number}{ending}"));
-                number += 1;
+                let is_taken = |number| Ok(directory.join(numbered(number)).symlink_metadata().is_ok());
+                candidate = numbered(first_free::<io::Error>(is_taken)?);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && !from.exists() => return Ok(None),
             // The archive may have been tidied away.
