@@ -49,21 +49,31 @@ async fn whoever_is_slow_to_say_who_he_is_is_cut_off() {
     dripping.write_all(b"GET /health HTTP/1.1\r\nX-Long: ").unwrap();
     let mut idle = connect();
     idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut told = connect();
+    let token = agent.token();
+    let head = format!(
+        "POST /api/bot/{}/tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"instr",
+        hive.bot()
+    );
+    told.write_all(head.as_bytes()).unwrap();
     let slow = [
         std::thread::spawn(move || until_hung_up(silent)),
         std::thread::spawn(move || until_hung_up(half)),
         std::thread::spawn(move || drip(dripping)),
         std::thread::spawn(move || until_hung_up(idle)),
+        std::thread::spawn(move || until_hung_up(told)),
     ];
     // Nobody else is held up by them.
     hive.drop_task("TASK-1.md", "words");
     hive.answer("TASK-1").await;
     assert_eq!(agent.api().status().await["counts"]["completed"], 1);
     let said = tokio::task::spawn_blocking(move || slow.map(|one| one.join().expect("it is cut off")));
-    let [silent, half, dripping, idle] = said.await.unwrap();
+    let [silent, half, dripping, idle, told] = said.await.unwrap();
     assert_eq!(silent, "");
     assert!(!half.contains("200 OK") && !dripping.contains("200 OK"), "{half} {dripping}");
     assert!(idle.contains("200 OK"), "what was asked is answered: {idle}");
+    assert!(told.starts_with("HTTP/1.1 400 "), "nor whoever has the token and says half: {told}");
 }
 
 #[tokio::test]

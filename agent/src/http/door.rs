@@ -79,16 +79,20 @@ impl Door {
     }
 
     fn knows_host(&self, peer: IpAddr, headers: &HeaderMap, uri: &Uri) -> bool {
-        let mut given = headers.get_all(HOST).iter();
-        let host = match (given.next(), given.next()) {
-            (Some(host), None) => host.to_str().ok(),
-            (None, _) => uri.authority().map(axum::http::uri::Authority::as_str),
-            (Some(_), Some(_)) => None,
-        };
-        let Some(name) = host.and_then(host_name) else { return false };
-        if self.allowed_hosts.iter().any(|allowed| {
-            allowed.eq_ignore_ascii_case(name) || host.is_some_and(|host| allowed.eq_ignore_ascii_case(host))
-        }) {
+        // A URI that names a host as well goes before the header (RFC 9112, 3.2.2): neither may be foreign.
+        let authority = uri.authority().map(|authority| Some(authority.as_str()));
+        let mut given =
+            headers.get_all(HOST).iter().map(|host| host.to_str().ok()).chain(authority).peekable();
+        headers.get_all(HOST).iter().count() <= 1
+            && given.peek().is_some()
+            && given.all(|host| host.is_some_and(|host| self.is_host(peer, host)))
+    }
+
+    fn is_host(&self, peer: IpAddr, host: &str) -> bool {
+        let Some(name) = host_name(host) else { return false };
+        let is_allowed =
+            |allowed: &String| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host);
+        if self.allowed_hosts.iter().any(is_allowed) {
             return true;
         }
         match name.parse::<IpAddr>() {
@@ -224,6 +228,9 @@ mod tests {
         assert_eq!(health(neighbour, "hive.example"), Ok(()));
         assert_eq!(verdict(LOOPBACK, "/health", &[]), Err(code::HOST));
         assert_eq!(verdict(LOOPBACK, "/health", &[(HOST, "localhost"), (HOST, "evil")]), Err(code::HOST));
+        assert_eq!(verdict(LOOPBACK, "http://localhost/health", &[]), Ok(()));
+        assert_eq!(verdict(LOOPBACK, "http://localhost/health", &[(HOST, "evil")]), Err(code::HOST));
+        assert_eq!(verdict(LOOPBACK, "http://evil/health", &[(HOST, "localhost")]), Err(code::HOST));
     }
 
     #[test]

@@ -32,6 +32,8 @@ use hive_shared::work::Mode;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 pub use connections::Connections;
 pub use door::Door;
@@ -47,6 +49,8 @@ use crate::untrusted;
 use problem::Problem;
 use refusals::Log;
 
+/// A body of which nothing more comes for so long is no body.
+const SILENT_BODY: Duration = Duration::from_secs(15);
 /// The most bytes of a request's body: a task document and its JSON escapes.
 const MAX_BODY: usize = 4 << 20;
 /// Between two tries to read a database whose file is being put back.
@@ -206,7 +210,8 @@ fn router(shared: Shared) -> Router {
         .fallback(api::no_such_path)
         .method_not_allowed_fallback(api::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(RequestBodyTimeoutLayer::new(SILENT_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), door::guard))
-        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .layer(CatchPanicLayer::new())
         .with_state(shared)
 }
