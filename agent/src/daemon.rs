@@ -97,6 +97,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
     hive.create(Some(&bot)).with_context(|| unwritable(&hive))?;
     let warnings = trust::check_hive(&hive, &bot)?;
     let _lock = lock(&hive, &bot)?;
+    // Somebody runs the bot from here on, and where a life before this one listened a stranger may do so by now.
+    let _ = std::fs::remove_file(hive.bot_record(&bot));
     let _logs = logs::start(&hive, &bot, verbosity(args))?;
     for warning in warnings {
         tracing::warn!("{warning}");

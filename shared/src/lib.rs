@@ -13,6 +13,7 @@ pub mod nearest;
 pub mod paths;
 pub mod regular_file;
 pub mod response;
+pub mod running;
 pub mod settings;
 pub mod step;
 pub mod task;

@@ -38,6 +38,7 @@ mod scripts;
 mod slot;
 mod steps;
 mod stop;
+mod strangers;
 mod submit;
 mod terminal;
 mod timeline;
