@@ -37,6 +37,7 @@ use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
+use crate::inherited;
 use crate::ledger;
 use crate::logs::{self, Verbosity};
 use crate::outbox::Outbox;
@@ -59,6 +60,7 @@ const A_WHILE: Duration = Duration::from_secs(600);
 
 /// Runs the program. Errors are printed here, once, with all that led to them.
 pub fn main(args: &Args) -> ExitCode {
+    inherited::close_all();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -36,6 +36,7 @@ mod responses;
 mod running;
 mod scripts;
 mod slot;
+mod starting;
 mod steps;
 mod stop;
 mod strangers;
