@@ -37,6 +37,7 @@ use crate::http::{self, Door, Service, Tls};
 use crate::hub::{DiskState, Hub};
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
+use crate::inherited;
 use crate::ledger::{self, Loss, Opened};
 use crate::logs::{self, Verbosity};
 use crate::open_files;
@@ -60,6 +61,7 @@ const A_WHILE: Duration = Duration::from_secs(600);
 
 /// Runs the program. Errors are printed here, once, with all that led to them.
 pub fn main(args: &Args) -> ExitCode {
+    inherited::close_all();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -100,6 +102,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
     hive.create(Some(&bot)).with_context(|| unwritable(&hive))?;
     let warnings = trust::check_hive(&hive, &bot)?;
     let _lock = lock(&hive, &bot)?;
+    // Somebody runs the bot from here on, and where a life before this one listened a stranger may do so by now.
+    let _ = std::fs::remove_file(hive.bot_record(&bot));
     let _logs = logs::start(&hive, &bot, verbosity(args))?;
     for warning in warnings {
         tracing::warn!("{warning}");

@@ -18,6 +18,7 @@ pub mod health;
 pub mod http;
 pub mod hub;
 pub mod inbox;
+mod inherited;
 mod ledger;
 pub mod logs;
 mod numbering;

@@ -92,10 +92,12 @@ impl TokenFile {
     pub(crate) fn look_after(&self, bot: &BotId) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            match atomic_file::write(&self.path, held.token.as_bytes(), bot) {
+            match atomic_file::write_new(&self.path, held.token.as_bytes(), bot) {
                 Ok(()) => {
                     tracing::warn!(path = %self.path.display(), "the token's file was gone: it is put back");
                 }
+                // Somebody has put one there this moment, which counts.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     tracing::warn!(path = %self.path.display(), %error, "the token's file is gone and cannot be put back");
                 }

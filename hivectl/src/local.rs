@@ -2,26 +2,15 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use hive_shared::ids::BotId;
-use hive_shared::paths::Hive;
 use hive_shared::program::is_program;
+pub use hive_shared::running::is_run;
 
 use crate::error::{Exit, Failure};
 
 /// The name of the daemon's program.
 pub const AGENT: &str = "hive-agent";
-
-/// Whether a process runs the bot, whatever its record says: the lock decides (SPEC 2).
-pub fn is_run(hive: &Hive, bot: &BotId) -> bool {
-    // Who only looks must not make the file. A shared lock is let go at once, and a bot that starts tries again.
-    let is_locked = |path| {
-        File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-    };
-    hive.locks(bot).into_iter().any(is_locked)
-}
 
 /// A path as one word of a shell's command, whatever its name holds: hints are copied.
 pub fn shell_word(path: &Path) -> String {
@@ -53,6 +42,11 @@ pub fn program_of(pid: u32) -> Option<String> {
     std::fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim().to_owned())
 }
 
+/// Whether a process is a daemon, of whichever bot.
+pub fn is_agent(pid: u32) -> bool {
+    program_of(pid).is_some_and(|program| program == AGENT)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -73,19 +67,6 @@ mod tests {
         assert_eq!(on_path("tool", Some(&path)), Some(tool));
         assert_eq!(on_path("other", Some(&path)), None);
         assert_eq!(on_path("tool", None), None);
-    }
-
-    #[test]
-    fn a_lock_that_is_held_is_seen_and_none_is_made() {
-        let dir = tempfile::tempdir().unwrap();
-        let (hive, bot) = (Hive::at(dir.path()), BotId::parse("BOT-1").unwrap());
-        hive.create(None).unwrap();
-        assert!(!is_run(&hive, &bot));
-        assert!(!hive.lock(&bot).exists());
-        let file = File::create(hive.lock(&bot)).unwrap();
-        assert!(!is_run(&hive, &bot));
-        file.try_lock().unwrap();
-        assert!(is_run(&hive, &bot));
     }
 
     #[test]

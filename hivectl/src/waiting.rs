@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -21,9 +22,11 @@ use crate::output::{Format, Printer};
 
 /// How long a wait puts up with a bot that is down (SPEC 10).
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long somebody who has cancelled what they wait for stays to see its end.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 /// How often a bot that is down is looked for meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// How often at most the bot is asked how the wait stands, where there is somebody to see it.
+/// How often at most the bot is asked how the wait stands, where there is somebody to see it or it could not tell.
 const STANDING: Duration = Duration::from_secs(1);
 
 /// What a wait came to.
@@ -93,7 +96,7 @@ pub async fn until_final(
     }
     let board = RefCell::new(Board { details, unseen, watcher, out });
     let runs = by_bot.into_iter().map(|(bot, (client, indices))| {
-        let watch = BotWatch { fleet, bot, open: indices, board: &board };
+        let watch = BotWatch { fleet, bot, open: indices, look_again: None, board: &board };
         watch.run(client)
     });
     let all = join_all(runs);
@@ -108,6 +111,14 @@ pub async fn until_final(
         Err(limit) => Some(gave_up(limit, &board.details)),
     };
     Waited { details: board.details, failure }
+}
+
+/// Waits until then; for ever if there is no such time.
+pub async fn due(then: Option<Instant>) {
+    match then {
+        Some(then) => sleep_until(then).await,
+        None => pending().await,
+    }
 }
 
 /// What the watches of several bots share.
@@ -125,6 +136,8 @@ struct BotWatch<'a, 'b> {
     bot: BotId,
     /// The items that are not final, by their place on the board.
     open: Vec<usize>,
+    /// When to ask again, if the bot could not tell of some of them when it was asked last.
+    look_again: Option<Instant>,
     board: &'a RefCell<Board<'b>>,
 }
 
@@ -145,7 +158,11 @@ impl BotWatch<'_, '_> {
         while !self.open.is_empty() {
             let news = tokio::select! {
                 next = follower.next() => next?,
-                () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+                () = due(self.look_again) => {
+                    self.look_at(&mut follower, |_| true).await?;
+                    continue;
+                }
+                () = due(give_up) => {
                     return Err(down(&self.bot));
                 }
                 _ = tick.tick(), if is_stale => {
@@ -184,6 +201,7 @@ impl BotWatch<'_, '_> {
     async fn begin(&self, mut client: Option<Client>) -> Result<(Client, Position), Failure> {
         let give_up = Instant::now() + PATIENCE;
         loop {
+            let mut may_pass = false;
             let failure = match client.take() {
                 Some(client) => {
                     let query = TimelineQuery { limit: Some(1), ..TimelineQuery::default() };
@@ -191,7 +209,10 @@ impl BotWatch<'_, '_> {
                         Ok(page) => return Ok((client, Position { epoch: page.epoch, seq: page.last_seq })),
                         // It goes, and may come back.
                         Err(error) if error.is_leaving() => down(&self.bot),
-                        Err(error) => Failure::from(error),
+                        Err(error) => {
+                            may_pass = error.may_pass();
+                            Failure::from(error)
+                        }
                     }
                 }
                 None => match self.fleet.client(&self.bot).await {
@@ -202,7 +223,8 @@ impl BotWatch<'_, '_> {
                     Err(failure) => failure,
                 },
             };
-            if failure.exit != Exit::Unreachable || Instant::now() >= give_up {
+            may_pass |= failure.exit == Exit::Unreachable;
+            if !may_pass || Instant::now() >= give_up {
                 return Err(failure);
             }
             sleep(LOOK_AGAIN).await;
@@ -220,13 +242,14 @@ impl BotWatch<'_, '_> {
     }
 
     /// Asks the bot how the open items stand that `which` names. If it is gone, they are asked about again when it is
-    /// back.
+    /// back; if it cannot tell, a moment later.
     async fn look_at(
         &mut self,
         follower: &mut Follower,
         which: impl Fn(&ItemId) -> bool,
     ) -> Result<(), Failure> {
         let Some(client) = follower.client().cloned() else { return Ok(()) };
+        self.look_again = None;
         let mut still_open = Vec::new();
         for index in std::mem::take(&mut self.open) {
             let id = self.board.borrow().details[index].task.task_id.clone();
@@ -246,6 +269,10 @@ impl BotWatch<'_, '_> {
                     board.unseen[index] = false;
                 }
                 Err(error) if error.is_leaving() => still_open.push(index),
+                Err(error) if error.may_pass() => {
+                    self.look_again = Some(Instant::now() + STANDING);
+                    still_open.push(index);
+                }
                 Err(ClientError::NotFound { .. }) if self.board.borrow().unseen[index] => {
                     still_open.push(index);
                 }

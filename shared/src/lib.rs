@@ -14,6 +14,7 @@ pub mod paths;
 pub mod program;
 pub mod regular_file;
 pub mod response;
+pub mod running;
 pub mod settings;
 pub mod step;
 pub mod task;

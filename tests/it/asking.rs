@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 struct Asking {
     heard: Arc<Mutex<Vec<Value>>>,
     server: tokio::task::JoinHandle<()>,
+    /// What says that somebody runs it.
+    _lock: std::fs::File,
 }
 
 impl Asking {
@@ -28,6 +30,8 @@ impl Asking {
         std::fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).expect("it is ours");
         std::fs::write(hive.paths().bot_record(hive.bot()), record.to_string())
             .expect("a file can be written");
+        let lock = std::fs::File::create(hive.paths().lock(hive.bot())).expect("a file can be made");
+        lock.try_lock().expect("nobody else runs it");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&heard);
         let server = tokio::spawn(async move {
@@ -35,7 +39,7 @@ impl Asking {
                 tokio::spawn(serve(stream, Arc::clone(&told)));
             }
         });
-        Self { heard, server }
+        Self { heard, server, _lock: lock }
     }
 
     /// The next frame of this kind that the client sent.

@@ -177,7 +177,7 @@ pub(super) async fn cancel(
     let id = item_id(&id)?;
     let asked = id.clone();
     shared.ask(|answer| Request::Cancel(asked, answer)).await?;
-    Ok(Json(shared.detail(&id).await?))
+    Ok(Json(shared.detail_of_accepted(&id).await?))
 }
 
 pub(super) async fn prioritize(
@@ -190,7 +190,7 @@ pub(super) async fn prioritize(
     let PriorityRequest { priority } = read(body)?;
     let asked = id.clone();
     shared.ask(|answer| Request::Prioritize(asked, priority, answer)).await?;
-    Ok(Json(shared.detail(&id).await?))
+    Ok(Json(shared.detail_of_accepted(&id).await?))
 }
 
 pub(super) async fn response(
@@ -339,8 +339,28 @@ impl Service {
 
     /// One item; if it has ended, not before that is sure to last.
     async fn detail(self: &Shared, id: &ItemId) -> Result<TaskDetail, Problem> {
-        let asked = id.clone();
-        let place: Option<Place> = self.inquire(|answer| Request::Place(asked, answer)).await?;
+        let place = self.place(id).await?;
+        self.detail_at(id, place).await
+    }
+
+    /// The same once the bot has done what it was asked for. That it goes meanwhile must not sound like a refusal, after
+    /// which a client would ask elsewhere: then the ledger alone tells how the item stands.
+    async fn detail_of_accepted(self: &Shared, id: &ItemId) -> Result<TaskDetail, Problem> {
+        let place = self.place(id).await.ok().flatten();
+        self.detail_at(id, place).await.map_err(|problem| {
+            let why = problem.message();
+            Problem::new(
+                code::UNAVAILABLE,
+                format!("it is done, but how '{id}' stands cannot be told: {why}"),
+            )
+        })
+    }
+
+    async fn place(&self, id: &ItemId) -> Result<Option<Place>, Problem> {
+        self.inquire(|answer| Request::Place(id.clone(), answer)).await
+    }
+
+    async fn detail_at(self: &Shared, id: &ItemId, place: Option<Place>) -> Result<TaskDetail, Problem> {
         let asked = id.clone();
         let found = self
             .read(move |reader| {
@@ -389,10 +409,14 @@ impl Service {
                         format!("the task '{id}' is queued, but the disk does not confirm it: {error}");
                     return Err(Problem::new(code::UNAVAILABLE, message));
                 }
-                Err(_) => return Err(Problem::new(code::UNAVAILABLE, "the bot is stopping")),
+                Err(_) => {
+                    let message =
+                        format!("the task '{id}' is queued, but the bot has gone before it was synced");
+                    return Err(Problem::new(code::UNAVAILABLE, message));
+                }
             }
         }
-        let detail = self.detail(&id).await?;
+        let detail = self.detail_of_accepted(&id).await?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok((status, Json(detail)).into_response())
     }

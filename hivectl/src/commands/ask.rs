@@ -5,7 +5,7 @@ use hive_shared::client::{Chat, ChatEvent};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::{Status, WhenBusy};
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::spoken;
 use crate::error::{Exit, Failure};
@@ -15,7 +15,10 @@ use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
 use crate::output::said::Said;
 use crate::output::{Format, Printer};
-use crate::waiting::PATIENCE;
+use crate::waiting::{FAREWELL, PATIENCE, due};
+
+/// What is said to somebody who leaves before what they cancelled has ended.
+pub(super) const UNCONFIRMED: &str = "the bot was told, and has not ended it yet";
 
 const EXAMPLES: &str = r#"Examples:
   hivectl ask BOT-002 "What did you change?" --session review
@@ -74,22 +77,28 @@ pub async fn run(
     let id = chat.prompt(spoken::prompt(message, args.session, args.when_busy)).await;
     let mut answer = Answer::default();
     let mut response = Said::default();
-    let mut cancelled = false;
+    let mut leave: Option<Instant> = None;
     let mut give_up: Option<Instant> = None;
     loop {
         let event = tokio::select! {
             event = chat.next() => event.map_err(|error| spoken::socket_failure(&args.bot, error))?,
             () = interrupts.next() => {
-                if cancelled {
+                if leave.is_some() {
                     answer.end(out);
                     return Ok(Exit::Interrupted);
                 }
-                cancelled = true;
+                leave = Some(Instant::now() + FAREWELL);
                 answer.notice("cancelling; once more to leave at once", out);
                 chat.cancel(&id).await;
                 continue;
             }
-            () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+            // A bot whose disk is in trouble says nothing until that is over.
+            () = due(leave) => {
+                answer.notice(UNCONFIRMED, out);
+                answer.end(out);
+                return Ok(Exit::Interrupted);
+            }
+            () = due(give_up) => {
                 answer.end(out);
                 return Err(down(&args.bot));
             }
@@ -100,12 +109,9 @@ pub async fn run(
                 give_up = Some(Instant::now() + PATIENCE);
                 answer.notice(&format!("{} does not answer ({reason}); trying again", args.bot), out);
             }
+            ChatEvent::Refused { .. } if !chat.is_open() && leave.is_some() => return Ok(Exit::Interrupted),
             ChatEvent::Refused { code, message, .. } if !chat.is_open() => {
-                return if cancelled {
-                    Ok(Exit::Interrupted)
-                } else {
-                    Err(spoken::refusal(&args.bot, &code, message))
-                };
+                return Err(spoken::refusal(&args.bot, &code, message));
             }
             ChatEvent::Refused { message, .. } => answer.notice(&message, out),
             ChatEvent::Frame(frame) => {
@@ -146,7 +152,7 @@ pub async fn run(
                             out.one(&answered, |_| String::new());
                         }
                         chat.close().await;
-                        return Ok(if cancelled { Exit::Interrupted } else { Exit::of_status(status) });
+                        return Ok(if leave.is_some() { Exit::Interrupted } else { Exit::of_status(status) });
                     }
                     TurnEvent::Accepted { .. }
                     | TurnEvent::ResponseStart

@@ -14,6 +14,8 @@ use crate::local::AGENT;
 
 /// What is ours alone: the bot has its hive from its arguments, and needs no token of another one.
 const OURS: [&str; 4] = ["HIVE_DIR", "HIVE_URL", "HIVE_TOKEN", "HIVE_CA"];
+/// What a bot gives to all that its agents run, and finds it by.
+const RUN_ID: &str = "HIVE_RUN_ID";
 /// How much of the end of its words is shown where it did not start.
 const QUOTED_BYTES: u64 = 4 * 1024;
 const QUOTED_LINES: usize = 5;
@@ -34,6 +36,19 @@ impl<'a> Launch<'a> {
     /// The bot.
     pub(super) fn bot(&self) -> &'a BotId {
         self.bot
+    }
+
+    /// Refuses where a bot that is started would be gone within minutes: its turn's end takes away all that an agent has
+    /// started, however far that has gone from it.
+    pub(super) fn outlives_this(&self) -> Result<(), Failure> {
+        if std::env::var_os(RUN_ID).is_none() {
+            return Ok(());
+        }
+        let bot = self.bot;
+        let message = format!("{bot} would end with the turn of the bot that runs this");
+        Err(Failure::new(Exit::Conflict, message).hint(format!(
+            "start it from outside: 'hivectl up {bot}' in a terminal or from a service manager"
+        )))
     }
 
     /// Removes the STOP file (SPEC 5); says whether there was one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hive_shared::api::{SubmitRequest, TaskDetail, TaskView, code};
 use hive_shared::client::{ClientError, Followed, Submitted};
 use hive_shared::ids::{BotId, ItemId};
-use hive_shared::time::parse_duration;
+use hive_shared::time::{Stamp, parse_duration};
 use hive_shared::work::Priority;
 
 use super::documents::{self, Proposal};
@@ -128,7 +128,7 @@ async fn submit(
             let what = if total > 1 { "the tasks" } else { "the task" };
             out.notice(&format!("{} is down: it finds {what} when it starts", args.bot));
         }
-        match counter.hand_over(&request, out).await {
+        match counter.hand_over(request, out).await {
             Ok(task) => {
                 for warning in &task.warnings {
                     out.notice(&format!("{}: {warning}", task.task_id));
@@ -163,20 +163,27 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    async fn hand_over(&mut self, request: &SubmitRequest, out: &mut Printer) -> Result<TaskView, Failure> {
+    /// A bot that is up gets every task with an id. Where it goes before it has answered, it may have taken the task or
+    /// not; by its id, that is the same task in its queue on the disk, and there is one of it.
+    async fn hand_over(
+        &mut self,
+        mut request: SubmitRequest,
+        out: &mut Printer,
+    ) -> Result<TaskView, Failure> {
         let client = match &self.reach {
-            Reach::Down(files) => return files.submit(request),
+            Reach::Down(files) => return files.submit(&request),
             Reach::Up(client) => client,
         };
-        match client.submit(request).await {
+        request.id.get_or_insert_with(|| ItemId::generate("TASK", Stamp::now().timestamp()));
+        match client.submit(&request).await {
             Ok(Submitted::New(task)) => Ok(task),
             Ok(Submitted::Known(task)) => {
                 out.notice(&format!("{} was submitted before", task.task_id));
                 Ok(task)
             }
-            Err(error) => match self.fleet.files(self.bot).filter(|_| is_leaving(&error, request)) {
+            Err(error) => match self.fleet.files(self.bot).filter(|_| error.is_leaving()) {
                 Some(files) => {
-                    let task = files.submit(request)?;
+                    let task = files.submit(&request)?;
                     if !task.status.is_final() {
                         let bot = self.bot;
                         let id = &task.task_id;
@@ -193,12 +200,6 @@ impl Counter<'_> {
             },
         }
     }
-}
-
-/// Whether a bot goes, so that its queue on the disk is the place for a task. Where it may have taken the task before
-/// it was gone, an id is what makes sure that there is one of it.
-fn is_leaving(error: &ClientError, request: &SubmitRequest) -> bool {
-    error.is_leaving() && (!error.is_down() || request.id.is_some())
 }
 
 /// Waits for what was submitted, and shows meanwhile what the agent says, if that is asked for.

@@ -153,6 +153,7 @@ impl Start<'_> {
                 (Look::Up(status), launched) => return Ok(Started { status, was_up: launched.is_none() }),
                 (Look::Run(words), _) => self.voice.words(words),
                 (Look::Down, None) => {
+                    self.launch.outlives_this()?;
                     self.voice.words(format!("{} starts", self.launch.bot()));
                     if self.launch.clear_the_way()? {
                         self.voice.notice(format!("{}: its STOP file is removed", self.launch.bot()));

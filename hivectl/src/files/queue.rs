@@ -98,10 +98,14 @@ impl Files {
             return Ok(known);
         }
         let file = whole(&path, &text).map_err(|e| Failure::io("written", &path, &e))?;
-        file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => in_use(&id),
-            _ => Failure::io("written", &path, &error.error),
-        })?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => {}
+            // A bot that was asked for the same may have been quicker.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                return self.known(&id, &new)?.ok_or_else(|| in_use(&id));
+            }
+            Err(error) => return Err(Failure::io("written", &path, &error.error)),
+        }
         let dir = self.hive.tasks(&self.bot);
         std::fs::File::open(&dir).and_then(|d| d.sync_all()).map_err(|e| Failure::io("synced", &dir, &e))?;
         Ok(new.view)

@@ -73,7 +73,8 @@ async fn submit_prints_the_id_and_waits_by_the_timeline() {
     fake.answer("GET /tasks/A-1", 200, detail(&fake.bot, "A-1", "queued"));
     let plain = home.run(&["submit", "BOT-1", "Mend it", "--priority", "p0", "--limit", "10m"]).await;
     assert_eq!((exit(&plain), out(&plain).as_str(), err(&plain).as_str()), (0, "A-1\n", ""));
-    fake.wait_for(r#"POST /tasks {"instruction":"Mend it","priority":"P0","timeout_seconds":600.0}"#).await;
+    let body = r#"POST /tasks {"instruction":"Mend it","priority":"P0","timeout_seconds":600.0,"id":"TASK-"#;
+    fake.wait_for(body).await;
 
     for (end, code) in [("completed", 0), ("failed", 1), ("cancelled", 6), ("timed_out", 1)] {
         fake.answer("GET /tasks/A-1", 200, detail(&fake.bot, "A-1", "queued"));
@@ -81,6 +82,20 @@ async fn submit_prints_the_id_and_waits_by_the_timeline() {
         let waited = home.run(&["submit", "BOT-1", "Mend it", "--wait", "-o", "json"]).await;
         assert_eq!((exit(&waited), json_of(&waited)["status"].as_str()), (code, Some(end)));
     }
+}
+
+/// The bot may have taken the task before it went: it is the same one by its id, and there is one of it.
+#[tokio::test]
+async fn what_a_bot_that_goes_may_have_taken_is_not_submitted_under_another_id() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    let refusal = json!({"error": {"code": "stopping", "message": "the bot is stopping"}});
+    fake.answer("POST /tasks", 503, refusal);
+    let submitted = home.run(&["submit", "BOT-1", "Mend it"]).await;
+    assert_eq!(exit(&submitted), 0, "{submitted:?}");
+    let id = out(&submitted).trim_end().to_owned();
+    fake.wait_for(&format!(r#"POST /tasks {{"instruction":"Mend it","id":"{id}"}}"#)).await;
+    assert_eq!(files_in(&home.hive.tasks(&fake.bot)), [format!("{id}.md")]);
 }
 
 #[tokio::test]
@@ -491,4 +506,43 @@ async fn a_wait_goes_on_over_a_restart_of_its_bot() {
     again.script(ended(&again.bot, "A-1", "failed"));
     assert_eq!(exit(&child.wait_with_output().await.unwrap()), 1);
     again.wait_for("GET /ws/bot/BOT-1/timeline?after_seq=0&epoch=E1").await;
+}
+
+#[tokio::test]
+async fn a_wait_asks_again_where_its_bot_cannot_tell() {
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.answer("GET /tasks/A-1", 200, detail(&fake.bot, "A-1", "running"));
+    let trouble = json!({"error": {"code": "unavailable", "message": "the ledger is made anew; try again"}});
+    let mut steps = ended(&fake.bot, "A-1", "completed");
+    steps[1] = Step::Answer("GET /tasks/A-1", 503, trouble);
+    fake.script(steps);
+    let child = home.command(&["wait", "A-1"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    // Once to find it, once to begin, once as it has ended, and once more.
+    fake.wait_for_more("GET /tasks/A-1", 3).await;
+    fake.answer("GET /tasks/A-1", 200, detail(&fake.bot, "A-1", "completed"));
+    assert_eq!(exit(&child.wait_with_output().await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn who_cancels_is_let_go_though_the_bot_says_nothing_more() {
+    use tokio::io::AsyncWriteExt;
+    let home = Home::new();
+    let fake = home.start("BOT-1").await;
+    fake.answer("GET /status", 200, status(&fake));
+    for args in [&["ask", "BOT-1", "What?"][..], &["chat", "BOT-1"]] {
+        fake.script(spoken("cancelled").into_iter().take(3).chain([Step::Hold]).collect());
+        let heard = fake.seen().iter().filter(|seen| seen.contains(r#"{"type":"prompt""#)).count();
+        let mut command = home.command(args);
+        let piped = std::process::Stdio::piped;
+        let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let _not_read = stdin.write_all(b"What?\n").await;
+        fake.wait_for_more(r#"{"type":"prompt""#, heard).await;
+        interrupt(&child);
+        let left = tokio::time::timeout(std::time::Duration::from_secs(20), child.wait_with_output());
+        let left = left.await.expect("it leaves by itself").unwrap();
+        assert_eq!(exit(&left), 130, "{left:?}");
+        assert!(err(&left).contains("has not ended it yet"), "{left:?}");
+    }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Fake {
     pub(crate) bot: BotId,
     board: Arc<Board>,
     server: JoinHandle<()>,
+    /// What says that somebody runs it.
+    lock: std::fs::File,
 }
 
 #[derive(Default)]
@@ -77,8 +79,10 @@ impl Home {
         let record = json!({"bot_id": bot, "url": url, "host": "here", "pid": 1, "mode": "hybrid", "adapter": "echo",
             "started_at": "2026-11-22T18:05:27Z", "version": "0.1.0", "protocol": 1});
         std::fs::write(self.hive.bot_record(&bot), record.to_string()).unwrap();
+        let lock = std::fs::File::create(self.hive.lock(&bot)).unwrap();
+        lock.try_lock().unwrap();
         let board = Arc::new(Board::default());
-        let fake = Fake { bot, board: Arc::clone(&board), server: tokio::spawn(async {}) };
+        let fake = Fake { bot, board: Arc::clone(&board), server: tokio::spawn(async {}), lock };
         fake.answer(
             "GET /health",
             200,
@@ -122,10 +126,15 @@ impl Fake {
 
     /// Waits until something was seen.
     pub(crate) async fn wait_for(&self, what: &str) {
+        self.wait_for_more(what, 0).await;
+    }
+
+    /// Waits until something was seen more often than this.
+    pub(crate) async fn wait_for_more(&self, what: &str, times: usize) {
         let looking = async {
             loop {
                 let changed = self.board.changed.notified();
-                if self.seen().iter().any(|seen| seen.contains(what)) {
+                if self.seen().iter().filter(|seen| seen.contains(what)).count() > times {
                     return;
                 }
                 changed.await;
@@ -142,6 +151,8 @@ impl Fake {
         let sockets = std::mem::take(&mut *self.board.sockets.lock().unwrap());
         sockets.iter().for_each(JoinHandle::abort);
         join_all(sockets).await;
+        // What another test forks this moment has it open too.
+        self.lock.unlock().unwrap();
     }
 }
 

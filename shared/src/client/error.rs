@@ -12,7 +12,7 @@ pub(super) const NO_ANSWER: &str = "no answer in time";
 /// Why a bot's address or token could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// No record says where the bot listens: it is down.
+    /// Nobody runs the bot, or no record says where it listens: it is down.
     #[error("{0} is down")]
     NoRecord(BotId),
     /// A file of the hive cannot be read.
@@ -160,8 +160,8 @@ impl ClientError {
         self.is_down() || matches!(self, Self::Conflict { code, .. } if code == code::STOPPING)
     }
 
-    /// Whether a connection that failed so is worth another attempt.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether the same may go well a moment later: the bot goes, or cannot tell right now.
+    pub fn may_pass(&self) -> bool {
         self.is_leaving() || matches!(self, Self::Conflict { code, .. } if code == code::UNAVAILABLE)
     }
 

@@ -16,6 +16,7 @@ use crate::api::BotRecord;
 use crate::ids::BotId;
 use crate::paths::Hive;
 use crate::regular_file;
+use crate::running::is_run;
 
 /// Where bots are looked for. It is asked again at every reconnect, as a bot that starts anew has another port.
 #[derive(Debug, Clone)]
@@ -32,11 +33,20 @@ impl Locator {
         Self::Hive(hive)
     }
 
-    /// Where `bot` should be; whether it is there, only a call can tell.
+    /// Where `bot` should be; whether it answers there, only a call can tell.
     pub fn endpoint(&self, bot: &BotId) -> Result<Endpoint, FindError> {
         match self {
             Self::Hive(hive) => Endpoint::in_hive(hive, bot),
             Self::Remote(endpoint) => Ok(endpoint.clone()),
+        }
+    }
+
+    /// Whether the address of `bot` is still its own. On this machine it is as long as somebody runs the bot; after
+    /// that, whoever comes to listen there is a stranger, who must not get its token. The user vouches for a URL.
+    pub(super) fn still_there(&self, bot: &BotId) -> Result<(), FindError> {
+        match self {
+            Self::Hive(hive) if !is_run(hive, bot) => Err(FindError::NoRecord(bot.clone())),
+            Self::Hive(_) | Self::Remote(_) => Ok(()),
         }
     }
 }
@@ -146,9 +156,11 @@ impl Endpoint {
         Ok(Self { url, token, trust: ca.map_or(Trust::Machine, Trust::These) })
     }
 
-    /// A bot of a hive on this machine, by its record and token file.
+    /// A bot of a hive on this machine, by its record and token file. The record of a bot that nobody runs counts for
+    /// nothing.
     pub fn in_hive(hive: &Hive, bot: &BotId) -> Result<Self, FindError> {
-        let record = read_record(hive, bot)?.ok_or_else(|| FindError::NoRecord(bot.clone()))?;
+        let record = if is_run(hive, bot) { read_record(hive, bot)? } else { None };
+        let record = record.ok_or_else(|| FindError::NoRecord(bot.clone()))?;
         let url = Url::parse(&record.url).map_err(|_| FindError::BadUrl(record.url.clone()))?;
         if !matches!(url.scheme(), "http" | "https") || !is_loopback(&url) {
             return Err(FindError::NotLoopback { bot: bot.clone(), url: record.url });
@@ -268,11 +280,13 @@ pub fn list_bots(hive: &Hive) -> Bots {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    fn hive_with_record(url: &str, mode: u32) -> (tempfile::TempDir, Hive, BotId) {
+    /// A bot that is run, as long as the file is kept.
+    fn hive_with_record(url: &str, mode: u32) -> ((tempfile::TempDir, File), Hive, BotId) {
         let dir = tempfile::tempdir().unwrap();
         let hive = Hive::at(dir.path());
         let bot = BotId::parse("BOT-002").unwrap();
@@ -284,7 +298,9 @@ mod tests {
         std::fs::write(hive.bot_record(&bot), record).unwrap();
         std::fs::write(hive.token(&bot), "c2VjcmV0\n").unwrap();
         std::fs::set_permissions(hive.token(&bot), std::fs::Permissions::from_mode(mode)).unwrap();
-        (dir, hive, bot)
+        let lock = File::create(hive.lock(&bot)).unwrap();
+        lock.try_lock().unwrap();
+        ((dir, lock), hive, bot)
     }
 
     #[test]
@@ -308,6 +324,26 @@ mod tests {
             let (_dir, hive, bot) = hive_with_record(url, 0o600);
             assert!(matches!(Endpoint::in_hive(&hive, &bot), Err(FindError::NotLoopback { .. })), "{url}");
         }
+    }
+
+    #[test]
+    fn a_record_counts_as_long_as_somebody_runs_the_bot_of_this_very_hive() {
+        let ((dir, lock), hive, bot) = hive_with_record("http://127.0.0.1:4000", 0o600);
+        let locator = Locator::hive(hive.clone());
+        assert!(Endpoint::in_hive(&hive, &bot).is_ok() && locator.still_there(&bot).is_ok());
+        let copy = Hive::at(dir.path().join("copy"));
+        copy.create(Some(&bot)).unwrap();
+        for (from, to) in [
+            (hive.bot_record(&bot), copy.bot_record(&bot)),
+            (hive.token(&bot), copy.token(&bot)),
+            (hive.lock(&bot), copy.lock(&bot)),
+        ] {
+            std::fs::copy(from, to).unwrap();
+        }
+        assert!(matches!(Endpoint::in_hive(&copy, &bot), Err(FindError::NoRecord(_))));
+        lock.unlock().unwrap();
+        assert!(matches!(Endpoint::in_hive(&hive, &bot), Err(FindError::NoRecord(_))));
+        assert!(matches!(locator.still_there(&bot), Err(FindError::NoRecord(_))));
     }
 
     #[test]

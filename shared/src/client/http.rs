@@ -253,9 +253,10 @@ impl Client {
         request.header(header::AUTHORIZATION, self.endpoint.bearer())
     }
 
-    /// Sends a request, once more with the token that is in its file by now if it had an older one: what is not
-    /// authorised has done nothing.
+    /// Sends a request to a bot that is still there, once more with the token that is in its file by now if it had an
+    /// older one: what is not authorised has done nothing.
     async fn respond(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        self.locator.still_there(&self.bot)?;
         let request = request.build().map_err(|e| self.unreachable(&e))?;
         let again = request.try_clone();
         let response = self.http.execute(request).await.map_err(|e| self.unreachable(&e))?;

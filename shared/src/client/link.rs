@@ -169,6 +169,7 @@ async fn join(
         Some(client) => client,
         None => Client::open(&locator, &bot).await?,
     };
+    locator.still_there(&bot)?;
     let socket = Socket::open(client.endpoint(), &route).await?;
     Ok((client, socket))
 }

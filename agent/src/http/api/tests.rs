@@ -1,13 +1,20 @@
-//! Queries as clients ask them, and as chance does.
+//! Queries as clients ask them, and as chance does; answers while the bot goes.
 
-use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use axum::http::Uri;
+use hive_shared::ids::BotId;
+use hive_shared::paths::Hive;
 use hive_shared::time::Stamp;
 use hive_shared::work::{Kind, Source, Status};
 use proptest::prelude::*;
 
 use super::*;
+use crate::http::{Connections, Door, Readers};
+use crate::hub::{DiskState, Hub};
+use crate::store::{Detail, KeepTrying, Store};
+use crate::token::TokenFile;
 
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
     // Another test may have done so.
@@ -54,4 +61,48 @@ proptest! {
             let _ = Query::<TimelineQuery>::try_from_uri(&uri);
         }
     }
+}
+
+/// The server of a bot whose ledger has this task, and whose driver is gone.
+fn without_a_driver(dir: &std::path::Path, id: &ItemId) -> Shared {
+    let (hive, bot) = (Hive::at(dir), BotId::parse("BOT-2").unwrap());
+    hive.create(Some(&bot)).unwrap();
+    let database = hive.database(&bot);
+    let mut store = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
+    let (title, digest) = ("A title".to_owned(), "d".to_owned());
+    store.put_item(&mut Item::new(id.clone(), Source::File, title, digest, Detail::default())).unwrap();
+    store.commit().unwrap();
+    let (driver, _) = mpsc::channel();
+    let token = TokenFile::holding(hive.token(&bot), "secret".to_owned());
+    Arc::new(Service {
+        door: Door::new(token, ([127, 0, 0, 1], 1).into(), Vec::new(), Vec::new()),
+        hive,
+        bot,
+        mode: hive_shared::work::Mode::Hybrid,
+        adapter: "echo",
+        epoch: store.epoch().to_owned(),
+        hub: Hub::new(store.seq(), DiskState::default()),
+        driver,
+        requests: Readers::new(database.clone(), 1),
+        laggards: Readers::new(database.clone(), 1),
+        database,
+        closing: tokio_util::sync::CancellationToken::new(),
+        connections: Connections::allowed(),
+        refusals: Mutex::default(),
+        last_connection: AtomicU64::new(0),
+    })
+}
+
+#[tokio::test]
+async fn a_task_that_was_taken_is_not_refused_because_the_bot_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let id: ItemId = "TASK-1".parse().unwrap();
+    let shared = without_a_driver(dir.path(), &id);
+    assert_eq!(shared.detail(&id).await.unwrap_err().code(), code::STOPPING);
+    let submitted = Submitted { id: id.clone(), is_new: true, file: None };
+    let answer = shared.submitted(submitted).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let task: TaskDetail = serde_json::from_slice(&body).unwrap();
+    assert_eq!((task.task.task_id, task.task.status), (id, Status::Queued));
 }

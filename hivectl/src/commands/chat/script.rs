@@ -8,9 +8,11 @@ use hive_shared::client::{Chat, ChatEvent, Client};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::work::WhenBusy;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::command::{self, About, COMMANDS, Command, Line};
 use super::{errands, new_session};
+use crate::commands::ask::UNCONFIRMED;
 use crate::commands::spoken;
 use crate::error::{Exit, Failure};
 use crate::fleet::down;
@@ -18,6 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::output::answer::Answer;
 use crate::output::ink::Ink;
 use crate::output::{Format, Printer};
+use crate::waiting::{FAREWELL, due};
 
 /// Talks until stdin ends and all is answered. Of a script the exit status is that of the worst answer; a person who
 /// cannot be shown a prompt that is redrawn has seen how they ended.
@@ -39,6 +42,8 @@ pub(super) async fn talk(
     };
     let mut lines = stdin_lines();
     let (mut at_end, mut is_interrupted) = (false, false);
+    // Of a script: a person sees that nothing comes, and leaves.
+    let mut leave: Option<Instant> = None;
     if is_person {
         out.notice(&format!("{} listens; /help lists the commands", talk.bot));
     }
@@ -88,10 +93,16 @@ pub(super) async fn talk(
                     }
                 },
             },
+            () = due(leave) => {
+                talk.answer.notice(UNCONFIRMED, out);
+                talk.answer.end_line(out);
+                return Ok(Exit::Interrupted);
+            }
             () = interrupts.next() => match talk.open.first().cloned() {
                 Some(id) if !is_interrupted => {
                     is_interrupted = true;
                     at_end = !is_person;
+                    leave = (!is_person).then(|| Instant::now() + FAREWELL);
                     talk.answer.notice("cancelling; once more to leave", out);
                     talk.chat.cancel(&id).await;
                 }

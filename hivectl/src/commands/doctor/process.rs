@@ -141,6 +141,13 @@ fn stale(record: &BotRecord, here: &str, bot: &BotId) -> Finding {
         return Finding::warning(CHECK, message)
             .hint(format!("see there; if it is gone, 'hivectl up {bot}' starts it here"));
     }
+    if local::is_agent(pid) {
+        let message = format!(
+            "its record is of process {pid}, which does not run it: a copied hive has the record of another"
+        );
+        return Finding::warning(CHECK, message)
+            .hint(format!("'hivectl up {bot}' starts the one that is here"));
+    }
     let what = match local::program_of(pid) {
         None => {
             format!("its record names process {pid}, which is gone: it was killed, or the machine went down")

@@ -10,6 +10,7 @@ use hive_shared::work::{Scope, Source};
 use super::overview::{queue, state};
 use super::row::{DownStatus, Row};
 use crate::files::Files;
+use crate::local;
 use crate::output::Printer;
 use crate::output::page::{Page, path};
 use crate::output::table::{Cell, Paint};
@@ -98,10 +99,12 @@ fn down(page: &mut Page, status: &DownStatus, hive: Option<&Hive>) {
     let Some(hive) = hive else { return };
     if let Ok(Some(record)) = read_record(hive, bot) {
         let since = local_time(record.started_at);
-        page.line(
-            "last run",
-            format!("pid {} on {}, started {since}; it did not say good-bye", record.pid, record.host),
-        );
+        let end = if local::is_agent(record.pid) {
+            "it does not run the bot of this hive"
+        } else {
+            "it did not say good-bye"
+        };
+        page.line("last run", format!("pid {} on {}, started {since}; {end}", record.pid, record.host));
     }
     files(page, hive, bot);
     page.line("start it", format!("hivectl up {bot}"));
