@@ -94,6 +94,8 @@ struct Inner {
     frames: Frames,
     steps: Recorder,
     complete: bool,
+    /// Frames were told in an earlier life of the bot, and how many is known to who has seen them.
+    is_of_an_earlier_life: bool,
     on_first_output: Option<Hook>,
     on_first_step: Option<Hook>,
 }
@@ -308,9 +310,21 @@ impl Turn {
         self.lock().frames.last_number()
     }
 
-    /// A client has seen its frames up to `number`, be it in an earlier life of the bot: they count on from there.
-    pub fn is_seen_to(&self, number: u64) {
-        self.lock().frames.are_seen_to(number);
+    /// A client says that it has seen its frames up to `number`. Those of an earlier life of the bot count on from there;
+    /// a number that no frame can have had is refused, for the frames of all who listen would count on from it.
+    #[must_use]
+    pub fn is_seen_to(&self, number: u64) -> bool {
+        let mut inner = self.lock();
+        let can_be = inner.is_of_an_earlier_life || number <= inner.frames.last_number();
+        if can_be {
+            inner.frames.are_seen_to(number);
+        }
+        can_be
+    }
+
+    /// It began in an earlier life of the bot, whose frames are not here.
+    pub fn is_of_an_earlier_life(&self) {
+        self.lock().is_of_an_earlier_life = true;
     }
 
     /// Whether the item is over and a listener that has had frame `after` has had all.

@@ -163,6 +163,8 @@ async fn bad_frames_are_errors_and_the_socket_lives() {
         r#"{"type":"prompt","message":"x","user":""}"#,
         r#"{"type":"prompt","message":"x","user":"a\nb"}"#,
         r#"["prompt",{"message":"x","user":"dave"}]"#,
+        r#"["prompt","x","dave","ARRAY-1",null,"auto",null]"#,
+        r#"["prompt","x","dave",null,null,"auto",null]"#,
         r#"{"type":"cancel"}"#,
     ] {
         chat.send_text(text).await;
@@ -191,6 +193,22 @@ async fn bad_frames_are_errors_and_the_socket_lives() {
     chat.prompt("CHAT-1", "still here").await;
     assert_eq!(chat.turn("CHAT-1").await.text(), "still here");
     assert_eq!(agent.api().get("timeline?source=chat").await.ok()["entries"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn who_says_to_have_seen_what_never_was_does_not_disturb_the_numbers_of_others() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let mut chat = agent.chat().await;
+    chat.prompt("CHAT-1", "hold").await;
+    chat.next_of("CHAT-1", "response_start").await;
+    let mut other = agent.chat().await;
+    other.send(json!({"type": "attach", "id": "CHAT-1", "after": 1_000_000})).await;
+    let error = other.next().await;
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("bad_request")), "{error}");
+    hive.touch("go");
+    let last = chat.next_of("CHAT-1", "response_complete").await;
+    assert!(last["n"].as_u64().is_some_and(|n| n < 100), "{last}");
 }
 
 #[tokio::test]

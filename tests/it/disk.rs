@@ -138,3 +138,22 @@ async fn responses_that_cannot_be_written_pause_the_bot_until_they_can() {
     }
     api.until_status("it is not paused any more", |status| status["paused"] == false).await;
 }
+
+#[tokio::test]
+async fn a_task_that_never_started_is_done_again_before_its_file_is_archived() {
+    let hive = Hive::exec(SCRIPT, "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    // Nothing comes to rest as long as there is a file in the place of the directory.
+    let responses = hive.paths().responses();
+    fs::remove_dir(&responses).unwrap();
+    fs::write(&responses, "").unwrap();
+    api.post("pause", json!({})).await.ok();
+    api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
+    api.act("tasks/ONE-1/cancel").await.ok();
+    assert!(hive.is_in_queue("ONE-1.md"));
+    assert_eq!(api.post("tasks/ONE-1/retry", json!({})).await.ok()["task_id"], "ONE-1.r2");
+    fs::remove_file(&responses).unwrap();
+    api.act("resume").await.ok();
+    assert_eq!(api.until_ended("ONE-1.r2").await["response"], "said one");
+}

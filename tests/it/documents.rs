@@ -159,3 +159,20 @@ async fn any_text_as_instruction_comes_back_byte_for_byte() {
         assert_eq!(hive.answer(&format!("VERB-{n}")).await.text, text);
     }
 }
+
+#[tokio::test]
+async fn what_is_done_again_depends_on_what_was_done_again() {
+    let hive = Hive::exec("cat; test -e good", "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "first", "id": "DEP-1"})).await;
+    assert_eq!(api.until_ended("DEP-1").await["status"], "failed");
+    api.submit(json!({"instruction": "second", "id": "DEP-2", "depends_on": ["DEP-1"]})).await;
+    assert_eq!(api.until_ended("DEP-2").await["error_code"], "dependency_failed");
+    hive.touch("good");
+    assert_eq!(api.post("tasks/DEP-1/retry", json!({})).await.ok()["task_id"], "DEP-1.r2");
+    assert_eq!(api.until_ended("DEP-1.r2").await["status"], "completed");
+    let again = api.post("tasks/DEP-2/retry", json!({})).await.ok();
+    assert_eq!((&again["task_id"], &again["depends_on"]), (&json!("DEP-2.r2"), &json!(["DEP-1.r2"])));
+    assert_eq!(api.until_ended("DEP-2.r2").await["status"], "completed");
+}

@@ -117,13 +117,15 @@ impl Driver {
         connection: Connection,
     ) -> Result<Result<Arc<Turn>, Denied>, StoreError> {
         if after > MAX_FRAMES {
-            return Ok(Err(Denied::new(code::BAD_REQUEST, "after is the number of a frame that was seen")));
+            return Ok(Err(unseen()));
         }
         if !item.status.is_final() {
+            let turn = self.chat_turn(&item.id);
+            if !turn.is_seen_to(after) {
+                return Ok(Err(unseen()));
+            }
             self.attached.entry(item.id.clone()).or_default().insert(connection);
             self.feed(Event::ChatAttached(item.id.clone()))?;
-            let turn = self.chat_turn(&item.id);
-            turn.is_seen_to(after);
             return Ok(Ok(turn));
         }
         if let Some(turn) = self.hub.turn(&item.id).filter(|turn| after <= turn.last_frame()) {
@@ -223,6 +225,10 @@ fn check(prompt: &Prompt) -> Result<(), Denied> {
         return Err(Denied::new(code::TOO_LARGE, message));
     }
     Ok(())
+}
+
+fn unseen() -> Denied {
+    Denied::new(code::BAD_REQUEST, "after is the number of a frame that was seen")
 }
 
 fn taken(id: &ItemId) -> Denied {

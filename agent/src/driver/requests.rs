@@ -17,7 +17,7 @@ use crate::file_id::Fingerprint;
 use crate::inbox::documents::TaskHead;
 use crate::numbering::first_free;
 use crate::request::{Denied, Listing, Place, Request, Submitted};
-use crate::store::StoreError;
+use crate::store::{Item, StoreError};
 use crate::untrusted;
 
 /// What a time limit has to be.
@@ -195,12 +195,15 @@ impl Driver {
         });
         let kept = match read {
             Some(document) => Some(document.instruction),
-            None => self.store.instruction(item.arrival)?,
+            None => self.store.instruction(item.arrival)?.or_else(|| self.unsettled_instruction(&item)),
         };
         let Some(instruction) = kept else {
             let message = format!("the file of '{id}' is not in the archive (yet, or any more)");
             return Ok(Err(Denied::new(code::CONFLICT, message)));
         };
+        // What it depends on may have been done again since.
+        let depends_on = item.detail.depends_on.into_iter().map(|on| self.latest_try(on));
+        let depends_on = depends_on.collect::<Result<_, _>>()?;
         let submitted = self.new_task(&NewTask {
             id: self.free_variant(id)?,
             instruction,
@@ -211,10 +214,43 @@ impl Driver {
             created: Stamp::now(),
             limit: Some(item.detail.limit),
             interruptible: Some(item.detail.interruptible),
-            depends_on: item.detail.depends_on,
+            depends_on,
             retry_of: Some(id.clone()),
         })?;
         Ok(submitted)
+    }
+
+    /// What a task that has ended without a start was to do, while its file is on the way to the archive.
+    fn unsettled_instruction(&self, item: &Item) -> Option<String> {
+        let (hive, bot) = (&self.identity.hive, &self.identity.bot);
+        let name = item.file.as_ref().filter(|_| !item.settled)?;
+        // In this order: what is moved between the two looks is found by the second.
+        [hive.tasks(bot), hive.archive(bot)].into_iter().find_map(|directory| {
+            let bytes = untrusted::read(&directory.join(name), MAX_TASK_BYTES + 1).ok()?;
+            let document = task::read(&bytes, &self.reading(name, item.seen_at)).ok()?;
+            // Another file may have taken its name.
+            (document.digest() == item.digest).then_some(document.instruction)
+        })
+    }
+
+    /// The latest of the tasks that repeat one which did not end well, each the one before; itself if there is none.
+    fn latest_try(&self, id: ItemId) -> Result<ItemId, StoreError> {
+        let mut latest = id;
+        while let Some(item) = self.store.item(&latest)? {
+            if !item.status.is_final() || item.status == Status::Completed {
+                break;
+            }
+            let variant = |number| latest.with_suffix(&format!(".r{number}"));
+            let free =
+                first_free(|number| Ok::<_, StoreError>(self.store.item(&variant(number))?.is_some()))?;
+            let Some(next) = self.store.item(&variant(free - 1))? else { break };
+            // Tasks that only look like one, or say so of each other in their files, lead nowhere.
+            if next.detail.retry_of.as_ref() != Some(&latest) || next.arrival <= item.arrival {
+                break;
+            }
+            latest = next.id;
+        }
+        Ok(latest)
     }
 
     fn cancel(&mut self, id: &ItemId) -> Answered<()> {

@@ -137,6 +137,10 @@ impl Client {
             .as_ref()
             .ok()
             .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
+        // A type of ours would read an array too, by position.
+        if value.as_ref().is_ok_and(|value| !value.is_object()) {
+            return self.refuse(None, code::BAD_REQUEST, "a frame is one JSON object").await;
+        }
         let frame = match value.and_then(serde_json::from_value) {
             Ok(frame) => frame,
             Err(error) => {
