@@ -15,6 +15,7 @@ pub mod driver;
 mod failpoint;
 pub mod file_id;
 pub mod health;
+mod home;
 pub mod http;
 pub mod hub;
 pub mod inbox;

@@ -19,15 +19,19 @@ use std::time::{Duration, Instant};
 use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
+use hive_shared::work::Source;
 
 use crate::document::Document;
 use crate::failpoint;
+use crate::file_id::Fingerprint;
+use crate::home::Home;
 use crate::hub::Hub;
+use crate::store::Item;
 use crate::turn::Turn;
 use crate::witness::Witness;
 
 use database::Database;
-pub use moving::{move_into, reject};
+pub use moving::{move_into, move_known_into, reject};
 pub(crate) use publish::publish;
 
 /// How many commits may wait to be durable before the driver has to wait too, as long as the disk takes anything.
@@ -57,10 +61,26 @@ pub struct Job {
     pub id: ItemId,
     /// Its response document and the name to publish it under.
     pub response: Option<(String, Document)>,
-    /// The name of its file in the task directory.
-    pub file: Option<String>,
+    /// Its file in the task directory.
+    pub file: Option<TaskFile>,
     /// Whom to tell when its end is visible, and what.
     pub complete: Option<(Arc<Turn>, TurnEvent)>,
+}
+
+/// The file of a task that has ended.
+pub struct TaskFile {
+    /// Its name in the task directory.
+    pub name: String,
+    /// Which file it was when the task ended. What lies under its name later may be another, which is not touched.
+    pub known: Option<Fingerprint>,
+}
+
+impl TaskFile {
+    /// The file of an item that has one.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let name = item.file.clone().filter(|_| item.source == Source::File)?;
+        Some(Self { name, known: item.known_file() })
+    }
 }
 
 /// An item that has come to rest.
@@ -113,6 +133,7 @@ impl Outbox {
         let give_up = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             database: Database::open(database, log)?,
+            home: Home::of(&hive),
             hive,
             bot,
             hub,
@@ -188,6 +209,7 @@ impl Queue {
 
 struct Worker {
     database: Database,
+    home: Home,
     hive: Hive,
     bot: BotId,
     hub: Arc<Hub>,
@@ -243,6 +265,11 @@ impl Worker {
 
     /// (c) to (f) for all that a group of commits ended: one sync for all of them.
     fn settle(&mut self, group: Vec<Batch>, batches: &Receiver<Batch>) -> Option<()> {
+        if !self.home.is_there() {
+            // The ledger is where the hive is, and has all for the next life there.
+            self.sync_ledger()?;
+            self.until_taken(|worker| worker.home.check())?;
+        }
         if !self.database.is_there() {
             self.queue.change(|queue| queue.stuck = true);
             self.reopen(&group, batches)?;
@@ -265,10 +292,10 @@ impl Worker {
                 let mut stays = false;
                 if let Some(file) = &job.file {
                     let archive = self.hive.archive(&self.bot);
-                    let from = self.hive.tasks(&self.bot).join(file);
-                    match self
-                        .until_taken(|worker| or_leave(move_into(&worker.bot, &from, &archive), &from))?
-                    {
+                    let from = self.hive.tasks(&self.bot).join(&file.name);
+                    match self.until_taken(|worker| {
+                        or_leave(move_known_into(&worker.bot, &from, file.known, &archive), &from)
+                    })? {
                         Moved::To(archived) => settled.archived = archived,
                         Moved::Not => stays = true,
                     }
@@ -344,6 +371,7 @@ impl Worker {
         if self.unsynced.is_empty() {
             return Some(());
         }
+        self.until_taken(|worker| worker.home.check())?;
         self.until_taken(|worker| {
             let responses = worker.hive.responses();
             if worker.unsynced.len() > FEW_FILES {
@@ -421,10 +449,12 @@ fn or_leave(moved: io::Result<Option<String>>, file: &Path) -> io::Result<Moved>
 }
 
 fn is_about_the_file(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
-    )
+    // A link where another file system is moved to, and a file that is immutable.
+    matches!(error.raw_os_error(), Some(nix::libc::ELOOP | nix::libc::EPERM))
+        || matches!(
+            error.kind(),
+            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
+        )
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::atomic_file;
 use crate::driver::Message;
 use crate::file_id::FileId;
+use crate::home::Home;
 use crate::http::Service;
 use crate::store::{StoreError, files_of};
 
@@ -24,13 +25,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Presence {
     hive: Hive,
+    home: Home,
     record: BotRecord,
 }
 
 impl Presence {
     /// The presence of a bot that nobody is told of yet.
     pub(crate) fn new(hive: Hive, record: BotRecord) -> Self {
-        Self { hive, record }
+        Self { home: Home::of(&hive), hive, record }
     }
 
     /// The record.
@@ -64,6 +66,10 @@ impl Presence {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
+            if !self.home.is_there() {
+                // What is moved away is not to be made anew.
+                continue;
+            }
             self.look_after(&service.database, &mut files, &driver);
             service.door.look_after_token(&self.record.bot_id);
         }

@@ -1,11 +1,14 @@
 //! What others put there or say. Files are read never through a link, never waiting on a pipe, never more than is wanted;
 //! paths are followed to where they lead; texts are cut.
 
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use hive_shared::paths::MAX_NAME;
 use hive_shared::regular_file;
+
+use crate::file_id::Fingerprint;
 
 /// Whether the machine has run out of files, processes or memory, which passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
@@ -25,6 +28,22 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     regular_file::open(path)?.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The same, if it is a file that is wanted both before and after it was read, and nothing otherwise.
+pub(crate) fn read_if(
+    path: &Path,
+    limit: usize,
+    is_wanted: impl Fn(&Fingerprint) -> bool,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut file = regular_file::open(path)?;
+    let mut bytes = Vec::new();
+    let stays = |file: &File| Ok::<_, io::Error>(is_wanted(&Fingerprint::of(&file.metadata()?)));
+    if !stays(&file)? {
+        return Ok(None);
+    }
+    file.by_ref().take(limit as u64).read_to_end(&mut bytes)?;
+    Ok(stays(&file)?.then_some(bytes))
 }
 
 /// Where `path` leads once all links are followed, which must be inside `root` or be it; from `root`. Its end may not be

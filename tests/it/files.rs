@@ -103,6 +103,36 @@ async fn a_half_written_file_is_not_taken_before_it_is_closed() {
     assert_eq!(hive.answer("HALF-1").await.text, "the first half, and the second");
 }
 
+#[tokio::test]
+async fn a_waiting_file_that_is_being_rewritten_at_its_turn_runs_when_it_is_whole() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    hive.drop_task("FIRST-1.md", "hold\n");
+    hive.until("it runs", || Some(hive.work_file("ran.txt")).filter(|ran| !ran.is_empty())).await;
+    for name in ["HALF-1", "EMPTY-1"] {
+        hive.drop_task(&format!("{name}.md"), "before");
+        api.until_is(name, "queued").await;
+    }
+    let [mut half, mut empty] =
+        ["HALF-1.md", "EMPTY-1.md"].map(|name| File::create(hive.tasks().join(name)).unwrap());
+    half.write_all(b"deploy it; but ").unwrap();
+    hive.touch("go");
+    hive.answer("FIRST-1").await;
+    // Whose turn comes after theirs.
+    hive.drop_task("OTHER-1.md", "other");
+    hive.answer("OTHER-1").await;
+    assert_eq!(hive.work_file("ran.txt"), "FIRST-1\nOTHER-1\n");
+    half.write_all(b"only tomorrow").unwrap();
+    empty.write_all(b"at last").unwrap();
+    drop((half, empty));
+    assert_eq!(hive.answer("HALF-1").await.text, "you said: deploy it; but only tomorrow");
+    assert_eq!(hive.answer("EMPTY-1").await.text, "you said: at last");
+    for (name, text) in [("HALF-1.md", "deploy it; but only tomorrow"), ("EMPTY-1.md", "at last")] {
+        assert_eq!(hive.until("it is archived", || hive.archived(name)).await, text);
+    }
+}
+
 /// Opens a task file, writes more to its end, and closes it, as `>>` does it in a shell.
 fn append(hive: &Hive, name: &str, text: &str) {
     let mut file =
@@ -341,6 +371,25 @@ async fn a_running_tasks_file_that_is_replaced_is_never_a_second_task() {
 }
 
 #[tokio::test]
+async fn a_file_put_under_the_name_of_one_that_has_ended_is_a_task_of_its_own() {
+    let hive = Hive::echo(0, "");
+    let agent = Agent::start(&hive).await;
+    // Not even root can move a file into a file.
+    let archive = hive.paths().archive(hive.bot());
+    fs::remove_dir(&archive).unwrap();
+    fs::write(&archive, "").unwrap();
+    hive.drop_task("AGAIN-1.md", "one");
+    assert_eq!(hive.answer("AGAIN-1").await.text, "one");
+    // In answer to the response, before the file of the first is out of the way.
+    hive.drop_task("AGAIN-1.md", "another");
+    agent.api().until_is("AGAIN-1.r2", "queued").await;
+    fs::remove_file(&archive).unwrap();
+    assert_eq!(hive.answer("AGAIN-1.r2").await.text, "another");
+    assert_eq!(hive.until("it is archived", || hive.archived("AGAIN-1.md")).await, "another");
+    assert_eq!(hive.names_in(&archive), ["AGAIN-1.md"]);
+}
+
+#[tokio::test]
 async fn a_running_tasks_file_that_is_moved_away_does_not_end_it() {
     let hive = Hive::exec(AGENT, "");
     let agent = Agent::start(&hive).await;
@@ -504,4 +553,28 @@ async fn a_task_directory_that_goes_and_comes_back_is_read_again() {
     hive.drop_task("AFTER-1.md", "after");
     assert_eq!(hive.answer("AFTER-1").await.text, "after");
     assert_eq!(agent.api().status().await["health"]["status"], "healthy");
+}
+
+#[tokio::test]
+async fn a_hive_that_is_moved_away_is_not_made_anew_and_goes_on_when_it_is_back() {
+    let hive = Hive::exec(AGENT, "");
+    let agent = Agent::start(&hive).await;
+    let api = agent.api();
+    hive.drop_task("FIRST-1.md", "hold\n");
+    hive.until("it runs", || Some(hive.work_file("ran.txt")).filter(|ran| !ran.is_empty())).await;
+    hive.drop_task("SECOND-1.md", "second");
+    api.until_is("SECOND-1", "queued").await;
+    let (mark, aside) = (hive.root().join(".deia"), hive.root().join("aside"));
+    fs::rename(&mark, &aside).unwrap();
+    hive.touch("go");
+    api.until_status("it says so", |status| {
+        status["paused"] == true && status["health"].to_string().contains("was moved away")
+    })
+    .await;
+    assert!(!mark.exists());
+    assert_eq!(api.task("SECOND-1").await["status"], "queued");
+    fs::rename(&aside, &mark).unwrap();
+    assert_eq!(hive.answer("FIRST-1").await.text, "begun\ndone\n");
+    assert_eq!(hive.answer("SECOND-1").await.text, "you said: second");
+    assert_eq!(hive.work_file("ran.txt"), "FIRST-1\nSECOND-1\n");
 }

@@ -39,7 +39,8 @@ pub enum Event {
         /// What it says of itself; counts only if nobody made it end.
         how: Ended,
     },
-    /// The run that was to be started never began, because the task's file was not there.
+    /// The run that was to be started never began, because the task's file was not there, or not as it is known: the task
+    /// waits until more is told of its file, and for two seconds at most.
     RunWithdrawn(RunId),
     /// The run cannot begin for now: its limit's clock stands still, and it gives way to any prompt, for that costs
     /// nothing.

@@ -208,7 +208,7 @@ impl Coordinator {
         match self.slot.take_if(|held| held.run == run) {
             // That it was to yield as well is no reason to end it.
             Some(Held { work: Work::Task(task), phase: Phase::Running | Phase::Yielding { .. }, .. }) => {
-                self.queue.put_back_missing(now, task);
+                self.queue.put_back(now, task);
             }
             Some(held) => {
                 self.slot = Some(held);

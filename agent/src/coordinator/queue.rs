@@ -13,6 +13,8 @@ use super::slot::Task;
 
 /// How long a waiting task's file may be gone before the task is cancelled (SPEC 2).
 const FILE_GRACE: Duration = Duration::from_secs(2);
+/// When a start that was withdrawn is tried again, if nothing is told of the task's file before.
+const NEXT_TRY: Duration = Duration::from_secs(2);
 
 /// The waiting tasks of one bot.
 #[derive(Debug, Default)]
@@ -42,11 +44,13 @@ struct Held {
     unknown_until: Option<Moment>,
     /// When it is cancelled, because its file is gone.
     missing_until: Option<Moment>,
+    /// When it could start again, though its file could not be read last time.
+    unread_until: Option<Moment>,
 }
 
 impl Held {
     fn deadlines(&self) -> impl Iterator<Item = Moment> {
-        [self.unknown_until, self.missing_until].into_iter().flatten()
+        [self.unknown_until, self.missing_until, self.unread_until].into_iter().flatten()
     }
 }
 
@@ -63,7 +67,9 @@ impl Waiting {
     fn hold(&mut self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.take().unwrap_or_default();
         change(&mut held);
-        self.held = (!held.unmet.is_empty() || held.missing_until.is_some()).then_some(held);
+        let Held { unmet, missing_until, unread_until, unknown_until: _ } = &*held;
+        let is_held = !unmet.is_empty() || missing_until.is_some() || unread_until.is_some();
+        self.held = is_held.then_some(held);
     }
 
     fn key(&self) -> (Priority, u64, ItemId) {
@@ -121,14 +127,15 @@ impl Queue {
         }
         let mut waiting = Waiting { task: task_of(spec), held: None };
         let admission = if unmet.is_empty() { Admission::Ready } else { Admission::Blocked(unmet.clone()) };
-        waiting.hold(|held| *held = Held { unmet, unknown_until, missing_until: None });
+        waiting.hold(|held| *held = Held { unmet, unknown_until, ..Held::default() });
         self.insert(waiting);
         admission
     }
 
-    /// Takes back a task that was to start and could not, because its file is gone.
-    pub(super) fn put_back_missing(&mut self, now: Moment, task: Task) {
-        let held = Held { missing_until: Some(now + FILE_GRACE), ..Held::default() };
+    /// Takes back a task that was to start and could not, because its file could not be read as it is known. Whether it
+    /// is gone is not for this to say: it waits until it is told so, or is told otherwise, or tries again.
+    pub(super) fn put_back(&mut self, now: Moment, task: Task) {
+        let held = Held { unread_until: Some(now + NEXT_TRY), ..Held::default() };
         self.insert(Waiting { task, held: Some(Box::new(held)) });
     }
 
@@ -190,7 +197,7 @@ impl Queue {
     /// The file of a waiting task is there again.
     pub(super) fn file_back(&mut self, id: &ItemId) {
         if let Some(mut waiting) = self.take(id) {
-            waiting.hold(|held| held.missing_until = None);
+            waiting.hold(|held| (held.missing_until, held.unread_until) = (None, None));
             self.insert(waiting);
         }
     }
@@ -215,6 +222,12 @@ impl Queue {
             let waiting = self.waiting.get(&id)?;
             if waiting.held.as_ref().and_then(|held| held.missing_until).is_some_and(|until| until <= now) {
                 return self.remove(&id).map(Expired::FileRemoved);
+            }
+            if waiting.held.as_ref().and_then(|held| held.unread_until).is_some_and(|until| until <= now) {
+                let mut waiting = self.take(&id)?;
+                waiting.hold(|held| held.unread_until = None);
+                self.insert(waiting);
+                continue;
             }
             let unknown =
                 waiting.unmet().iter().find(|on| !is_live(on) && !self.waiting.contains_key(*on)).cloned();

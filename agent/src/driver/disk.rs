@@ -40,6 +40,10 @@ impl Driver {
     /// Somebody has taken the ledger's file away, as an agent does that tidies up. All of it is still open here.
     pub(super) fn put_ledger_back(&mut self) -> Result<(), StoreError> {
         self.flush()?;
+        if !self.home.is_there() {
+            // It is where the hive is.
+            return Ok(());
+        }
         if self.store.put_back()? {
             tracing::error!("the ledger's file was taken away: it is put back");
             self.control_entry("ledger put back", "its file had been taken away while the bot ran", None)?;

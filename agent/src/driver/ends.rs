@@ -14,7 +14,7 @@ use crate::changes;
 use crate::coordinator::{Cause, DependencyFault, RunId, Verdict};
 use crate::document::{Document, Said};
 use crate::failpoint;
-use crate::outbox::Job;
+use crate::outbox::{Job, TaskFile};
 use crate::response;
 use crate::store::{Item, StoreError};
 use crate::turn::{Steps, Told, content_with};
@@ -66,6 +66,9 @@ impl Driver {
         };
         if let Some(run) = run {
             self.note_changes(&mut item, run, outcome);
+        }
+        if *verdict == Verdict::FileRemoved {
+            self.disown_file(&mut item);
         }
         let live = run.and_then(|run| self.runs.get(&run));
         let mut note = String::new();
@@ -162,6 +165,7 @@ impl Driver {
         item.error = ending.error;
         item.error_code = ending.error_code;
         item.ended_at = Some(now);
+        self.look_at_file(&mut item);
         let name = self.response_name(&item.id);
         item.response_file = Some(name.clone());
         let prompt = match item.source {
@@ -196,7 +200,7 @@ impl Driver {
         let complete = self.hub.turn(&item.id).map(|turn| (turn, item.completion()));
         self.hub.end_turn(&item.id, item.source == Source::Chat);
         self.attached.remove(&item.id);
-        let file = item.file.clone().filter(|_| item.source == Source::File);
+        let file = TaskFile::of(&item);
         self.jobs.push(Job {
             arrival: item.arrival,
             id: item.id,

@@ -74,6 +74,13 @@ impl Files {
         self.remove(name);
     }
 
+    /// A name is that of another task's file from now on, if it was this one's.
+    fn forget(&mut self, name: &str, id: &ItemId) {
+        if self.by_name.get(name).is_some_and(|file| file.id == *id) {
+            self.remove(name);
+        }
+    }
+
     /// The task's file is in the archive: what comes after is another file.
     pub(super) fn archived(&mut self, id: &ItemId) {
         self.strayed.retain(|_, stray| stray != id);
@@ -177,10 +184,36 @@ impl Driver {
         self.identity.hive.tasks(&self.identity.bot).join(name)
     }
 
-    /// Whether a file with the name or the inode of an ended task's file is that file, as the task's agent left it: it
-    /// has not been touched since the task ended. One that was put there later is another task.
+    /// A task ends: what lies under its file's name by now is its file, as its agent left it. Nobody knows of the end
+    /// yet, so that whatever is put there in answer to it is another.
+    pub(super) fn look_at_file(&self, item: &mut Item) {
+        if let Some(name) = item.file.as_ref().filter(|_| item.source == Source::File)
+            && let Ok(metadata) = self.path_of(name).symlink_metadata()
+        {
+            item.fingerprint = Some(Fingerprint::of(&metadata).to_string());
+        }
+    }
+
+    /// A task's file was taken away: whatever lies under its name by now is another.
+    pub(super) fn disown_file(&mut self, item: &mut Item) {
+        if let Some(name) = item.file.take() {
+            self.files.forget(&name, &item.id);
+        }
+        item.fingerprint = None;
+    }
+
+    /// Whether a file with the name or the inode of an ended task's file is that file, as the task's agent left it. One
+    /// that was put there later is another task.
     fn belonged_to(&self, item: &Item, file: &SeenFile<TaskReading>) -> bool {
-        let Some(ended_at) = item.ended_at else { return false };
+        let (Some(ended_at), Some(known)) = (item.ended_at, item.known_file()) else { return false };
+        if known == file.fingerprint {
+            return true;
+        }
+        // It was looked at under its own name as the task ended, unless it was not there; then it may have been renamed
+        // before, and changed too.
+        if item.file.as_deref() == Some(&*file.name) || known.file != file.fingerprint.file {
+            return false;
+        }
         match self.path_of(&file.name).symlink_metadata() {
             Ok(metadata) => {
                 let changed = metadata.ctime().saturating_mul(1_000_000) + metadata.ctime_nsec() / 1_000;

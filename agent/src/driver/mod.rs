@@ -51,6 +51,7 @@ use crate::changes::{Changes, Tracker, Watched};
 use crate::controls::PauseFile;
 use crate::coordinator::{Coordinator, Event, Moment, Reply, RunId};
 use crate::file_id::Fingerprint;
+use crate::home::Home;
 use crate::hub::Hub;
 use crate::ledger::Loss;
 use crate::outbox::{Job, Outbox};
@@ -85,6 +86,7 @@ pub struct Identity {
 /// The driver of one bot.
 pub struct Driver {
     identity: Identity,
+    home: Home,
     settings: BotSettings,
     core: Coordinator,
     store: Store,
@@ -194,6 +196,7 @@ impl Driver {
         };
         let mut driver = Self {
             core: Coordinator::new(records::rules(&settings)),
+            home: Home::of(&identity.hive),
             identity,
             settings,
             store,

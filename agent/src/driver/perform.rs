@@ -12,7 +12,7 @@ use hive_shared::work::{Source, Status};
 
 use super::{Driver, Effect, LiveRun};
 use crate::adapter::{Control, RunSpec};
-use crate::coordinator::{Action, Event, Reply, RunId, Rung, SLOW};
+use crate::coordinator::{Action, Ended, Event, Reply, RunId, Rung, SLOW};
 use crate::failpoint;
 use crate::store::{Item, StoreError};
 use crate::turn::{Position, Told, Turn};
@@ -24,6 +24,15 @@ pub(super) enum Performed {
     Reply(Reply),
     /// The coordinator has to know of this.
     Follow(Event),
+}
+
+/// What an item is to be told.
+enum Instruction {
+    Is(String),
+    /// Its file cannot be read for now, is gone, or is another than the inbox has read: the inbox tells more of it.
+    NotYet,
+    /// It has no file that could tell.
+    Never,
 }
 
 impl Driver {
@@ -78,10 +87,15 @@ impl Driver {
     fn start(&mut self, run: RunId, id: &ItemId, source: Source) -> Result<Performed, StoreError> {
         let Some(mut item) = self.store.item(id)? else {
             tracing::error!(item = %id, "an item to be started is not in the ledger");
-            return Ok(Performed::Follow(Event::RunWithdrawn(run)));
+            return Ok(Performed::Follow(Event::RunEnded { run, how: Ended::Badly }));
         };
-        let Some(instruction) = self.instruction_of(&item)? else {
-            return Ok(Performed::Follow(Event::RunWithdrawn(run)));
+        let instruction = match self.instruction_of(&item)? {
+            Instruction::Is(text) => text,
+            Instruction::NotYet => return Ok(Performed::Follow(Event::RunWithdrawn(run))),
+            Instruction::Never => {
+                tracing::error!(item = %id, "nobody knows what an item to be started is to be told");
+                return Ok(Performed::Follow(Event::RunEnded { run, how: Ended::Badly }));
+            }
         };
         let now = Stamp::now();
         let run_id = self.identity.mark.run_id(ItemId::generate("RUN", now.timestamp()).as_str());
@@ -149,17 +163,26 @@ impl Driver {
         Ok(Performed::Done)
     }
 
-    /// What an item is to be told: of a task, its file as it is now, or what an earlier attempt was told if the file
-    /// is gone since.
-    fn instruction_of(&self, item: &Item) -> Result<Option<String>, StoreError> {
-        if let Some(file) = item.file.as_ref().filter(|_| item.source == Source::File)
-            && let path = self.identity.hive.tasks(&self.identity.bot).join(file)
-            && let Ok(bytes) = untrusted::read(&path, MAX_TASK_BYTES + 1)
-            && let Ok(document) = task::read(&bytes, &self.reading(file, Stamp::now()))
-        {
-            return Ok(Some(document.instruction));
+    /// What an item is to be told: of a task, its file as the inbox has read it, or what an earlier attempt was told if
+    /// that is not there any more. A file that is being written is not read before the inbox finds it complete.
+    fn instruction_of(&self, item: &Item) -> Result<Instruction, StoreError> {
+        let Some(file) = item.file.as_ref().filter(|_| item.source == Source::File) else {
+            return Ok(self.store.instruction(item.arrival)?.map_or(Instruction::Never, Instruction::Is));
+        };
+        let path = self.identity.hive.tasks(&self.identity.bot).join(file);
+        let known = item.known_file();
+        match untrusted::read_if(&path, MAX_TASK_BYTES + 1, |now| known.is_none_or(|known| *now == known)) {
+            Ok(Some(bytes)) => {
+                if let Ok(document) = task::read(&bytes, &self.reading(file, Stamp::now())) {
+                    return Ok(Instruction::Is(document.instruction));
+                }
+            }
+            Ok(None) => {
+                tracing::warn!(item = %item.id, file, "its file is not as it was read; waiting for that")
+            }
+            Err(error) => tracing::warn!(item = %item.id, file, %error, "its file cannot be read for now"),
         }
-        self.store.instruction(item.arrival)
+        Ok(self.store.instruction(item.arrival)?.map_or(Instruction::NotYet, Instruction::Is))
     }
 
     pub(super) fn control(&mut self, run: RunId, control: Control) {

@@ -8,9 +8,8 @@ use super::ends::Ending;
 use super::{Driver, FirstScan};
 use crate::adapter::process;
 use crate::coordinator::{ChatSpec, Event};
-use crate::file_id::Fingerprint;
 use crate::ledger::Loss;
-use crate::outbox::Job;
+use crate::outbox::{Job, TaskFile};
 use crate::store::{Item, Salvaged, StoreError};
 use crate::turn::{Told, content_of};
 
@@ -60,8 +59,7 @@ impl Driver {
 
     fn remember_file(&mut self, item: &Item) {
         if let Some(name) = &item.file
-            && let Some(fingerprint) =
-                item.fingerprint.as_deref().and_then(|text| text.parse::<Fingerprint>().ok())
+            && let Some(fingerprint) = item.known_file()
         {
             self.files.insert(name, fingerprint, item.id.clone());
         }
@@ -80,7 +78,7 @@ impl Driver {
             }
             None => None,
         };
-        let file = item.file.filter(|_| item.source == Source::File);
+        let file = TaskFile::of(&item);
         self.jobs.push(Job { arrival: item.arrival, id: item.id, response, file, complete: None });
         Ok(())
     }

@@ -8,7 +8,11 @@ use hive_shared::paths::Hive;
 use hive_shared::response;
 
 use crate::document::Document;
+use crate::untrusted::fitting_name;
 use crate::{atomic_file, failpoint, untrusted};
+
+/// How many names are tried that are neither the usual one nor the one beside another bot's.
+const MOST_NAMES: u32 = 99;
 
 /// Gives the response its name, which is returned: another than `name` where that is taken. Never replaces another's;
 /// what is there of an earlier try of ours, torn or whole, is ours to replace.
@@ -23,30 +27,32 @@ pub(crate) fn publish(
     // It may have been tidied away.
     std::fs::create_dir_all(&directory)?;
     let [_, beside] = Hive::response_names(id, bot);
-    for name in [name, &beside] {
-        let path = directory.join(name);
+    let stem = beside.strip_suffix(".md").unwrap_or(&beside);
+    let more = (2..=MOST_NAMES).map(|number| fitting_name(stem, &format!(".{number}.md")));
+    for name in [name.to_owned(), beside.clone()].into_iter().chain(more) {
+        let path = directory.join(&name);
         let mut file = atomic_file::unfinished_in(&directory, bot)?;
         document.parts().iter().try_for_each(|part| file.write_all(part.as_bytes()))?;
         set_readable(file.as_file())?;
         failpoint::pass("response written");
         match file.persist_noclobber(&path) {
-            Ok(_) => return Ok(name.to_owned()),
+            Ok(_) => return Ok(name),
             Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => {
                 // What cannot be read, such as a link, is somebody's too.
                 let Ok(there) = untrusted::read(&path, usize::MAX) else { continue };
                 if document.is(&there) {
-                    return Ok(name.to_owned());
+                    return Ok(name);
                 }
                 if is_another_end(&there, document, id, bot) {
                     tracing::error!(
                         name,
                         "the item has a response already, of another end: it stays as it is"
                     );
-                    return Ok(name.to_owned());
+                    return Ok(name);
                 }
                 if !is_of_another(&there, bot) {
                     refused.file.persist(&path).map_err(|e| e.error)?;
-                    return Ok(name.to_owned());
+                    return Ok(name);
                 }
             }
             Err(refused) => return Err(refused.error),
@@ -92,6 +98,25 @@ pub(super) fn set_readable(file: &File) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_under_both_names_does_not_keep_a_response_from_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hive, bot) = (Hive::at(dir.path().to_owned()), BotId::parse("BOT-1").unwrap());
+        let id = ItemId::parse("T-1").unwrap();
+        let [usual, beside] = Hive::response_names(&id, &bot);
+        hive.create(Some(&bot)).unwrap();
+        for taken in [&usual, &beside] {
+            std::fs::create_dir(hive.responses().join(taken)).unwrap();
+        }
+        let document: Document = "the answer".to_owned().into();
+        // Also when it is done again.
+        for _ in 0..2 {
+            let name = publish(&hive, &bot, &id, &usual, &document).unwrap();
+            assert_eq!(name, beside.replace(".md", ".2.md"));
+            assert_eq!(std::fs::read_to_string(hive.responses().join(name)).unwrap(), "the answer");
+        }
+    }
 
     #[test]
     fn only_a_whole_response_of_another_bot_keeps_its_name() {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::file_id::Fingerprint;
 
 /// A file task or chat prompt, from its arrival on.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +109,12 @@ impl Item {
             | Status::TimedOut
             | Status::Incomplete => false,
         }
+    }
+
+    /// Which file it came as, and with which content when that was last looked at.
+    pub fn known_file(&self) -> Option<Fingerprint> {
+        // The text of a ledger that somebody else wrote says nothing.
+        self.fingerprint.as_deref()?.parse().ok()
     }
 
     /// What a client is told when the item is over.

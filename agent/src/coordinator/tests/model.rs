@@ -30,6 +30,7 @@ pub(super) struct Item {
     pub(super) interruptible: bool,
     pub(super) unmet: Vec<ItemId>,
     pub(super) missing: bool,
+    pub(super) unread_until: Option<Moment>,
     /// The conversation that last made it give way.
     pub(super) talk: Option<u64>,
     /// Whether it has the slot and cannot begin.
@@ -77,7 +78,8 @@ impl Item {
     }
 
     pub(super) fn is_ready_task(&self) -> bool {
-        self.source == Source::File && self.state == State::Waiting && self.unmet.is_empty() && !self.missing
+        let is_kept = !self.unmet.is_empty() || self.missing || self.unread_until.is_some();
+        self.source == Source::File && self.state == State::Waiting && !is_kept
     }
 }
 
@@ -222,6 +224,7 @@ pub(super) fn task(spec: &TaskSpec) -> Item {
         interruptible: spec.interruptible,
         unmet,
         missing: false,
+        unread_until: None,
         talk: None,
         held_up: false,
         when_busy: WhenBusy::Auto,
@@ -249,6 +252,7 @@ pub(super) fn chat(now: Moment, spec: &ChatSpec, finish_on_disconnect: bool) -> 
         interruptible: false,
         unmet: Vec::new(),
         missing: false,
+        unread_until: None,
         talk: None,
         held_up: false,
         when_busy: spec.when_busy,

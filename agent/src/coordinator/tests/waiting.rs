@@ -334,14 +334,34 @@ fn an_edit_counts_only_while_a_task_waits() {
 }
 
 #[test]
-fn a_start_that_found_no_file_puts_the_task_back_for_two_seconds() {
+fn a_start_that_could_not_read_its_file_is_tried_again_after_two_seconds() {
+    let mut bench = Bench::in_task();
+    bench.tell(Event::RunWithdrawn(bench.run()));
+    assert_eq!(bench.core.status_of(&id("T1")), Some(Status::Queued));
+    bench.pass(1.999);
+    bench.expect([]);
+    bench.pass(0.001);
+    bench.expect(["start T1"]);
+}
+
+#[test]
+fn a_start_that_found_no_file_ends_the_task_once_the_file_is_known_to_be_gone() {
+    let mut bench = Bench::in_task();
+    bench.tell(Event::RunWithdrawn(bench.run()));
+    bench.pass(1.0);
+    file_missing(&mut bench, "T1");
+    bench.pass(1.999);
+    bench.expect([]);
+    bench.pass(0.001);
+    bench.expect(["end T1 FileRemoved"]);
+}
+
+#[test]
+fn others_start_while_a_start_that_was_withdrawn_waits() {
     let mut bench = Bench::in_task();
     bench.task("T2").arrives();
     bench.tell(Event::RunWithdrawn(bench.run()));
     bench.expect(["start T2"]);
-    assert_eq!(bench.core.status_of(&id("T1")), Some(Status::Queued));
-    bench.pass(2.0);
-    bench.expect(["end T1 FileRemoved"]);
 }
 
 #[test]

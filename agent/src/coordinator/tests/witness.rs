@@ -28,6 +28,9 @@ impl Model {
     }
 
     fn takes_in(&mut self, now: Moment, event: &Event, actions: &[Action]) {
+        for item in &mut self.items {
+            item.unread_until.take_if(|until| *until <= now);
+        }
         match event {
             Event::TaskArrived(spec) => self.items.push(task(spec)),
             Event::TaskEdited(spec) => {
@@ -67,7 +70,7 @@ impl Model {
                 };
                 if let Some(item) = self.of_run(*run).filter(|item| !was_cut(&item.id)) {
                     item.state = State::Waiting;
-                    item.missing = true;
+                    item.unread_until = Some(now + Duration::from_secs(2));
                     item.run = None;
                     (item.used, item.clock_since) = (Duration::ZERO, None);
                 }
@@ -109,6 +112,9 @@ impl Model {
     fn set_missing(&mut self, id: &ItemId, missing: bool) {
         if let Some(item) = self.item_mut(id).filter(|item| item.state == State::Waiting) {
             item.missing = missing;
+            if !missing {
+                item.unread_until = None;
+            }
         }
     }
 

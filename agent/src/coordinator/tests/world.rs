@@ -1,5 +1,6 @@
 //! A world in which the actions are performed: runs that work, yield, end, crash, or ignore what they are asked.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hive_shared::ids::ItemId;
@@ -61,6 +62,7 @@ pub(super) struct World {
     pub(super) model: Model,
     pub(super) now: Moment,
     runs: Vec<Run>,
+    withdrawn: HashSet<ItemId>,
     tempers: Vec<Temper>,
 }
 
@@ -71,6 +73,7 @@ impl World {
             model: Model::new(rules),
             now: Moment::default(),
             runs: Vec::new(),
+            withdrawn: HashSet::new(),
             tempers,
         }
     }
@@ -119,11 +122,17 @@ impl World {
         } else if run.done_at == Some(now) {
             let temper = run.temper.clone();
             self.runs.remove(place);
-            self.tell(if temper.finds_no_file {
-                Event::RunWithdrawn(id)
-            } else {
-                Event::RunEnded { run: id, how: temper.ends }
-            });
+            if !temper.finds_no_file {
+                return self.tell(Event::RunEnded { run: id, how: temper.ends });
+            }
+            let item = self.model.of_run(id).map(|item| item.id.clone());
+            self.tell(Event::RunWithdrawn(id));
+            // The second time it is told that the file is gone, or it would be tried for ever.
+            if let Some(item) = item
+                && !self.withdrawn.insert(item.clone())
+            {
+                self.tell(Event::TaskFileMissing(item));
+            }
         } else {
             run.left = run.done_at.map_or(run.left, |at| at - now);
             run.done_at = None;
