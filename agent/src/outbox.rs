@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
-use hive_shared::work::Source;
 
 use crate::document::Document;
 use crate::failpoint;
@@ -78,7 +77,7 @@ pub struct TaskFile {
 impl TaskFile {
     /// The file of an item that has one.
     pub(crate) fn of(item: &Item) -> Option<Self> {
-        let name = item.file.clone().filter(|_| item.source == Source::File)?;
+        let name = item.file.clone().filter(|_| item.has_file())?;
         Some(Self { name, known: item.known_file() })
     }
 }

@@ -150,7 +150,7 @@ async fn a_task_that_never_started_is_done_again_before_its_file_is_archived() {
     fs::write(&responses, "").unwrap();
     api.post("pause", json!({})).await.ok();
     api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
-    api.act("tasks/ONE-1/cancel").await.ok();
+    api.delete("tasks/ONE-1").await.ok();
     assert!(hive.is_in_queue("ONE-1.md"));
     assert_eq!(api.post("tasks/ONE-1/retry", json!({})).await.ok()["task_id"], "ONE-1.r2");
     fs::remove_file(&responses).unwrap();

@@ -187,7 +187,7 @@ impl Driver {
     /// A task ends: what lies under its file's name by now is its file, as its agent left it. Nobody knows of the end
     /// yet, so that whatever is put there in answer to it is another.
     pub(super) fn look_at_file(&self, item: &mut Item) {
-        if let Some(name) = item.file.as_ref().filter(|_| item.source == Source::File)
+        if let Some(name) = item.file.as_ref().filter(|_| item.has_file())
             && let Ok(metadata) = self.path_of(name).symlink_metadata()
         {
             item.fingerprint = Some(Fingerprint::of(&metadata).to_string());
@@ -196,8 +196,8 @@ impl Driver {
 
     /// A task's file was taken away: whatever lies under its name by now is another.
     pub(super) fn disown_file(&mut self, item: &mut Item) {
-        if let Some(name) = item.file.take() {
-            self.files.forget(&name, &item.id);
+        if let Some(name) = &item.file {
+            self.files.forget(name, &item.id);
         }
         item.fingerprint = None;
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hive_shared::api::code;
 use hive_shared::chat::TurnEvent;
 use hive_shared::ids::ItemId;
 use hive_shared::time::Stamp;
@@ -109,6 +110,11 @@ impl Item {
             | Status::TimedOut
             | Status::Incomplete => false,
         }
+    }
+
+    /// Whether what lies under its file's name may be its own: that of a task whose file was taken away is not.
+    pub fn has_file(&self) -> bool {
+        self.source == Source::File && self.error_code.as_deref() != Some(code::FILE_REMOVED)
     }
 
     /// Which file it came as, and with which content when that was last looked at.

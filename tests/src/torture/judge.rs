@@ -35,7 +35,6 @@ pub(super) async fn judge(
     onlooker: &Onlooker,
     toll: &mut Toll,
 ) {
-    let state = async || hive.state();
     let tasks = tasks(client).await;
     let is_removed = |name: &str| {
         let id = name.strip_suffix(".md").and_then(|stem| ItemId::parse(stem).ok());
@@ -44,6 +43,12 @@ pub(super) async fn judge(
     let mut files: Vec<&str> = tasks.values().map(|task| task.file.as_str()).collect();
     files.retain(|name| !is_removed(name));
     files.sort_unstable();
+    let state = async || {
+        let archived = hive.names_in(&hive.paths().archive(hive.bot()));
+        let lacks: Vec<_> = files.iter().filter(|file| !archived.iter().any(|name| name == *file)).collect();
+        let odd: Vec<_> = archived.iter().filter(|name| !files.contains(&name.as_str())).collect();
+        format!("the archive lacks {lacks:?}, and has {odd:?} besides\n{}", hive.state())
+    };
     wait::until("each task's file is in the archive, and none is left", state, async || {
         let archived = hive.names_in(&hive.paths().archive(hive.bot()));
         (archived == files && hive.names_in(&hive.tasks()) == ["archive", "rejected"]).then_some(())
