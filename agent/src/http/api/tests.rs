@@ -1,5 +1,7 @@
 //! Queries as clients ask them, and as chance does.
 
+mod corpus;
+
 use std::sync::LazyLock;
 
 use axum::http::Uri;
