@@ -162,7 +162,7 @@ impl Ledger {
                 // It is never run again: what it had said is its answer.
                 What::Chat(_) if was_under_way => cut.push(*place),
                 What::Chat(spec) => {
-                    events.push(Event::ChatArrived(ChatSpec { detached: true, ..spec.clone() }))
+                    events.push(Event::ChatArrived(ChatSpec { detached: true, ..spec.clone() }));
                 }
             }
         }

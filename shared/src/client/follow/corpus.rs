@@ -1,5 +1,6 @@
 //! Frames as bots send them to those who follow, each above what the follower sees; and what chance makes of them.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use hive_corpus::{Changed, Corpus, cases};
@@ -46,10 +47,12 @@ fn seen(follower: &mut Follower, frame: &str) -> String {
     for followed in follower.ready.drain(..) {
         match followed {
             Followed::Entry(entry) => {
-                text +=
-                    &format!("entry {} {} {} {:?}\n", entry.seq, entry.entry_id, entry.status, entry.content);
+                let Entry { seq, entry_id, status, content, .. } = *entry;
+                let _ = writeln!(text, "entry {seq} {entry_id} {status} {content:?}");
             }
-            other => text += &format!("{other:?}\n"),
+            other => {
+                let _ = writeln!(text, "{other:?}");
+            }
         }
     }
     match &follower.position {
@@ -65,7 +68,7 @@ fn each_is_followed_as_recorded() {
         let mut read = String::new();
         for line in std::str::from_utf8(&document.bytes).unwrap().lines() {
             let seen = seen(&mut follower, line);
-            read += &format!("{line}\n    {}\n", seen.replace('\n', "\n    "));
+            let _ = writeln!(read, "{line}\n    {}", seen.replace('\n', "\n    "));
         }
         read
     });
