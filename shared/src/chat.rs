@@ -1,6 +1,7 @@
 //! The frames of the prompt socket (SPEC 9): JSON text, one object a frame.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::api::PROTOCOL;
 use crate::ids::{BotId, ItemId};
@@ -36,6 +37,39 @@ pub enum ClientFrame {
         #[serde(default)]
         after: u64,
     },
+}
+
+/// Why a text is no frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the frame cannot be read: {reason}")]
+pub struct BadFrame {
+    /// What the frame's `id` was meant to be, so that who sent it knows which of its frames is refused.
+    pub id: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The most characters of a frame that cannot be read that are said again.
+const MAX_QUOTED: usize = 200;
+
+impl BadFrame {
+    fn new(id: Option<&Value>, error: &serde_json::Error) -> Self {
+        let cut = |text: &str| text.chars().take(MAX_QUOTED).collect();
+        Self { id: id.and_then(Value::as_str).map(cut), reason: cut(&error.to_string()) }
+    }
+}
+
+/// The object that a frame is. A type of ours would read an array too, by position.
+fn object(text: &str) -> Result<Map<String, Value>, BadFrame> {
+    serde_json::from_str(text).map_err(|error| BadFrame::new(None, &error))
+}
+
+impl ClientFrame {
+    /// Reads what a client sent.
+    pub fn read(text: &str) -> Result<Self, BadFrame> {
+        let frame = Value::Object(object(text)?);
+        Self::deserialize(&frame).map_err(|error| BadFrame::new(frame.get("id"), &error))
+    }
 }
 
 /// What a person says.
@@ -80,6 +114,52 @@ pub enum ServerFrame {
     Turn(TurnFrame),
 }
 
+/// What a bot said, whose version may be another than this program's.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// A frame that is known here.
+    Frame(ServerFrame),
+    /// A greeting in another version of the protocol than [`PROTOCOL`].
+    OtherProtocol(u32),
+    /// A frame of a turn, or none, that is not known here. In the turn it counts all the same.
+    Unknown {
+        /// The prompt.
+        id: Option<ItemId>,
+        /// Its number in the turn.
+        n: Option<u64>,
+    },
+}
+
+impl ServerFrame {
+    /// Reads what a bot sent. What a later bot may say beyond what is known here is no error; one is what a client cannot
+    /// go on without: a greeting, a refusal or the end of a turn that cannot be read.
+    pub fn read(text: &str) -> Result<Heard, BadFrame> {
+        let frame = Value::Object(object(text)?);
+        let kind = frame["type"].as_str().unwrap_or_default();
+        if kind == "hello"
+            && let Some(protocol) = frame["protocol"].as_u64().and_then(|number| u32::try_from(number).ok())
+            && protocol != PROTOCOL
+        {
+            return Ok(Heard::OtherProtocol(protocol));
+        }
+        let error = match Self::deserialize(&frame) {
+            Ok(frame) => return Ok(Heard::Frame(frame)),
+            Err(error) => error,
+        };
+        // As one of all kinds, it is only said to be none.
+        let error = match kind {
+            "hello" => Hello::deserialize(&frame).err().unwrap_or(error),
+            "error" => error,
+            "response_complete" => TurnFrame::deserialize(&frame).err().unwrap_or(error),
+            _ => {
+                let id = frame["id"].as_str().and_then(|id| ItemId::parse(id).ok());
+                return Ok(Heard::Unknown { id, n: frame["n"].as_u64() });
+            }
+        };
+        Err(BadFrame::new(frame.get("id"), &error))
+    }
+}
+
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
@@ -93,13 +173,6 @@ pub struct Hello {
     pub version: String,
     /// See [`PROTOCOL`].
     pub protocol: u32,
-}
-
-impl Hello {
-    /// Whether this client's types fit that bot.
-    pub fn is_understood(&self) -> bool {
-        self.protocol == PROTOCOL
-    }
 }
 
 /// A frame of a turn.
@@ -282,4 +355,4 @@ pub mod notice {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

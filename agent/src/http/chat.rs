@@ -131,22 +131,11 @@ impl Client {
     }
 
     async fn take(&mut self, text: &str) -> Result<(), Gone> {
-        let value: Result<serde_json::Value, _> = serde_json::from_str(text);
-        // What the id was meant to be helps the client to know which of its frames is refused.
-        let id = value
-            .as_ref()
-            .ok()
-            .and_then(|value| Some(value.get("id")?.as_str()?.chars().take(200).collect()));
-        // A type of ours would read an array too, by position.
-        if value.as_ref().is_ok_and(|value| !value.is_object()) {
-            return self.refuse(None, code::BAD_REQUEST, "a frame is one JSON object").await;
-        }
-        let frame = match value.and_then(serde_json::from_value) {
+        let frame = match ClientFrame::read(text) {
             Ok(frame) => frame,
-            Err(error) => {
-                return self
-                    .refuse(id, code::BAD_REQUEST, &format!("the frame cannot be read: {error}"))
-                    .await;
+            Err(bad) => {
+                let message = bad.to_string();
+                return self.refuse(bad.id, code::BAD_REQUEST, &message).await;
             }
         };
         let connection = self.connection;

@@ -302,8 +302,10 @@ fn first_key_at(db: &Connection, stamp: Stamp) -> Result<Option<i64>, StoreError
 
 /// The words of a person's search as a query that means all of them and nothing else.
 fn match_expression(q: &str) -> Option<String> {
+    // A letter and its accent may be two characters, which the index takes for one letter.
+    let is_accent = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
     let words: Vec<String> = q
-        .split(|c: char| !c.is_alphanumeric())
+        .split(|c: char| !c.is_alphanumeric() && !is_accent(c))
         .filter(|word| !word.is_empty())
         .map(|word| format!("\"{word}\""))
         .collect();

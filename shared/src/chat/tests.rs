@@ -1,3 +1,5 @@
+pub(crate) mod corpus;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::link::{Link, Linked};
 use super::{Client, ClientError};
 use crate::api::code;
-use crate::chat::{ClientFrame, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
+use crate::chat::{ClientFrame, Heard, Hello, Prompt, ServerFrame, TurnEvent, TurnFrame};
 use crate::ids::ItemId;
 use crate::time::Stamp;
 
@@ -148,22 +148,18 @@ impl Chat {
     }
 
     fn take(&mut self, text: &str) -> Result<(), ClientError> {
-        match serde_json::from_str(text) {
-            Ok(ServerFrame::Hello(hello)) if hello.is_understood() && self.link.is_doubted() => {
-                self.hello = Some(hello);
-            }
-            Ok(ServerFrame::Hello(hello)) if hello.is_understood() => {
-                self.ready.push_back(ChatEvent::Connected(hello));
-            }
-            Ok(ServerFrame::Hello(hello)) => return Err(ClientError::Protocol(hello.protocol)),
-            Ok(ServerFrame::Error { id, code, message }) => {
+        let heard = ServerFrame::read(text).map_err(|bad| ClientError::Garbled(bad.reason))?;
+        match heard {
+            Heard::Frame(ServerFrame::Hello(hello)) if self.link.is_doubted() => self.hello = Some(hello),
+            Heard::Frame(ServerFrame::Hello(hello)) => self.ready.push_back(ChatEvent::Connected(hello)),
+            Heard::Frame(ServerFrame::Error { id, code, message }) => {
                 let id = id.and_then(|id| ItemId::parse(&id).ok());
                 if let Some(id) = &id {
                     self.refused(id, &code);
                 }
                 self.ready.push_back(ChatEvent::Refused { id, code, message });
             }
-            Ok(ServerFrame::Turn(frame)) => {
+            Heard::Frame(ServerFrame::Turn(frame)) => {
                 if self.is_next(&frame.id, frame.n) {
                     if matches!(frame.event, TurnEvent::ResponseComplete { .. }) {
                         self.turns.remove(&frame.id);
@@ -171,12 +167,10 @@ impl Chat {
                     self.ready.push_back(ChatEvent::Frame(frame));
                 }
             }
+            Heard::OtherProtocol(protocol) => return Err(ClientError::Protocol(protocol)),
             // A later bot may say more than this program knows; it still counts.
-            Err(e) => match serde_json::from_str(text) {
-                Ok(Unknown { id: Some(id), n: Some(n) }) => drop(self.is_next(&id, n)),
-                Ok(_) => {}
-                Err(_) => return Err(ClientError::Garbled(e.to_string())),
-            },
+            Heard::Unknown { id: Some(id), n: Some(n) } => drop(self.is_next(&id, n)),
+            Heard::Unknown { .. } => {}
         }
         Ok(())
     }
@@ -228,13 +222,9 @@ impl Turn {
     }
 }
 
-/// The least that every frame of a turn has.
-#[derive(serde::Deserialize)]
-struct Unknown {
-    id: Option<ItemId>,
-    n: Option<u64>,
-}
-
 fn encode(frame: &ClientFrame) -> String {
     serde_json::to_string(frame).expect("a frame has string keys only")
 }
+
+#[cfg(test)]
+mod corpus;

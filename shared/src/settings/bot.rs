@@ -406,7 +406,7 @@ impl BotSettings {
         }
         if let Some(name) = self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
             return Err(format!(
-                "{name:?} in env is no name of a variable: it must not be empty or hold '='"
+                "{name:?} in env is no name of a variable: it must not be empty, or hold '=' or NUL"
             ));
         }
         match (&self.tls_cert, &self.tls_key) {

@@ -60,11 +60,17 @@ impl Settings {
     /// Who may write the file is [`crate::trust`]'s question, and is asked before.
     pub fn load(hive: &Hive) -> Result<Self, SettingsError> {
         let path = hive.settings();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(SettingsError::Read { path, source }),
-        };
+        match std::fs::read(&path) {
+            Ok(bytes) => Self::parse(hive, bytes),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::parse(hive, Vec::new()),
+            Err(source) => Err(SettingsError::Read { path, source }),
+        }
+    }
+
+    /// Takes what the file of a hive holds.
+    fn parse(hive: &Hive, bytes: Vec<u8>) -> Result<Self, SettingsError> {
+        let path = hive.settings();
+        let text = String::from_utf8(bytes).map_err(|e| SettingsError::no_text(&path, &e))?;
         let table = text.parse().map_err(|e| SettingsError::syntax(&path, &text, &e))?;
         let file: Arc<Path> = path.into();
         let tree = Node::of_table(table, &Origin::File(Arc::clone(&file)));

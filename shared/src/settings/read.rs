@@ -11,7 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use toml::{Table, Value};
 
-use super::error::SettingsError;
+use super::error::{SettingsError, plain};
 use super::layers::{Content, Node, Origin};
 use crate::nearest::nearest;
 
@@ -73,7 +73,8 @@ impl de::Error for Flaw {
             Unexpected::Str(text) => format!("the text {text:?}"),
             Unexpected::Signed(number) => format!("the number {number}"),
             Unexpected::Unsigned(number) => format!("the number {number}"),
-            Unexpected::Float(number) => format!("the number {number}"),
+            // Debug, so that it is seen to be no whole number: 3.0.
+            Unexpected::Float(number) => format!("the number {number:?}"),
             other => other.to_string(),
         };
         Self::value(format!("this should be {}, not {found}", in_words(expected)))
@@ -113,7 +114,7 @@ impl From<Flaw> for SettingsError {
         let key = flaw.key();
         let place = flaw.origin.as_ref().map_or_else(String::new, Origin::to_string);
         match flaw.kind {
-            FlawKind::Value(message) => Self::Value { place, key, message },
+            FlawKind::Value(message) => Self::Value { place, key: plain(&key), message: plain(&message) },
             FlawKind::UnknownKey { known } => {
                 let (table, inner) =
                     key.rsplit_once('.').map_or(("", key.as_str()), |(table, inner)| (table, inner));
@@ -121,7 +122,7 @@ impl From<Flaw> for SettingsError {
                 let nearest =
                     format!("{table}{dot}{}", nearest(inner, known.iter().copied()).unwrap_or_default());
                 let nearest = flaw.origin.map_or(nearest.clone(), |origin| origin.spelling(&nearest));
-                Self::UnknownKey { place, key, nearest }
+                Self::UnknownKey { place, key: plain(&key), nearest: plain(&nearest) }
             }
         }
     }

@@ -1,3 +1,4 @@
+mod corpus;
 mod fuzz;
 
 use std::time::Duration;

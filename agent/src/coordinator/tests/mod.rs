@@ -3,9 +3,12 @@
 //! Every rule has a short test that reads as the rule (`slot`, `when_busy`, `pause`, `people`, `stop`, `time`,
 //! `view`, `waiting`), told to a `bench`. Random worlds (`properties`) then look for what nobody thought of: a `world`
 //! performs the actions as adapters would, a `model` says as plainly as can be what the rules allow, and a `witness`
-//! holds every action, and every omission, against it.
+//! holds every action, and every omission, against it. A `day` is one of them at length, with lives of the daemon that
+//! end and begin again from what a `ledger` knows.
 
 mod bench;
+mod day;
+mod ledger;
 mod model;
 mod pause;
 mod people;

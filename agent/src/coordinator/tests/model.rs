@@ -1,7 +1,8 @@
-//! SPEC 5 once more, as plainly as can be: one list of all items ever accepted, and full scans.
+//! SPEC 5 once more, as plainly as can be: one list of all items that were accepted, and full scans.
 //!
 //! It knows who would start, who must give way and what counts, and nothing of how that could be found fast.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use hive_shared::ids::ItemId;
@@ -87,6 +88,8 @@ impl Item {
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) items: Vec<Item>,
+    /// How tasks ended that are not among the items any more.
+    pub(super) outcomes: HashMap<ItemId, Ended>,
     pub(super) halted: bool,
     pub(super) rules: Rules,
     pub(super) scanned: bool,
@@ -101,6 +104,7 @@ impl Model {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             items: Vec::new(),
+            outcomes: HashMap::new(),
             halted: false,
             rules,
             scanned: false,
@@ -114,7 +118,10 @@ impl Model {
 
     /// How a task ended, if it has. Chat turns are nothing to depend on.
     pub(super) fn outcome(&self, id: &ItemId) -> Option<Ended> {
-        match self.items.iter().find(|item| &item.id == id && item.source == Source::File)?.state {
+        let Some(item) = self.items.iter().find(|item| &item.id == id && item.source == Source::File) else {
+            return self.outcomes.get(id).copied();
+        };
+        match item.state {
             State::Final(how) => Some(how),
             State::Waiting
             | State::Running
@@ -122,6 +129,15 @@ impl Model {
             | State::Suspended
             | State::Dying
             | State::Requeued => None,
+        }
+    }
+
+    /// Looks no more at what has ended; how tasks did stays known.
+    pub(super) fn retire(&mut self) {
+        for item in self.items.extract_if(.., |item| item.is_final()) {
+            if let (State::Final(how), Source::File) = (item.state, item.source) {
+                self.outcomes.insert(item.id, how);
+            }
         }
     }
 

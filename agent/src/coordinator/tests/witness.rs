@@ -235,7 +235,8 @@ impl Model {
     ) {
         if let Verdict::Dependency { on, why: DependencyFault::NeverCame } = verdict {
             let came = |item: &Item| &item.id == on && item.source == Source::File;
-            assert!(self.scanned && !self.items.iter().any(came), "{on} is known");
+            let known = self.items.iter().any(came) || self.outcomes.contains_key(on);
+            assert!(self.scanned && !known, "{on} is known");
         }
         let (cooldown, linger) = (self.rules.task_cooldown, self.rules.chat_linger);
         let item = self.item_mut(id).unwrap();
@@ -288,12 +289,13 @@ impl Model {
             + usize::from(core.occupant(now).is_some())
             + usize::from(core.suspended().is_some());
         assert_eq!(live.count(), shown, "accepted = waiting + live + final");
+        let asks = core.next_deadline();
         for item in &self.items {
-            self.is_shown_as_it_is(now, core, item);
+            self.is_shown_as_it_is(now, core, asks, item);
         }
     }
 
-    fn is_shown_as_it_is(&self, now: Moment, core: &Coordinator, item: &Item) {
+    fn is_shown_as_it_is(&self, now: Moment, core: &Coordinator, asks: Option<Moment>, item: &Item) {
         let status = match item.state {
             State::Waiting if item.unmet.is_empty() => Some(Status::Queued),
             State::Waiting => Some(Status::Blocked),
@@ -307,7 +309,6 @@ impl Model {
         }
         if matches!(item.state, State::Waiting | State::Running) {
             let due = item.detached_since.map(|at| at + self.rules.disconnect_grace);
-            let asks = core.next_deadline();
             assert!(
                 due.is_none_or(|due| asks.is_some_and(|at| at <= due)),
                 "nobody will look at {}",

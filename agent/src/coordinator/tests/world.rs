@@ -61,6 +61,10 @@ pub(super) struct World {
     pub(super) core: Coordinator,
     pub(super) model: Model,
     pub(super) now: Moment,
+    /// All items that were ever accepted, in the order in which they came.
+    pub(super) names: Vec<ItemId>,
+    /// What was told since the last time that somebody took this, and what was to be done.
+    pub(super) past: Vec<(Event, Vec<Action>)>,
     runs: Vec<Run>,
     withdrawn: HashSet<ItemId>,
     tempers: Vec<Temper>,
@@ -72,6 +76,8 @@ impl World {
             core: Coordinator::new(rules.clone()),
             model: Model::new(rules),
             now: Moment::default(),
+            names: Vec::new(),
+            past: Vec::new(),
             runs: Vec::new(),
             withdrawn: HashSet::new(),
             tempers,
@@ -79,14 +85,35 @@ impl World {
     }
 
     /// Tells the coordinator, shows it to the model, and does what is to be done.
-    #[allow(clippy::needless_pass_by_value, reason = "an event is told once")]
     pub(super) fn tell(&mut self, event: Event) {
-        let seen = event.clone();
-        let actions = self.core.handle(self.now, event);
-        self.model.sees(self.now, &seen, &actions, &self.core);
+        if let Event::TaskArrived(TaskSpec { id, .. }) | Event::ChatArrived(ChatSpec { id, .. }) = &event {
+            self.names.push(id.clone());
+        }
+        let refused = |action: &Action| matches!(action, Action::Reply(Reply::Refused(_)));
+        let is_chat = matches!(event, Event::ChatArrived(_));
+        self.tell_again(event);
+        if is_chat && self.past.last().is_some_and(|(_, actions)| actions.iter().any(refused)) {
+            self.names.pop();
+        }
+    }
+
+    /// The same of an item that an earlier life was told of.
+    pub(super) fn tell_again(&mut self, event: Event) {
+        let actions = self.core.handle(self.now, event.clone());
+        self.model.sees(self.now, &event, &actions, &self.core);
         for action in &actions {
             self.perform(action);
         }
+        self.past.push((event, actions));
+    }
+
+    /// The daemon is gone, with its runs and all that it knew, and another begins.
+    pub(super) fn begin_again(&mut self) {
+        let rules = self.model.rules.clone();
+        self.core = Coordinator::new(rules.clone());
+        self.model.retire();
+        self.model = Model { outcomes: std::mem::take(&mut self.model.outcomes), ..Model::new(rules) };
+        self.runs.clear();
     }
 
     /// Lets time pass. A punctual driver ticks at every deadline; another one only at the end.

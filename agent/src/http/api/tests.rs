@@ -1,5 +1,7 @@
 //! Queries as clients ask them, and as chance does; answers while the bot goes.
 
+mod corpus;
+
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 

@@ -1,5 +1,6 @@
 //! Settings as chance writes them.
 
+use hive_corpus::cases;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -43,7 +44,7 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     /// They are refused with a word about where, or are in force, and then they are what is shown to be in force.
     #[test]

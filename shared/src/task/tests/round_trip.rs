@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hive_corpus::cases;
 use proptest::prelude::*;
 
 use super::*;
@@ -153,7 +154,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), text in pieces(), name in "\\PC{0,20}") {
