@@ -120,12 +120,11 @@ impl Left {
     fn and(self, state: State, sent: Sent, is_anothers_to_reap: bool) -> Self {
         match sent {
             Sent::Delivered | Sent::Forbidden if is_anothers_to_reap => self,
-            Sent::Delivered => Self::Something,
             Sent::Forbidden if self == Self::Nothing => Self::OutOfReach,
             Sent::Forbidden => self,
             Sent::Gone if state == State::Zombie => self,
-            // It lived when the table was read, and may have started another since, which is not in it.
-            Sent::Gone => Self::Something,
+            // One that is gone lived when the table was read, and may have started another since, which is not in it.
+            Sent::Delivered | Sent::Gone => Self::Something,
         }
     }
 }

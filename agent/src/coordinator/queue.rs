@@ -293,7 +293,7 @@ impl Queue {
                     return Some(first.clone());
                 }
                 if seen.insert(on) {
-                    stack.extend(self.waiting.get(on).into_iter().flat_map(|w| w.unmet()));
+                    stack.extend(self.waiting.get(on).into_iter().flat_map(Waiting::unmet));
                 }
             }
         }

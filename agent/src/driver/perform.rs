@@ -178,7 +178,7 @@ impl Driver {
                 }
             }
             Ok(None) => {
-                tracing::warn!(item = %item.id, file, "its file is not as it was read; waiting for that")
+                tracing::warn!(item = %item.id, file, "its file is not as it was read; waiting for that");
             }
             Err(error) => tracing::warn!(item = %item.id, file, %error, "its file cannot be read for now"),
         }
