@@ -90,12 +90,19 @@ impl Followed {
 
     /// Reads on until everything that the bot knows was told, and compares. Nothing must be running.
     pub(crate) async fn agrees_with(&mut self, follow: &mut Follow, api: &Api) {
-        let page = api.get("timeline?after_seq=0&limit=1000").await.ok();
-        let last_seq = page["last_seq"].as_u64().expect("a number");
+        let (mut entries, mut last_seq) = (BTreeMap::new(), 0);
+        loop {
+            // A page has so many bytes at most.
+            let page = api.get(&format!("timeline?after_seq={last_seq}&limit=1000")).await.ok();
+            last_seq = page["last_seq"].as_u64().expect("a number");
+            let more = page["entries"].as_array().expect("a list");
+            entries.extend(more.iter().map(|entry| (text_of(&entry["entry_id"]).to_owned(), entry.clone())));
+            if page["has_more"] != true {
+                break;
+            }
+        }
         self.read_until(follow, |known| known.at >= last_seq).await;
-        let entries = page["entries"].as_array().expect("a list");
-        let entries = entries.iter().map(|entry| (text_of(&entry["entry_id"]).to_owned(), entry.clone()));
-        assert_eq!(self.entries, entries.collect());
+        assert_eq!(self.entries, entries);
     }
 
     fn entry(&mut self, entry: &Value) {
