@@ -6,13 +6,16 @@
 mod database;
 mod moving;
 mod publish;
+mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -32,9 +35,8 @@ use crate::witness::Witness;
 use database::Database;
 pub use moving::{move_into, move_known_into, reject};
 pub(crate) use publish::publish;
+use queue::Queue;
 
-/// How many commits may wait to be durable before the driver has to wait too, as long as the disk takes anything.
-const UNSYNCED_COMMITS: usize = 256;
 /// How many published files are synced at a time.
 const SYNC_BATCH: usize = 512;
 /// How long published files wait for company before they are synced.
@@ -172,37 +174,6 @@ impl Drop for Outbox {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// Commits on their way to be durable.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<QueueState>,
-    moved: Condvar,
-}
-
-#[derive(Default)]
-struct QueueState {
-    commits: usize,
-    /// Nothing gets on.
-    stuck: bool,
-}
-
-impl Queue {
-    /// One more, once there is room for it or waiting for room would be in vain.
-    fn enter(&self) {
-        let full = |state: &mut QueueState| state.commits >= UNSYNCED_COMMITS && !state.stuck;
-        let mut state = self
-            .moved
-            .wait_while(self.state.lock().unwrap_or_else(PoisonError::into_inner), full)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.commits += 1;
-    }
-
-    fn change(&self, change: impl FnOnce(&mut QueueState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.moved.notify_all();
     }
 }
 
@@ -454,111 +425,4 @@ fn is_about_the_file(error: &io::Error) -> bool {
             error.kind(),
             io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory
         )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use super::*;
-    use crate::hub::DiskState;
-    use crate::store::{KeepTrying, Store};
-
-    /// An outbox whose ledger's file is taken away.
-    struct Subject {
-        dir: tempfile::TempDir,
-        hive: Hive,
-        _store: Store,
-        outbox: Outbox,
-        notes: Receiver<Note>,
-    }
-
-    fn bot() -> BotId {
-        BotId::parse("BOT-1").unwrap()
-    }
-
-    fn subject() -> Subject {
-        let dir = tempfile::tempdir().unwrap();
-        let hive = Hive::at(dir.path().to_owned());
-        hive.create(Some(&bot())).unwrap();
-        let database = hive.database(&bot());
-        let store = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
-        let hub = Hub::new(store.seq(), DiskState::default());
-        let (tell, notes) = channel();
-        let witness = Witness::new(&hive, &bot(), store.epoch());
-        let told = move |note| drop(tell.send(note));
-        let outbox =
-            Outbox::start(hive.clone(), bot(), hub, &store.log_path(), &database, witness, told).unwrap();
-        for name in ["BOT-1.db", "BOT-1.db-wal", "BOT-1.db-shm"] {
-            std::fs::remove_file(hive.state().join(name)).unwrap();
-        }
-        Subject { dir, hive, _store: store, outbox, notes }
-    }
-
-    fn send(outbox: &Outbox, id: &str) {
-        let id = ItemId::parse(id).unwrap();
-        let document: Document = format!("the answer of {id}").into();
-        let response = Some((Hive::response_name(&id), document));
-        outbox.send(Batch { jobs: vec![Job { arrival: 1, id, response, file: None, complete: None }] });
-    }
-
-    impl Subject {
-        /// Waits until the outbox has missed the ledger.
-        fn misses(&self) -> SyncSender<()> {
-            match self.notes.recv_timeout(Duration::from_secs(20)) {
-                Ok(Note::LedgerGone(put_back)) => put_back,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn what_ends_while_the_ledger_is_gone_has_its_response_when_the_bot_stops() {
-        let subject = subject();
-        send(&subject.outbox, "A-1");
-        let _never = subject.misses();
-        // Nobody has come to these.
-        send(&subject.outbox, "A-2");
-        send(&subject.outbox, "A-3");
-        let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
-        outbox.close();
-        let names = ["A-1", "A-2", "A-3"].map(|id| format!("{id}-response.md"));
-        let missing: Vec<_> = names.iter().filter(|name| !hive.responses().join(name).exists()).collect();
-        assert_eq!(missing, [""; 0]);
-        assert!(notes.try_iter().all(|note| matches!(note, Note::LedgerGone(_))), "nothing is at rest");
-    }
-
-    #[test]
-    fn whoever_hands_over_is_not_kept_by_what_gets_nowhere() {
-        let subject = subject();
-        send(&subject.outbox, "A-0");
-        let _never = subject.misses();
-        let (done, handed_over) = channel();
-        std::thread::scope(|scope| {
-            let outbox = &subject.outbox;
-            scope.spawn(move || {
-                (0..2 * UNSYNCED_COMMITS).for_each(|number| send(outbox, &format!("A-{number}")));
-                done.send(())
-            });
-            let result = handed_over.recv_timeout(Duration::from_secs(20));
-            // It would wait for ever.
-            outbox.queue.change(|queue| queue.stuck = true);
-            result.unwrap();
-        });
-    }
-
-    #[test]
-    fn another_database_in_the_ledgers_place_is_not_taken_for_it() {
-        let subject = subject();
-        // It is there before the ledger is missed.
-        let database = subject.hive.database(&bot());
-        let other = Store::open(&database, Box::new(|_| KeepTrying::No)).unwrap();
-        send(&subject.outbox, "A-1");
-        let _never = subject.misses();
-        let Subject { dir: _dir, hive, outbox, notes, .. } = subject;
-        outbox.close();
-        drop(other);
-        assert!(hive.responses().join("A-1-response.md").exists());
-        assert!(notes.try_iter().all(|note| matches!(note, Note::LedgerGone(_))), "nothing is at rest in it");
-    }
 }

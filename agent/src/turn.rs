@@ -323,7 +323,7 @@ impl Turn {
     }
 
     /// It began in an earlier life of the bot, whose frames are not here.
-    pub fn is_of_an_earlier_life(&self) {
+    pub fn began_in_an_earlier_life(&self) {
         self.lock().is_of_an_earlier_life = true;
     }
 

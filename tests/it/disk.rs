@@ -2,6 +2,7 @@
 //! room. A bound on the size of files stands for a full disk.
 
 use std::fs;
+use std::path::PathBuf;
 
 use hive_tests::{Agent, Hive, ctl};
 use serde_json::{Value, json};
@@ -116,15 +117,21 @@ async fn a_disk_that_is_full_at_the_start_is_told_by_the_status_and_room_lets_th
     assert!(!hive.paths().bot_record(hive.bot()).exists());
 }
 
+/// Puts a file in the place of the directory of responses, as not even root can make a file in a file. Returns where: once
+/// it is removed, the bot makes the directory anew.
+fn take_no_responses(hive: &Hive) -> PathBuf {
+    let responses = hive.paths().responses();
+    fs::remove_dir(&responses).expect("it is empty");
+    fs::write(&responses, "").expect("it can be written");
+    responses
+}
+
 #[tokio::test]
 async fn responses_that_cannot_be_written_pause_the_bot_until_they_can() {
     let hive = Hive::exec(SCRIPT, "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
-    // Not even root can make a file in a file.
-    let responses = hive.paths().responses();
-    fs::remove_dir(&responses).unwrap();
-    fs::write(&responses, "").unwrap();
+    let responses = take_no_responses(&hive);
     api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
     api.submit(json!({"instruction": "two", "id": "TWO-1"})).await;
     api.until_status("it is paused by the disk", is_paused_by_disk).await;
@@ -144,10 +151,8 @@ async fn a_task_that_never_started_is_done_again_before_its_file_is_archived() {
     let hive = Hive::exec(SCRIPT, "");
     let agent = Agent::start(&hive).await;
     let api = agent.api();
-    // Nothing comes to rest as long as there is a file in the place of the directory.
-    let responses = hive.paths().responses();
-    fs::remove_dir(&responses).unwrap();
-    fs::write(&responses, "").unwrap();
+    // Nothing comes to rest meanwhile.
+    let responses = take_no_responses(&hive);
     api.post("pause", json!({})).await.ok();
     api.submit(json!({"instruction": "one", "id": "ONE-1"})).await;
     api.delete("tasks/ONE-1").await.ok();

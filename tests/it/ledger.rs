@@ -304,14 +304,20 @@ async fn a_ledger_that_is_older_than_a_response_believes_the_response() {
     assert_eq!(hive.work_file("ran.txt"), "DONE-1\n");
 }
 
-#[tokio::test]
-async fn a_copy_of_an_older_ledger_begins_another_timeline_and_takes_in_what_came_since() {
+/// A hive whose bot has done one task and has stopped, and a copy of its ledger of then.
+async fn with_a_copy() -> (Hive, PathBuf) {
     let hive = Hive::exec(AGENT, "");
     let mut agent = Agent::start(&hive).await;
     done(&agent, "ONE", "ONE.md", "one").await;
     stop(&mut agent).await;
     let copy = hive.root().join("copy.db");
     fs::copy(database(&hive), &copy).expect("a file can be copied");
+    (hive, copy)
+}
+
+#[tokio::test]
+async fn a_copy_of_an_older_ledger_begins_another_timeline_and_takes_in_what_came_since() {
+    let (hive, copy) = with_a_copy().await;
     let mut agent = Agent::start(&hive).await;
     done(&agent, "TWO", "TWO.md", "---\nid: TWO\ntimeout: 2h\n---\ntwo").await;
     let mut chat = agent.chat().await;
@@ -344,12 +350,7 @@ async fn a_copy_of_an_older_ledger_begins_another_timeline_and_takes_in_what_cam
 
 #[tokio::test]
 async fn a_ledger_of_before_it_was_rebuilt_begins_another_timeline_too() {
-    let hive = Hive::exec(AGENT, "");
-    let mut agent = Agent::start(&hive).await;
-    done(&agent, "ONE", "ONE.md", "one").await;
-    stop(&mut agent).await;
-    let copy = hive.root().join("copy.db");
-    fs::copy(database(&hive), &copy).expect("a file can be copied");
+    let (hive, copy) = with_a_copy().await;
     let mut agent = rebuilt_anew(&hive).await;
     let epoch = agent.api().get("timeline").await.ok()["epoch"].clone();
     done(&agent, "TWO", "TWO.md", "two").await;

@@ -110,7 +110,7 @@ impl Driver {
 
     fn chat_waits_for_its_client(&mut self, item: &Item) -> Result<(), StoreError> {
         let turn = self.chat_turn(&item.id);
-        turn.is_of_an_earlier_life();
+        turn.began_in_an_earlier_life();
         let reason = Some(WaitReason::Detached);
         turn.tell(TurnEvent::Accepted { state: AcceptedState::Queued, position: None, reason });
         let spec = ChatSpec {

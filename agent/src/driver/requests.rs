@@ -1,10 +1,11 @@
 //! Requests that come through the API or the control files.
 
 use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 
 use hive_shared::api::{PauseRequest, SubmitRequest, code};
 use hive_shared::ids::ItemId;
-use hive_shared::task::{self, MAX_TASK_BYTES, NewTask};
+use hive_shared::task::{self, MAX_TASK_BYTES, NewTask, TaskDocument};
 use hive_shared::time::{Stamp, limit_from_secs};
 use hive_shared::work::{Mode, Priority, Source, Status};
 
@@ -172,10 +173,15 @@ impl Driver {
 
     /// Whether a file of the task directory is this very task.
     fn says_the_same(&self, name: &str, head: &TaskHead) -> bool {
-        let path = self.identity.hive.tasks(&self.identity.bot).join(name);
-        let read = untrusted::read(&path, MAX_TASK_BYTES + 1).ok();
-        let document = read.and_then(|bytes| task::read(&bytes, &self.reading(name, Stamp::now())).ok());
-        document.is_some_and(|it| it.id == head.document.id && it.digest() == head.digest)
+        let tasks = self.identity.hive.tasks(&self.identity.bot);
+        self.document_in(&tasks, name, Stamp::now())
+            .is_some_and(|it| it.id == head.document.id && it.digest() == head.digest)
+    }
+
+    /// The task document that a directory has under a name, if there is one that can be read.
+    fn document_in(&self, directory: &Path, name: &str, at: Stamp) -> Option<TaskDocument> {
+        let bytes = untrusted::read(&directory.join(name), MAX_TASK_BYTES + 1).ok()?;
+        task::read(&bytes, &self.reading(name, at)).ok()
     }
 
     fn retry(&mut self, id: &ItemId) -> Answered<Submitted> {
@@ -189,10 +195,7 @@ impl Driver {
             return Ok(Err(Denied::new(code::CONFLICT, message)));
         }
         let archive = self.identity.hive.archive(&self.identity.bot);
-        let read = item.archived.as_ref().and_then(|name| {
-            let bytes = untrusted::read(&archive.join(name), MAX_TASK_BYTES + 1).ok()?;
-            task::read(&bytes, &self.reading(name, item.seen_at)).ok()
-        });
+        let read = item.archived.as_ref().and_then(|name| self.document_in(&archive, name, item.seen_at));
         let kept = match read {
             Some(document) => Some(document.instruction),
             None => self.store.instruction(item.arrival)?.or_else(|| self.unsettled_instruction(&item)),
@@ -226,8 +229,7 @@ impl Driver {
         let name = item.file.as_ref().filter(|_| !item.settled)?;
         // In this order: what is moved between the two looks is found by the second.
         [hive.tasks(bot), hive.archive(bot)].into_iter().find_map(|directory| {
-            let bytes = untrusted::read(&directory.join(name), MAX_TASK_BYTES + 1).ok()?;
-            let document = task::read(&bytes, &self.reading(name, item.seen_at)).ok()?;
+            let document = self.document_in(&directory, name, item.seen_at)?;
             // Another file may have taken its name.
             (document.digest() == item.digest).then_some(document.instruction)
         })
