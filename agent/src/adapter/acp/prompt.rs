@@ -122,7 +122,7 @@ impl<'a> Prompt<'a> {
                         ask_again = Instant::now() + ASK_AGAIN;
                     }
                 }
-                failure = agent.died() => return self.lost(failure),
+                failure = agent.died() => return self.lost(failure).await,
                 () = sleep_until(ask_again), if is_cancelling => {
                     self.cancel();
                     ask_again = Instant::now() + ASK_AGAIN;
@@ -131,7 +131,7 @@ impl<'a> Prompt<'a> {
                     tracing::warn!("the agent does not give way and is ended; its session goes on in another process");
                     agent.kill();
                     let failure = agent.died().await;
-                    return self.lost(failure);
+                    return self.lost(failure).await;
                 }
             }
         }
@@ -265,8 +265,12 @@ impl<'a> Prompt<'a> {
             && is_gone(error)
         {
             let failure = self.opened.agent.died().await;
-            return self.lost(failure);
+            return self.lost(failure).await;
         }
+        self.answered(answer).await
+    }
+
+    async fn answered(&mut self, answer: Result<Value, Error>) -> Settled {
         if let Ok(answer) = &answer {
             self.run.updates.cost(&answer["usage"]);
         }
@@ -278,8 +282,13 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// The agent has died.
-    fn lost(&self, failure: Failure) -> Settled {
+    /// The agent has died. All that it had said is in line by then, and counts, also its answer.
+    async fn lost(&mut self, failure: Failure) -> Settled {
+        while let Some(event) = self.events.waiting() {
+            if let Some(answer @ Ok(_)) = self.happened(event) {
+                return self.answered(answer).await;
+            }
+        }
         match self.stance {
             Stance::Running => Settled::Over(Err(failure)),
             Stance::Suspending { goes_on, .. } => rest(goes_on),
