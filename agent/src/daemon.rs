@@ -31,10 +31,11 @@ use crate::approval::Policy;
 use crate::atomic_file;
 use crate::claim::lock;
 use crate::cli::Args;
+use crate::disk_state::DiskState;
 use crate::driver::{Driver, Identity, Message, Parts};
 use crate::file_id::Fingerprint;
 use crate::http::{self, Door, Service, Tls};
-use crate::hub::{DiskState, Hub};
+use crate::hub::Hub;
 use crate::inbox::documents::reader;
 use crate::inbox::{self, Flow, InboxConfig};
 use crate::inherited;
@@ -469,8 +470,9 @@ async fn announce_in_trouble(presence: Presence, hub: Arc<Hub>, begun: Cancellat
 }
 
 async fn until_begun_or_in_trouble(hub: &Hub, begun: &CancellationToken) {
-    while hub.disk_trouble().is_none() && tokio::time::timeout(TROUBLE_LOOK, begun.cancelled()).await.is_err()
-    {
+    tokio::select! {
+        () = begun.cancelled() => {}
+        _ = hub.disk().until_ledger_in_trouble() => {}
     }
 }
 

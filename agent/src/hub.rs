@@ -12,6 +12,7 @@ use hive_shared::ids::ItemId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::disk_state::DiskState;
 use crate::store::Change;
 use crate::tally::Tally;
 use crate::turn::Turn;
@@ -63,9 +64,6 @@ pub struct Hub {
     disk: DiskState,
     tally: Tally,
 }
-
-/// Why the database cannot be written, while it cannot.
-pub type DiskState = Arc<Mutex<Option<String>>>;
 
 #[derive(Default)]
 struct Recent {
@@ -210,9 +208,9 @@ impl Hub {
 
     // ---- status ----------------------------------------------------------------------------------------------
 
-    /// Why the database cannot be written, if it cannot: the driver waits for the disk, and for nobody else.
-    pub fn disk_trouble(&self) -> Option<String> {
-        lock(&self.disk).clone()
+    /// Whether the disk takes what is written.
+    pub fn disk(&self) -> &DiskState {
+        &self.disk
     }
 
     /// Publishes the status.

@@ -2,14 +2,14 @@
 
 mod abandon;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use anyhow::Context as _;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 
-use crate::hub::DiskState;
+use crate::disk_state::DiskState;
 use crate::store::{KeepTrying, Store, StoreError, Trouble};
 use crate::witness::{Testimony, Witness};
 
@@ -34,7 +34,7 @@ pub(crate) fn open(
     disk: &DiskState,
 ) -> anyhow::Result<Opened> {
     let (database, stop_file) = (hive.database(bot), hive.stop_file(bot));
-    let (stopping, disk) = (Arc::clone(stopping), Arc::clone(disk));
+    let (stopping, disk) = (Arc::clone(stopping), disk.clone());
     let mut in_trouble = false;
     let trouble = move |error: Option<&StoreError>| {
         match error {
@@ -49,7 +49,7 @@ pub(crate) fn open(
         let reason = error.map(|error| {
             std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
         });
-        *disk.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        disk.set_ledger(reason);
         // The driver, which looks at that file else, waits here.
         let is_told = || stopping.load(Ordering::Relaxed) || stop_file.symlink_metadata().is_ok();
         if in_trouble && is_told() { KeepTrying::No } else { KeepTrying::Yes }
@@ -67,12 +67,21 @@ fn opened(hive: &Hive, bot: &BotId, trouble: Trouble) -> Result<Opened, StoreErr
         tracing::error!(why, "the ledger begins another timeline");
         store.begin_anew()?;
     }
+    if let Some(boot) = this_boot() {
+        store.opened_on(&boot)?;
+    }
     let mut witness = Witness::new(hive, bot, store.epoch());
     if told.is_none_or(|told| told.epoch != store.epoch()) {
         // From now on it is this ledger that is spoken of.
         witness.tell(store.seq());
     }
     Ok(Opened { store, witness, lacks })
+}
+
+/// Which boot of the machine this is, where that can be told.
+fn this_boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty() && !id.contains(' '))
 }
 
 /// What a ledger lacks of what it was once known to have.

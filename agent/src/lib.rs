@@ -10,6 +10,7 @@ pub mod controls;
 pub mod coordinator;
 pub mod daemon;
 mod demo;
+pub mod disk_state;
 pub mod document;
 pub mod driver;
 mod failpoint;

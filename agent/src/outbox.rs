@@ -378,6 +378,7 @@ impl Worker {
                 Ok(value) => {
                     if std::mem::take(&mut self.in_trouble) {
                         self.queue.change(|queue| queue.stuck = false);
+                        self.hub.disk().set_results(false);
                         (self.tell)(Note::Trouble(None));
                     }
                     return Some(value);
@@ -385,6 +386,7 @@ impl Worker {
                 Err(error) => {
                     if !std::mem::replace(&mut self.in_trouble, true) {
                         self.queue.change(|queue| queue.stuck = true);
+                        self.hub.disk().set_results(true);
                         (self.tell)(Note::Trouble(Some(error.to_string())));
                     }
                     if self.give_up.load(Ordering::Relaxed) {

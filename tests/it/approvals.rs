@@ -274,7 +274,9 @@ async fn more_requests_at_once_than_anyone_can_read_are_denied() {
     let hive = Hive::acp(&[], "");
     let agent = Agent::start(&hive).await;
     hive.drop_task("TASK-1.md", "ask-many");
-    for approval in waiting(&agent, 100).await {
+    let open = waiting(&agent, 100).await;
+    hive.until("all others are denied", || (times(&hive, "outcome") == 200).then_some(())).await;
+    for approval in open {
         let id = approval["approval_id"].as_str().expect("an id");
         agent.api().post(&format!("approvals/{id}"), json!({"option": "yes"})).await.ok();
     }

@@ -159,7 +159,7 @@ impl Page {
     fn ledger(&mut self, shared: &Service, entries: u64, last_seq: u64) {
         self.single("hive_timeline_entries", Type::Gauge, "Entries on the timeline.", entries);
         self.single("hive_timeline_changes_total", Type::Counter, "Changes of the timeline.", last_seq);
-        let trouble = u8::from(shared.hub.disk_trouble().is_some());
+        let trouble = u8::from(shared.hub.disk().is_in_trouble());
         let help = "1 while the disk does not take what is to be written.";
         self.single("hive_disk_trouble", Type::Gauge, help, trouble);
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());

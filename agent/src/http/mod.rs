@@ -103,19 +103,19 @@ impl Service {
         Ok(self.wait_for(request(answer), answered).await??)
     }
 
-    /// Asks the driver for something that it knows.
+    /// Asks the driver for something that it knows: nothing is lost where nobody waits for the answer.
     async fn inquire<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Problem> {
         let (answer, answered) = oneshot::channel();
-        self.wait_for(request(answer), answered).await
+        tokio::select! {
+            answer = self.wait_for(request(answer), answered) => answer,
+            trouble = self.hub.disk().until_ledger_in_trouble() => Err(no_room(&trouble)),
+        }
     }
 
     async fn wait_for<T>(&self, request: Request, answered: oneshot::Receiver<T>) -> Result<T, Problem> {
         let stopping = || Problem::new(code::STOPPING, "the bot is stopping");
-        if let Some(trouble) = self.hub.disk_trouble() {
-            return Err(Problem::new(
-                code::UNAVAILABLE,
-                format!("the disk does not take what is to be written: {trouble}"),
-            ));
+        if let Some(trouble) = self.hub.disk().ledger() {
+            return Err(no_room(&trouble));
         }
         self.driver.send(Message::Request(request)).map_err(|_| stopping())?;
         match tokio::time::timeout(PATIENCE, answered).await {
@@ -175,8 +175,16 @@ impl Service {
     async fn shown(&self, seq: u64) {
         let mut visible = self.hub.visible();
         // A disk that does not take it is no reason to show nothing.
-        let _ = tokio::time::timeout(PATIENCE, visible.wait_for(|visible| *visible >= seq)).await;
+        tokio::select! {
+            biased;
+            _ = tokio::time::timeout(PATIENCE, visible.wait_for(|visible| *visible >= seq)) => {}
+            () = self.hub.disk().until_in_trouble() => {}
+        }
     }
+}
+
+fn no_room(trouble: &str) -> Problem {
+    Problem::new(code::UNAVAILABLE, format!("the disk does not take what is to be written: {trouble}"))
 }
 
 /// Serves until the bot is on its way out.

@@ -28,7 +28,7 @@ impl Service {
         {
             current.elapsed_seconds += at.elapsed().as_secs_f64();
         }
-        if self.hub.disk_trouble().is_some() {
+        if self.hub.disk().ledger().is_some() {
             // The driver itself waits for the disk and cannot say so.
             status.paused = true;
             if !status.paused_by.iter().any(|cause| cause == DISK) {
@@ -48,7 +48,7 @@ impl Service {
 
     /// The status of a bot that has not begun: there is one only if the disk keeps it from that.
     fn status_at_start(&self) -> Result<BotStatus, Problem> {
-        if self.hub.disk_trouble().is_none() {
+        if self.hub.disk().ledger().is_none() {
             return Err(Problem::new(hive_shared::api::code::UNAVAILABLE, "the bot is starting"));
         }
         let last_activity = Stamp::now();

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 
 use super::queue::UNSYNCED_COMMITS;
 use super::*;
-use crate::hub::DiskState;
+use crate::disk_state::DiskState;
 use crate::store::{KeepTrying, Store};
 
 /// An outbox whose ledger's file is taken away.

@@ -9,8 +9,10 @@
 //! - [`Reader`]: the reading side
 //! - `item`, `entries`, `endings`: the rows: the ledger of work, the timeline, how many items ended how
 //! - `connection`, `files`: how a database is opened, and which files it is
+//! - `boot`: how numbers that a restart of the machine may have lost are not given again
 //! - `put_back`, `damage`: a database whose file was taken away, and one that is damaged
 
+mod boot;
 mod connection;
 mod damage;
 mod endings;
@@ -88,7 +90,8 @@ impl Store {
         if is_new {
             db.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?1)", [&epoch])?;
         }
-        let (seq, last_stamp) = entries::latest(&db)?;
+        let (latest, last_stamp) = entries::latest(&db)?;
+        let seq = latest.max(boot::floor(&db)?);
         let files = files_of(path);
         let path = path.to_owned();
         Ok(Self {
@@ -156,7 +159,7 @@ impl Store {
         log_of(&self.path)
     }
 
-    /// The latest seq.
+    /// The latest seq that was given, or may have been.
     pub fn seq(&self) -> u64 {
         self.seq
     }

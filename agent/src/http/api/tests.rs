@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 
 use axum::http::Uri;
+use futures::FutureExt as _;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::time::Stamp;
@@ -13,8 +14,9 @@ use hive_shared::work::{Kind, Source, Status};
 use proptest::prelude::*;
 
 use super::*;
+use crate::disk_state::DiskState;
 use crate::http::{Connections, Door, Readers};
-use crate::hub::{DiskState, Hub};
+use crate::hub::Hub;
 use crate::store::{Detail, KeepTrying, Store};
 use crate::token::TokenFile;
 
@@ -107,4 +109,29 @@ async fn a_task_that_was_taken_is_not_refused_because_the_bot_goes() {
     let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let task: TaskDetail = serde_json::from_slice(&body).unwrap();
     assert_eq!((task.task.task_id, task.task.status), (id, Status::Queued));
+}
+
+#[tokio::test]
+async fn while_the_disk_is_in_trouble_what_is_known_is_told_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let id: ItemId = "TASK-1".parse().unwrap();
+    let mut shared = without_a_driver(dir.path(), &id);
+    // A driver that does not answer.
+    let (driver, _requests) = mpsc::channel();
+    Arc::get_mut(&mut shared).unwrap().driver = driver;
+    let (asked, disk) = (Arc::clone(&shared), shared.hub.disk().clone());
+    let listing = async { asked.inquire(|answer| Request::Queue { after: None, limit: 1, answer }).await };
+    let (listing, ()) = tokio::join!(listing, async {
+        tokio::task::yield_now().await;
+        disk.set_ledger(Some("no space left".to_owned()));
+    });
+    let problem = listing.map(|_| ()).unwrap_err();
+    assert_eq!(problem.code(), code::UNAVAILABLE);
+    assert!(problem.message().contains("no space left"), "{problem:?}");
+    let detail = shared.detail(&id).await.unwrap();
+    assert_eq!((detail.task.status, detail.task.position), (Status::Queued, None));
+    // What is not durable yet.
+    disk.set_ledger(None);
+    disk.set_results(true);
+    assert_eq!(shared.shown(99).now_or_never(), Some(()));
 }

@@ -26,6 +26,33 @@ fn a_ledger_knows_whether_it_is_new_and_keeps_its_epoch() {
 }
 
 #[test]
+fn after_a_restart_of_the_machine_no_number_is_given_again() {
+    let Bench { dir, mut store } = bench();
+    let put = |store: &mut Store, id: &str| {
+        store.put_entry(entry(id, Source::Control, Status::Completed, ""), true).unwrap();
+        store.commit().unwrap().last().unwrap().entry.seq
+    };
+    store.opened_on("boot-1").unwrap();
+    assert_eq!(put(&mut store, "CTL-1"), 1);
+    let again = |boot: &str| {
+        let mut store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+        store.opened_on(boot).unwrap();
+        store
+    };
+    assert_eq!(put(&mut again("boot-1"), "CTL-2"), 2);
+    // What was written on the second boot, if anything was, went with it.
+    assert_eq!(again("boot-2").seq(), 1_000_002);
+    assert_eq!(again("boot-2").seq(), 1_000_002);
+    assert_eq!(put(&mut again("boot-3"), "CTL-3"), 2_000_003);
+    assert_eq!(again("boot-3").seq(), 2_000_003);
+    // A note that cannot be read is none.
+    let store = again("boot-3");
+    store.db.execute("UPDATE meta SET value = 'torn' WHERE key = 'boot'", []).unwrap();
+    drop(store);
+    assert_eq!(again("boot-3").seq(), 3_000_003);
+}
+
+#[test]
 fn a_ledger_of_the_first_form_is_brought_to_the_present_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("B.db");

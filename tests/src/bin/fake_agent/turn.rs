@@ -319,7 +319,8 @@ impl Turn {
     /// Asks more at once than anyone can read.
     fn ask_many(&self, _: &Script) {
         let answers: Vec<_> = (0..300).map(|number| self.permission(number).1).collect();
-        let outcomes = answers.iter().map(outcome);
+        // The last ones first: of those nobody is asked.
+        let outcomes = answers.iter().rev().map(outcome);
         let denied = outcomes.filter(|outcome| outcome["optionId"] != "yes").count();
         self.say(&format!("{denied} denied\n"));
     }
