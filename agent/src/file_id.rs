@@ -64,6 +64,11 @@ impl Fingerprint {
         }
     }
 
+    /// That of the file at `path`, itself if it is a symbolic link.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        path.symlink_metadata().map(|metadata| Self::of(&metadata))
+    }
+
     /// One that no file has, of a file that has this many bytes and was modified then.
     #[cfg(test)]
     pub(crate) fn made_up(size: u64, modified_nanos: i64) -> Self {

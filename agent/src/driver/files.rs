@@ -1,9 +1,7 @@
 //! What the inbox sees, and which task each file is.
 
-use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use hive_shared::ids::ItemId;
 use hive_shared::task::NotATask;
@@ -13,84 +11,12 @@ use hive_shared::work::{Source, Status};
 use super::{Driver, FirstScan};
 use crate::coordinator::{Dependency, Ended, Event, TaskSpec};
 use crate::failpoint;
-use crate::file_id::{FileId, Fingerprint};
+use crate::file_id::Fingerprint;
 use crate::inbox::documents::{TaskHead, TaskReading};
 use crate::inbox::{InboxEvent, SeenFile};
 use crate::outbox;
 use crate::store::{Detail, Item, SCANNED, StoreError};
 use crate::turn::Told;
-
-/// The task files that are known, by name: those of live tasks, and those of ended ones until the inbox says that
-/// they are gone. So a file that the inbox read before it was archived is not taken for a new one.
-#[derive(Debug, Default)]
-pub(super) struct Files {
-    by_name: HashMap<Arc<str>, KnownFile>,
-    names: HashMap<FileId, Arc<str>>,
-    /// The files of tasks that have ended and that were not found under their names then: their agents may have
-    /// renamed them in the last moment.
-    strayed: HashMap<FileId, ItemId>,
-}
-
-/// How many strayed files are remembered.
-const MAX_STRAYED: usize = 4_096;
-
-#[derive(Debug, Clone)]
-struct KnownFile {
-    fingerprint: Fingerprint,
-    id: ItemId,
-    /// It was not there when the inbox last looked.
-    missing: bool,
-}
-
-impl Files {
-    /// What the inbox need not read again.
-    pub(super) fn known(&self) -> HashMap<String, Fingerprint> {
-        self.by_name.iter().map(|(name, file)| (name.to_string(), file.fingerprint)).collect()
-    }
-
-    pub(super) fn insert(&mut self, name: &str, fingerprint: Fingerprint, id: ItemId) {
-        let name: Arc<str> = name.into();
-        self.names.insert(fingerprint.file, Arc::clone(&name));
-        self.by_name.insert(name, KnownFile { fingerprint, id, missing: false });
-    }
-
-    fn remove(&mut self, name: &str) {
-        if let Some(file) = self.by_name.remove(name) {
-            let id = file.fingerprint.file;
-            if self.names.get(&id).is_some_and(|other| **other == *name) {
-                self.names.remove(&id);
-            }
-        }
-    }
-
-    /// Forgets a name, and remembers whose file it was.
-    fn stray(&mut self, name: &str) {
-        if let Some(file) = self.by_name.get(name) {
-            if self.strayed.len() >= MAX_STRAYED {
-                self.strayed.clear();
-            }
-            self.strayed.insert(file.fingerprint.file, file.id.clone());
-        }
-        self.remove(name);
-    }
-
-    /// A name is that of another task's file from now on, if it was this one's.
-    fn forget(&mut self, name: &str, id: &ItemId) {
-        if self.by_name.get(name).is_some_and(|file| file.id == *id) {
-            self.remove(name);
-        }
-    }
-
-    /// The task's file is in the archive: what comes after is another file.
-    pub(super) fn archived(&mut self, id: &ItemId) {
-        self.strayed.retain(|_, stray| stray != id);
-    }
-
-    /// The name under which the very same file was known.
-    fn old_name(&self, file: FileId) -> Option<&str> {
-        self.names.get(&file).map(|name| &**name)
-    }
-}
 
 impl Driver {
     pub(super) fn inbox_event(&mut self, event: InboxEvent<TaskReading>) -> Result<(), StoreError> {
@@ -143,7 +69,7 @@ impl Driver {
     }
 
     fn file_seen(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
-        if let Some(known) = self.files.by_name.get(file.name.as_str()).cloned() {
+        if let Some(known) = self.files.get(&file.name).cloned() {
             if known.fingerprint == file.fingerprint {
                 return if known.missing { self.file_back(&file.name, &known.id) } else { Ok(()) };
             }
@@ -154,7 +80,7 @@ impl Driver {
             }
         } else if let Some(old) = self.files.old_name(file.fingerprint.file).map(str::to_owned) {
             return self.file_renamed(&old, file);
-        } else if let Some(id) = self.files.strayed.get(&file.fingerprint.file).cloned()
+        } else if let Some(id) = self.files.strayed(file.fingerprint.file).cloned()
             && let Some(item) = self.store.item(&id)?
             && self.belonged_to(&item, &file)
         {
@@ -165,8 +91,7 @@ impl Driver {
 
     fn new_file(&mut self, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
         // What is there by now may be something else, or be archived; then the inbox tells of that.
-        let is_there = self.path_of(&file.name).symlink_metadata();
-        if is_there.map_or(true, |metadata| Fingerprint::of(&metadata) != file.fingerprint) {
+        if Fingerprint::at(&self.path_of(&file.name)).ok() != Some(file.fingerprint) {
             return Ok(());
         }
         match file.content {
@@ -188,9 +113,9 @@ impl Driver {
     /// yet, so that whatever is put there in answer to it is another.
     pub(super) fn look_at_file(&self, item: &mut Item) {
         if let Some(name) = item.file.as_ref().filter(|_| item.has_file())
-            && let Ok(metadata) = self.path_of(name).symlink_metadata()
+            && let Ok(fingerprint) = Fingerprint::at(&self.path_of(name))
         {
-            item.fingerprint = Some(Fingerprint::of(&metadata).to_string());
+            item.fingerprint = Some(fingerprint.to_string());
         }
     }
 
@@ -389,7 +314,7 @@ impl Driver {
     /// The very same file has another name: it is the same task, unless both names are there (a hard link).
     fn file_renamed(&mut self, old: &str, file: SeenFile<TaskReading>) -> Result<(), StoreError> {
         let is_there = self.identity.hive.tasks(&self.identity.bot).join(old).symlink_metadata().is_ok();
-        let known = self.files.by_name.get(old).cloned();
+        let known = self.files.get(old).cloned();
         let item = match &known {
             Some(known) if !is_there => self.store.item(&known.id)?,
             Some(_) | None => None,
@@ -409,16 +334,12 @@ impl Driver {
     }
 
     fn file_back(&mut self, name: &str, id: &ItemId) -> Result<(), StoreError> {
-        if let Some(file) = self.files.by_name.get_mut(name) {
-            file.missing = false;
-        }
+        self.files.mark_missing(name, false);
         self.feed(Event::TaskFileBack(id.clone())).map(|_| ())
     }
 
     fn file_gone(&mut self, name: &str) -> Result<(), StoreError> {
-        let Some(known) = self.files.by_name.get_mut(name) else { return Ok(()) };
-        known.missing = true;
-        let id = known.id.clone();
+        let Some(id) = self.files.mark_missing(name, true) else { return Ok(()) };
         match self.store.item(&id)? {
             Some(item) if matches!(item.status, Status::Running | Status::Suspended) => {
                 self.warn_of_item(item, "its file was moved away while it ran")

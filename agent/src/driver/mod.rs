@@ -4,7 +4,7 @@
 //! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
 //! The text that an agent streams does not pass through here.
 //!
-//! - `message`: what comes in; from the inbox (`files`, `earlier`), from runs (`reports`, `keep`, `approvals`), from
+//! - `message`: what comes in; from the inbox (`files`, `known_files`, `earlier`), from runs (`reports`, `keep`, `approvals`), from
 //!   people (`requests`, `chats`, `conversation`), from the outbox (`disk`)
 //! - `perform`, `ends`: what the coordinator says, done
 //! - `records`: how items, entries and the status look that say so
@@ -21,6 +21,7 @@ mod ends;
 mod files;
 mod held;
 mod keep;
+mod known_files;
 mod message;
 mod perform;
 mod rebuild;
@@ -59,6 +60,7 @@ use crate::request::Connection;
 use crate::store::{Store, StoreError};
 use crate::turn::{Position, Turn};
 use effects::Effect;
+use known_files::KnownFiles;
 pub use message::Message;
 
 /// How many messages are handled in one transaction.
@@ -104,7 +106,7 @@ pub struct Driver {
     runs: HashMap<RunId, LiveRun>,
     outcomes: HashMap<RunId, Outcome>,
     changes: HashMap<RunId, Changes>,
-    files: files::Files,
+    files: KnownFiles,
     attached: HashMap<ItemId, HashSet<Connection>>,
     /// Who is to be told of an end, and what, once the outbox has brought it to rest.
     unpublished: HashMap<i64, Vec<(Arc<Turn>, TurnEvent)>>,
@@ -213,7 +215,7 @@ impl Driver {
             runs: HashMap::new(),
             outcomes: HashMap::new(),
             changes: HashMap::new(),
-            files: files::Files::default(),
+            files: KnownFiles::default(),
             attached: HashMap::new(),
             unpublished: HashMap::new(),
             user_pause: None,
@@ -229,7 +231,7 @@ impl Driver {
         };
         driver.recover(damage)?;
         driver.flush()?;
-        let known = driver.files.known();
+        let known = driver.files.fingerprints();
         Ok((driver, known))
     }
 

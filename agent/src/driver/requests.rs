@@ -155,8 +155,8 @@ impl Driver {
             Ok(metadata) => Fingerprint::of(&metadata),
             // A life that was killed may have written it, and the inbox not have come to it yet.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.says_the_same(&name, &head) => {
-                match path.symlink_metadata() {
-                    Ok(metadata) => Fingerprint::of(&metadata),
+                match Fingerprint::at(&path) {
+                    Ok(fingerprint) => fingerprint,
                     Err(error) => return Ok(Err(unavailable("the task's file cannot be read", &error))),
                 }
             }

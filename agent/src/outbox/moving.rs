@@ -28,7 +28,7 @@ pub fn move_known_into(
     directory: &Path,
 ) -> io::Result<Option<String>> {
     let is_known = |path: &Path| {
-        let there = path.symlink_metadata().map(|metadata| Fingerprint::of(&metadata));
+        let there = Fingerprint::at(path);
         known.is_none_or(|known| there.is_ok_and(|there| there == known))
     };
     let Some(name) = from.file_name().and_then(|name| name.to_str()) else {

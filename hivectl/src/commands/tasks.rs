@@ -97,8 +97,11 @@ pub async fn run(args: Args, fleet: &Fleet, out: &mut Printer) -> Result<Exit, F
         .flat_map(|queue| queue.took.iter().map(|(id, took)| ((&queue.bot, id), *took)))
         .collect();
     let of_many = bots.len() > 1;
-    let rendered =
-        out.listing(&owned, |tasks| table(tasks, of_many, &took, Stamp::now()), || nothing(&args, &bots));
+    let all_answered = exits.is_empty();
+    let nothing = || {
+        if all_answered { nothing(&args, &bots) } else { "those that answered have no such task".to_owned() }
+    };
+    let rendered = out.listing(&owned, |tasks| table(tasks, of_many, &took, Stamp::now()), nothing);
     if rendered.cut {
         out.hint("what is long is cut: 'hivectl show ID' shows all of one");
     }
