@@ -137,6 +137,17 @@ async fn responses_that_cannot_be_written_pause_the_bot_until_they_can() {
     api.until_status("it is paused by the disk", is_paused_by_disk).await;
     let paused = api.control("paused").await.expect("an entry that says so");
     assert!(paused["content"].as_str().unwrap().starts_with("disk: "), "{paused}");
+    // It has ended, and nobody is told so, nor has to wait to be told nothing.
+    assert_eq!(api.task("ONE-1").await["status"], "running");
+    assert_eq!(api.get("responses/ONE-1").await.status, 404);
+    let tasks = api.get("tasks?all=true").await.ok();
+    let is_shown = |task: &Value| (task["task_id"].clone(), task["status"].clone());
+    let shown: Vec<_> = tasks["tasks"].as_array().unwrap().iter().map(is_shown).collect();
+    assert!(shown.contains(&(json!("ONE-1"), json!("running"))), "{shown:?}");
+    let page = api.get("timeline?kind=task").await.ok();
+    assert!(!page.to_string().contains("completed"), "{page}");
+    let ended = ctl(&hive, &["wait", "ONE-1", "--timeout", "100ms"]).await.expect(5);
+    assert!(ended.err.contains("running"), "{ended:?}");
     // It makes the directory anew.
     fs::remove_file(&responses).unwrap();
     for (id, text) in [("ONE-1", "said one"), ("TWO-1", "said two")] {

@@ -19,9 +19,9 @@ use serde::de::DeserializeOwned;
 
 use super::path::Path;
 use super::problem::Problem;
-use super::{Service, Shared, views};
+use super::{Service, Shared, unshown, views};
 use crate::request::{Place, Request, Submitted};
-use crate::store::Item;
+use crate::store::{Item, Reader, StoreError};
 use crate::untrusted;
 
 /// The tasks on a page that does not say how many it wants.
@@ -119,25 +119,31 @@ pub(super) async fn tasks(
     };
     let listing = shared.inquire(|answer| Request::Queue { after, limit: live_limit, answer }).await?;
     let room = limit - listing.places.len();
-    let bot_id = shared.bot.clone();
-    let list = shared
-        .read(move |reader| {
-            let mut tasks = Vec::with_capacity(listing.places.len());
-            for place in &listing.places {
-                if let Some(item) = reader.item(&place.id)? {
-                    tasks.push(views::view(&item, Some(place)));
-                }
+    let read = shared.read(move |reader| {
+        let mut tasks = Vec::with_capacity(listing.places.len());
+        for place in &listing.places {
+            if let Some(item) = reader.item(&place.id)? {
+                tasks.push(views::view(&item, Some(place)));
             }
-            let mut total = listing.total;
-            if all {
-                let (finished, finished_total) = reader.finished_tasks(after_finished.as_ref(), room)?;
-                total += finished_total;
-                tasks.extend(finished.iter().map(|item| views::view(item, None)));
+        }
+        let (mut total, mut finished) = (listing.total, Vec::new());
+        if all {
+            let (items, finished_total) = reader.finished_tasks(after_finished.as_ref(), room)?;
+            total += finished_total;
+            for item in items {
+                let end = end_of(reader, &item)?;
+                finished.push((item, end));
             }
-            Ok(TaskList { bot_id: bot_id.clone(), tasks, total })
-        })
-        .await?;
-    Ok(Json(list))
+        }
+        Ok((tasks, finished, total))
+    });
+    let (mut tasks, finished, total) = read.await?;
+    let visible = shared.visible_at(finished.iter().map(|(_, end)| *end).max().unwrap_or(0)).await;
+    for (item, end) in finished {
+        let item = if end > visible { unshown::item(item) } else { item };
+        tasks.push(views::view(&item, None));
+    }
+    Ok(Json(TaskList { bot_id: shared.bot.clone(), tasks, total }))
 }
 
 pub(super) async fn submit(
@@ -256,8 +262,7 @@ pub(super) async fn timeline(
     shared.is_bot(&bot)?;
     let Query(query) = query.map_err(|e| Problem::bad_request(e.body_text()))?;
     let (by_seq, with_steps) = (query.after_seq, query.steps);
-    let snapshot = shared.read(move |reader| reader.snapshot(&query)).await?;
-    shared.shown(snapshot.last_seq).await;
+    let snapshot = shared.page(query).await?;
     let mut page = snapshot.page;
     for entry in page.entries.iter_mut().filter(|entry| entry.status == Status::Running) {
         shared.show_what_was_said(entry, with_steps);
@@ -331,13 +336,30 @@ impl Service {
         }
     }
 
-    async fn item(self: &Shared, id: &ItemId) -> Result<Item, Problem> {
-        let asked = id.clone();
-        let item = self.read(move |reader| reader.item(&asked)).await?;
-        item.ok_or_else(|| Problem::not_found(format!("there is no task or prompt '{id}'")))
+    async fn item(&self, id: &ItemId) -> Result<Item, Problem> {
+        Ok(self.find(id).await?.0)
     }
 
-    /// One item; if it has ended, not before that is sure to last.
+    /// One item, and the entry whose content is its response. If it has ended, not before that is sure to last.
+    async fn find(&self, id: &ItemId) -> Result<(Item, Option<Entry>), Problem> {
+        let asked = id.clone();
+        let found = self
+            .read(move |reader| {
+                let Some(item) = reader.item(&asked)? else { return Ok(None) };
+                let entry = reader.entry(&entry_of(&item))?;
+                let end = end_of(reader, &item)?;
+                Ok(Some((item, entry, end)))
+            })
+            .await?;
+        let Some((item, entry, end)) = found else {
+            return Err(Problem::not_found(format!("there is no task or prompt '{id}'")));
+        };
+        if self.visible_at(end).await < end {
+            return Ok((unshown::item(item), entry.map(unshown::entry)));
+        }
+        Ok((item, entry))
+    }
+
     async fn detail(self: &Shared, id: &ItemId) -> Result<TaskDetail, Problem> {
         let place = match self.place(id).await {
             // While the driver waits for the disk the ledger alone tells.
@@ -365,25 +387,7 @@ impl Service {
     }
 
     async fn detail_at(self: &Shared, id: &ItemId, place: Option<Place>) -> Result<TaskDetail, Problem> {
-        let asked = id.clone();
-        let found = self
-            .read(move |reader| {
-                let Some(item) = reader.item(&asked)? else { return Ok(None) };
-                let entry_id = match item.source {
-                    Source::Chat => format!("{asked}-reply"),
-                    Source::File | Source::Control => asked.to_string(),
-                };
-                Ok(Some((item, reader.entry(&entry_id)?)))
-            })
-            .await?;
-        let Some((item, entry)) = found else {
-            return Err(Problem::not_found(format!("there is no task or prompt '{id}'")));
-        };
-        if item.ended_at.is_some()
-            && let Some(entry) = &entry
-        {
-            self.shown(entry.seq).await;
-        }
+        let (item, entry) = self.find(id).await?;
         let place = place.filter(|_| !item.status.is_final());
         let entry = entry.map(|mut entry| {
             if item.status == Status::Running {
@@ -423,6 +427,28 @@ impl Service {
         let detail = self.detail_of_accepted(&id).await?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok((status, Json(detail)).into_response())
+    }
+}
+
+/// The change that ended an item, if it has ended and that may not be durable yet.
+fn end_of(reader: &Reader, item: &Item) -> Result<u64, StoreError> {
+    if !item.status.is_final() || item.settled {
+        return Ok(0);
+    }
+    // A prompt that never ran has no reply.
+    for entry_id in [entry_of(item), item.id.to_string()] {
+        if let Some(entry) = reader.entry(&entry_id)? {
+            return Ok(entry.seq);
+        }
+    }
+    Ok(0)
+}
+
+/// The entry whose content is an item's response.
+fn entry_of(item: &Item) -> String {
+    match item.source {
+        Source::Chat => format!("{}-reply", item.id),
+        Source::File | Source::Control => item.id.to_string(),
     }
 }
 

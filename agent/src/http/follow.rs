@@ -154,8 +154,7 @@ impl Follower {
         // What more has changed follows.
         let limit = if after_seq.is_some() { CHANGES_AT_A_TIME } else { FIRST_LOOK };
         let query = TimelineQuery { after_seq, limit: Some(limit), steps: true, ..TimelineQuery::default() };
-        let snapshot = self.shared.read(move |reader| reader.snapshot(&query)).await.map_err(|_| Gone)?;
-        self.shared.shown(snapshot.last_seq).await;
+        let snapshot = self.shared.page(query).await.map_err(|_| Gone)?;
         self.at = match (after_seq, snapshot.page.entries.last()) {
             (Some(_), Some(last)) if snapshot.page.has_more => last.seq,
             _ => snapshot.last_seq,

@@ -13,6 +13,7 @@ mod readers;
 mod refusals;
 mod socket;
 mod tls;
+mod unshown;
 mod views;
 
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use hive_shared::api::code;
+use hive_shared::api::{TimelineQuery, code};
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
 use hive_shared::work::Mode;
@@ -44,7 +45,7 @@ pub use tls::{Tls, TlsError};
 use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, Snapshot, StoreError};
 use crate::untrusted;
 use problem::Problem;
 use refusals::Log;
@@ -171,15 +172,24 @@ impl Service {
         }
     }
 
-    /// Waits until the change `seq` may be shown: what a reader was shown survives.
-    async fn shown(&self, seq: u64) {
+    /// Waits until the change `seq` may be shown, for what a reader was shown survives; but not for a disk that does not
+    /// take it. Returns up to where changes may be shown.
+    async fn visible_at(&self, seq: u64) -> u64 {
         let mut visible = self.hub.visible();
-        // A disk that does not take it is no reason to show nothing.
         tokio::select! {
             biased;
             _ = tokio::time::timeout(PATIENCE, visible.wait_for(|visible| *visible >= seq)) => {}
             () = self.hub.disk().until_in_trouble() => {}
         }
+        *self.hub.visible().borrow()
+    }
+
+    /// A page of the timeline, as it may be shown.
+    async fn page(&self, query: TimelineQuery) -> Result<Snapshot, Problem> {
+        let (after_seq, status) = (query.after_seq, query.status);
+        let snapshot = self.read(move |reader| reader.snapshot(&query)).await?;
+        let visible = self.visible_at(snapshot.last_seq).await;
+        Ok(unshown::page(snapshot, visible, after_seq, status))
     }
 }
 

@@ -133,5 +133,5 @@ async fn while_the_disk_is_in_trouble_what_is_known_is_told_at_once() {
     // What is not durable yet.
     disk.set_ledger(None);
     disk.set_results(true);
-    assert_eq!(shared.shown(99).now_or_never(), Some(()));
+    assert_eq!(shared.visible_at(99).now_or_never(), Some(0));
 }
