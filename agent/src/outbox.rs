@@ -23,6 +23,7 @@ use hive_shared::chat::TurnEvent;
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
 
+use crate::atomic_file;
 use crate::document::Document;
 use crate::failpoint;
 use crate::file_id::Fingerprint;
@@ -34,7 +35,7 @@ use crate::witness::Witness;
 
 use database::Database;
 pub use moving::{move_into, move_known_into, reject};
-pub(crate) use publish::publish;
+pub(crate) use publish::{Backing, publish};
 use queue::Queue;
 
 /// How many published files are synced at a time.
@@ -93,13 +94,13 @@ pub struct Settled {
     pub id: ItemId,
     /// The name of its file in the archive, if it is there.
     pub archived: Option<String>,
-    /// The name of its response, if it is another than was meant.
-    pub response_file: Option<String>,
 }
 
 /// What the outbox tells the driver.
 #[derive(Debug)]
 pub enum Note {
+    /// An item's response was published under another name than was meant.
+    Renamed(ItemId, String),
     /// These items have come to rest.
     Settled(Vec<Settled>),
     /// The disk does not take something; nothing once it does again.
@@ -187,11 +188,18 @@ struct Worker {
     give_up: Arc<AtomicBool>,
     in_trouble: bool,
     queue: Arc<Queue>,
-    unsynced: Vec<Settled>,
+    unsynced: Vec<Unsynced>,
     witness: Witness,
     /// The last seq that is known to be durable.
     durable: u64,
     checkpoint_at: Option<Instant>,
+}
+
+/// An item that has its response and whose file is archived, before that is synced.
+struct Unsynced {
+    settled: Settled,
+    /// The name of its response.
+    response: Option<String>,
 }
 
 impl Worker {
@@ -250,13 +258,16 @@ impl Worker {
         for batch in group {
             let mut complete = Vec::new();
             for job in batch.jobs {
-                let mut settled =
-                    Settled { arrival: job.arrival, id: job.id, archived: None, response_file: None };
+                let mut settled = Settled { arrival: job.arrival, id: job.id, archived: None };
+                let mut response = None;
                 if let Some((name, document)) = &job.response {
                     let published = self.until_taken(|worker| {
-                        publish(&worker.hive, &worker.bot, &settled.id, name, document)
+                        publish(&worker.hive, &worker.bot, &settled.id, name, document, Backing::Ledger)
                     })?;
-                    settled.response_file = (&published != name).then_some(published);
+                    if published != *name {
+                        (self.tell)(Note::Renamed(settled.id.clone(), published.clone()));
+                    }
+                    response = Some(published);
                     failpoint::pass("response published");
                 }
                 let mut stays = false;
@@ -264,7 +275,8 @@ impl Worker {
                     let archive = self.hive.archive(&self.bot);
                     let from = self.hive.tasks(&self.bot).join(&file.name);
                     match self.until_taken(|worker| {
-                        or_leave(move_known_into(&worker.bot, &from, file.known, &archive), &from)
+                        let moved = move_known_into(&worker.bot, &from, file.known, &archive);
+                        or_leave(moved, &worker.bot, &from, &archive)
                     })? {
                         Moved::To(archived) => settled.archived = archived,
                         Moved::Not => stays = true,
@@ -274,7 +286,7 @@ impl Worker {
                 complete.extend(job.complete);
                 // An item whose file stays is not settled, so that the next life still knows whose file that is.
                 if !stays {
-                    self.unsynced.push(settled);
+                    self.unsynced.push(Unsynced { settled, response });
                 }
             }
             self.hub.release();
@@ -321,7 +333,10 @@ impl Worker {
                             return Some(());
                         }
                         // It is gone again.
-                        Err(_) => break,
+                        Err(_) => {
+                            std::thread::sleep(REOPEN_RETRY);
+                            break;
+                        }
                     },
                 }
             }
@@ -329,7 +344,9 @@ impl Worker {
         let rest: Vec<Batch> = batches.try_iter().collect();
         for job in group.iter().chain(&rest).flat_map(|batch| &batch.jobs) {
             if let Some((name, document)) = &job.response {
-                self.until_taken(|worker| publish(&worker.hive, &worker.bot, &job.id, name, document))?;
+                self.until_taken(|worker| {
+                    publish(&worker.hive, &worker.bot, &job.id, name, document, Backing::Nowhere)
+                })?;
             }
         }
         self.until_taken(|worker| Ok(nix::unistd::syncfs(File::open(worker.hive.responses())?)?))?;
@@ -347,9 +364,7 @@ impl Worker {
             if worker.unsynced.len() > FEW_FILES {
                 return Ok(nix::unistd::syncfs(File::open(&responses)?)?);
             }
-            for settled in &worker.unsynced {
-                let usual = Hive::response_name(&settled.id);
-                let name = settled.response_file.as_deref().unwrap_or(&usual);
+            for name in worker.unsynced.iter().filter_map(|unsynced| unsynced.response.as_ref()) {
                 match File::open(responses.join(name)) {
                     Ok(file) => file.sync_data()?,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -367,7 +382,8 @@ impl Worker {
         })?;
         failpoint::pass("published synced");
         self.witness.tell(self.durable);
-        (self.tell)(Note::Settled(std::mem::take(&mut self.unsynced)));
+        let settled = self.unsynced.drain(..).map(|unsynced| unsynced.settled).collect();
+        (self.tell)(Note::Settled(settled));
         Some(())
     }
 
@@ -407,12 +423,20 @@ enum Moved {
     Not,
 }
 
-/// An error that is about this one file, and not about the disk, must not hold up all others: the file stays where it
-/// is.
-fn or_leave(moved: io::Result<Option<String>>, file: &Path) -> io::Result<Moved> {
+/// An error that is about this one file, and not about the disk or a whole directory, must not hold up all others: the
+/// file stays where it is.
+fn or_leave(
+    moved: io::Result<Option<String>>,
+    bot: &BotId,
+    file: &Path,
+    archive: &Path,
+) -> io::Result<Moved> {
+    let takes_files = |directory: &Path| atomic_file::unfinished_in(directory, bot).is_ok();
     match moved {
         Ok(archived) => Ok(Moved::To(archived)),
-        Err(error) if is_about_the_file(&error) => {
+        Err(error)
+            if is_about_the_file(&error) && file.parent().into_iter().chain([archive]).all(takes_files) =>
+        {
             tracing::error!(file = %file.display(), error = %error, "a finished task's file cannot be archived");
             Ok(Moved::Not)
         }

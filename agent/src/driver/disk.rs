@@ -11,18 +11,16 @@ use crate::store::StoreError;
 impl Driver {
     pub(super) fn outbox_note(&mut self, note: Note) -> Result<(), StoreError> {
         match note {
+            Note::Renamed(id, name) => self.response_was_renamed(&id, name)?,
             Note::Settled(items) => {
                 for settled in items {
-                    if let Some(name) = &settled.response_file {
-                        self.response_was_renamed(&settled.id, name)?;
-                    }
                     if settled.archived.is_some() {
                         self.files.archived(&settled.id);
                     }
                     for (turn, event) in self.unpublished.remove(&settled.arrival).unwrap_or_default() {
                         turn.tell(event);
                     }
-                    self.store.settle(settled.arrival, settled.archived, settled.response_file)?;
+                    self.store.settle(settled.arrival, settled.archived)?;
                     failpoint::pass("settled");
                 }
             }

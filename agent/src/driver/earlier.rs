@@ -1,6 +1,7 @@
 //! Old hives: a ledger that is new finds tasks that an earlier one has answered, and runs none of them again (SPEC 2).
 
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use hive_shared::ids::{BotId, ItemId};
@@ -132,17 +133,20 @@ impl Driver {
     pub(super) fn has_response(&self, id: &ItemId) -> bool {
         let bot = &self.identity.bot;
         Hive::response_names(id, bot).into_iter().any(|name| {
-            let head = head_of(&self.identity.hive.responses().join(name));
-            head.is_some_and(|head| response::answers(&head).bot_id.as_deref() == Some(bot.as_str()))
+            match head_of(&self.identity.hive.responses().join(name)) {
+                Ok(head) => response::answers(&head).bot_id.as_deref() == Some(bot.as_str()),
+                // What cannot be read now may be.
+                Err(error) => error.kind() != ErrorKind::NotFound,
+            }
         })
     }
 
     /// The names that responses of an earlier hive answer, for a ledger that is new.
-    pub(super) fn names_answered(&self) -> HashMap<String, EarlierEnd> {
+    pub(super) fn names_answered(&self) -> Result<HashMap<String, EarlierEnd>, StoreError> {
         if self.settings.mode == Mode::CommanderOnly {
-            return HashMap::new();
+            return Ok(HashMap::new());
         }
-        names_answered(&self.identity.hive.responses(), &self.identity.bot)
+        Ok(names_answered(&self.identity.hive.responses(), &self.identity.bot)?)
     }
 }
 
@@ -151,17 +155,25 @@ fn is_known_from_its_response(item: &Item) -> bool {
     item.source == Source::File && item.status.is_final() && item.archived.is_none() && item.digest.is_empty()
 }
 
-fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> {
+/// That they cannot be listed, or that the machine has nothing left to read them with, is no sign that there are none.
+fn names_answered(responses: &Path, bot: &BotId) -> io::Result<HashMap<String, EarlierEnd>> {
     let mut names = HashMap::new();
-    let Ok(entries) = std::fs::read_dir(responses) else { return names };
-    for entry in entries.flatten() {
+    for entry in std::fs::read_dir(responses)? {
+        let entry = entry?;
         let path = entry.path();
         if path.extension().is_none_or(|ending| ending != "md")
             || !entry.file_type().is_ok_and(|t| t.is_file())
         {
             continue;
         }
-        let Some(head) = head_of(&path) else { continue };
+        let head = match head_of(&path) {
+            Ok(head) => head,
+            Err(error) if untrusted::is_shortage(&error) => return Err(error),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "a response cannot be read");
+                continue;
+            }
+        };
         let answers = response::answers(&head);
         if answers.bot_id.as_deref().is_some_and(|owner| owner != bot.as_str()) {
             continue;
@@ -170,11 +182,11 @@ fn names_answered(responses: &Path, bot: &BotId) -> HashMap<String, EarlierEnd> 
             names.insert(name, EarlierEnd::of(answers.failed));
         }
     }
-    names
+    Ok(names)
 }
 
 /// The beginning of a document, as much as its header may take.
-fn head_of(path: &Path) -> Option<String> {
-    let bytes = untrusted::read(path, response::MAX_HEAD_BYTES).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+fn head_of(path: &Path) -> io::Result<String> {
+    let bytes = untrusted::read(path, response::MAX_HEAD_BYTES)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -222,16 +222,19 @@ impl Driver {
     }
 
     /// Another bot was faster with the name of a response.
-    pub(super) fn response_was_renamed(&mut self, id: &ItemId, name: &str) -> Result<(), StoreError> {
+    pub(super) fn response_was_renamed(&mut self, id: &ItemId, name: String) -> Result<(), StoreError> {
         for entry_id in [id.to_string(), format!("{id}-reply")] {
             if let Some(mut entry) = self.store.entry(&entry_id)?
                 && entry.response_file.is_some()
             {
-                entry.response_file = Some(name.to_owned());
+                entry.response_file = Some(name.clone());
                 self.store.put_entry(entry, false)?;
             }
         }
-        Ok(())
+        match self.store.item(id)? {
+            Some(item) => self.store.put_item(&mut Item { response_file: Some(name), ..item }),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn count(&mut self, status: Status) {

@@ -22,7 +22,7 @@ impl Driver {
             tracing::warn!(runs, processes = swept, "an earlier life ended in the middle of its work");
         }
         if self.store.is_new() {
-            self.first_scan = FirstScan::Answered(self.names_answered());
+            self.first_scan = FirstScan::Answered(self.names_answered()?);
             self.rebuild(damage.as_ref().map(|loss| loss.what.as_str()))?;
         }
         self.control_entry("started", &format!("hive-agent {}", env!("CARGO_PKG_VERSION")), None)?;

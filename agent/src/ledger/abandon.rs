@@ -12,7 +12,7 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Source, Status};
 
 use crate::document::Document;
-use crate::outbox::publish;
+use crate::outbox::{Backing, publish};
 use crate::store::{self, Item, Salvaged, StoreError};
 use crate::{atomic_file, response};
 
@@ -95,7 +95,7 @@ fn save(hive: &Hive, bot: &BotId, salvaged: Salvaged) -> io::Result<bool> {
         }
         (None, Source::Chat | Source::File | Source::Control) => return Ok(false),
     };
-    publish(hive, bot, &item.id, &name, &document).map(|_| true)
+    publish(hive, bot, &item.id, &name, &document, Backing::Nowhere).map(|_| true)
 }
 
 /// A prompt that the damage cut off: what ran is never run again, and what waited has lost its place.

@@ -14,6 +14,15 @@ use crate::{atomic_file, failpoint, untrusted};
 /// How many names are tried that are neither the usual one nor the one beside another bot's.
 const MOST_NAMES: u32 = 99;
 
+/// Where the content of a response is, should the power go before its file is synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backing {
+    /// In the ledger, durably: the next life publishes it again.
+    Ledger,
+    /// Nowhere: the file is synced before it gets its name.
+    Nowhere,
+}
+
 /// Gives the response its name, which is returned: another than `name` where that is taken. Never replaces another's;
 /// what is there of an earlier try of ours, torn or whole, is ours to replace.
 pub(crate) fn publish(
@@ -22,6 +31,7 @@ pub(crate) fn publish(
     id: &ItemId,
     name: &str,
     document: &Document,
+    backing: Backing,
 ) -> io::Result<String> {
     let directory = hive.responses();
     // It may have been tidied away.
@@ -34,6 +44,9 @@ pub(crate) fn publish(
         let mut file = atomic_file::unfinished_in(&directory, bot)?;
         document.parts().iter().try_for_each(|part| file.write_all(part.as_bytes()))?;
         set_readable(file.as_file())?;
+        if backing == Backing::Nowhere {
+            file.as_file().sync_all()?;
+        }
         failpoint::pass("response written");
         match file.persist_noclobber(&path) {
             Ok(_) => return Ok(name),
@@ -112,7 +125,7 @@ mod tests {
         let document: Document = "the answer".to_owned().into();
         // Also when it is done again.
         for _ in 0..2 {
-            let name = publish(&hive, &bot, &id, &usual, &document).unwrap();
+            let name = publish(&hive, &bot, &id, &usual, &document, Backing::Ledger).unwrap();
             assert_eq!(name, beside.replace(".md", ".2.md"));
             assert_eq!(std::fs::read_to_string(hive.responses().join(name)).unwrap(), "the answer");
         }

@@ -104,3 +104,23 @@ fn another_database_in_the_ledgers_place_is_not_taken_for_it() {
     assert!(hive.responses().join("A-1-response.md").exists());
     assert!(notes.try_iter().all(|note| matches!(note, Note::LedgerGone(_))), "nothing is at rest in it");
 }
+
+#[test]
+fn one_file_that_cannot_be_moved_is_left_and_a_directory_that_takes_nothing_is_trouble() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, archive) = (dir.path().join("T-1.md"), dir.path().join("archive"));
+    let refused = |error: i32| {
+        or_leave(Err(io::Error::from_raw_os_error(error)), &bot(), &file, &archive)
+            .map(|moved| matches!(moved, Moved::Not))
+            .map_err(|error| error.raw_os_error())
+    };
+    std::fs::create_dir(&archive).unwrap();
+    for about_the_file in [nix::libc::EPERM, nix::libc::ELOOP] {
+        assert_eq!(refused(about_the_file), Ok(true));
+    }
+    assert_eq!(refused(nix::libc::ENOSPC), Err(Some(nix::libc::ENOSPC)));
+    // As it is where no file can be made in it.
+    std::fs::remove_dir(&archive).unwrap();
+    std::fs::write(&archive, "").unwrap();
+    assert_eq!(refused(nix::libc::EPERM), Err(Some(nix::libc::EPERM)));
+}

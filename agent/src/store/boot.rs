@@ -29,11 +29,12 @@ impl Store {
     /// last one may have lost are skipped. Durable when it returns. To be called before anything is written.
     pub fn opened_on(&mut self, boot: &str) -> Result<(), StoreError> {
         debug_assert!(self.uncommitted.is_empty(), "it has just been opened");
-        if known(&self.db)?.is_some_and(|(last, _)| last == boot) {
-            return Ok(());
-        }
-        // What had no number yet has lost none.
-        let floor = if self.seq == 0 { 0 } else { self.seq.saturating_add(MOST_UNSYNCED) };
+        let floor = match known(&self.db)? {
+            Some((last, _)) if last == boot => return Ok(()),
+            // It is new.
+            None if self.seq == 0 => 0,
+            _ => self.seq.saturating_add(MOST_UNSYNCED),
+        };
         // The one commit of the ledger that waits for the disk by itself.
         self.db.pragma_update(None, "synchronous", "FULL")?;
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";

@@ -108,13 +108,8 @@ impl Store {
 
     /// An ended item's response is published and synced, and its file archived under this name. What it was told to
     /// do is kept only where no file in the archive says it.
-    pub fn settle(
-        &mut self,
-        arrival: i64,
-        archived: Option<String>,
-        response_file: Option<String>,
-    ) -> Result<(), StoreError> {
-        self.write(Write::Settle { arrival, archived, response_file })
+    pub fn settle(&mut self, arrival: i64, archived: Option<String>) -> Result<(), StoreError> {
+        self.write(Write::Settle { arrival, archived })
     }
 
     /// Keeps a value of the ledger itself.

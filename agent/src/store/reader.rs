@@ -37,8 +37,8 @@ impl Reader {
         // Before it is opened: should it be replaced in between, this is not taken for the new one.
         let file = FileId::at(path).ok();
         let db = match Connection::open_with_flags(path, flags) {
-            // It may be there again by now.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            // It may be there again by now. What has no handle left for it cannot open it either.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && file.is_none() => {
                 return Err(StoreError::Gone);
             }
             opened => opened?,

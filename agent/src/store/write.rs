@@ -23,7 +23,7 @@ pub(super) enum Write {
     ForgetPartial { arrival: i64 },
     Used { arrival: i64, used: Duration },
     Tally { source: Source, status: Status },
-    Settle { arrival: i64, archived: Option<String>, response_file: Option<String> },
+    Settle { arrival: i64, archived: Option<String> },
     AgentSession { source: Source, name: String, id: Option<String> },
     Meta { key: &'static str, value: String },
 }
@@ -141,12 +141,11 @@ fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
             )?
             .execute([source.as_str(), status.as_str()])?;
         }
-        Write::Settle { arrival, archived, response_file } => {
+        Write::Settle { arrival, archived } => {
             db.prepare_cached(
-                "UPDATE item SET settled = 1, archived = coalesce(?2, archived), \
-                 response_file = coalesce(?3, response_file) WHERE arrival = ?1",
+                "UPDATE item SET settled = 1, archived = coalesce(?2, archived) WHERE arrival = ?1",
             )?
-            .execute(params![arrival, archived, response_file])?;
+            .execute(params![arrival, archived])?;
             for table in ["body", "partial"] {
                 db.prepare_cached(&format!("DELETE FROM {table} WHERE arrival = ?1"))?.execute([arrival])?;
             }

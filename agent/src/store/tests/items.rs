@@ -15,7 +15,7 @@ fn an_item_is_read_back_as_it_was_written() {
     written.ended_at = Some(Stamp::from_micros(9));
     bench.store.put_item(&mut written).unwrap();
     assert_eq!(bench.store.unsettled().unwrap(), [written.clone()]);
-    bench.store.settle(1, Some("T.2.md".into()), None).unwrap();
+    bench.store.settle(1, Some("T.2.md".into())).unwrap();
     assert!(bench.store.unsettled().unwrap().is_empty());
     assert_eq!(bench.store.last_endings(5).unwrap(), [Status::Completed]);
     let mut next = item("U");
