@@ -136,7 +136,7 @@ impl Driver {
             match head_of(&self.identity.hive.responses().join(name)) {
                 Ok(head) => response::answers(&head).bot_id.as_deref() == Some(bot.as_str()),
                 // What cannot be read now may be.
-                Err(error) => error.kind() != ErrorKind::NotFound,
+                Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
             }
         })
     }
