@@ -327,17 +327,15 @@ impl Worker {
                     Err(RecvTimeoutError::Timeout) => {}
                     // Whoever was told is gone, and gives up soon.
                     Err(RecvTimeoutError::Disconnected) => std::thread::sleep(REOPEN_RETRY),
-                    Ok(()) => match self.database.reopen() {
-                        Ok(database) => {
+                    Ok(()) => {
+                        if let Ok(database) = self.database.reopen() {
                             self.database = database;
                             return Some(());
                         }
                         // It is gone again.
-                        Err(_) => {
-                            std::thread::sleep(REOPEN_RETRY);
-                            break;
-                        }
-                    },
+                        std::thread::sleep(REOPEN_RETRY);
+                        break;
+                    }
                 }
             }
         }
