@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use hive_shared::api::BotRecord;
+use hive_shared::client::read_record;
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// How long the lock of a bot may be held by what is left of a life that was killed.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
@@ -24,7 +26,11 @@ pub(crate) struct Claim {
 /// Takes the locks that decide which process runs the bot.
 pub(crate) fn lock(hive: &Hive, bot: &BotId) -> anyhow::Result<Claim> {
     let [file, directory] = hive.locks(bot);
-    let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(&file);
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    // A pipe that lies there has no reader to be waited for, and a link leads to what may be another hive's.
+    options.custom_flags(O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    let opened = options.open(&file);
     let opened = opened.with_context(|| format!("the lock {} cannot be opened", file.display()))?;
     if !take(&opened).with_context(|| format!("the lock {} cannot be taken", file.display()))? {
         return refuse(hive, bot);
@@ -55,8 +61,7 @@ fn take(file: &File) -> io::Result<bool> {
 
 /// Somebody else runs it.
 fn refuse(hive: &Hive, bot: &BotId) -> anyhow::Result<Claim> {
-    let record = std::fs::read(hive.bot_record(bot)).ok();
-    match record.and_then(|bytes| serde_json::from_slice::<BotRecord>(&bytes).ok()) {
+    match read_record(hive, bot).ok().flatten() {
         Some(BotRecord { pid, host, url, .. }) => {
             bail!("{bot} is run already, by process {pid} on {host} at {url}")
         }

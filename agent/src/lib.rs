@@ -30,7 +30,7 @@ mod presence;
 mod prompt;
 pub mod request;
 mod response;
-mod signals;
+pub mod signals;
 pub mod store;
 pub mod tally;
 pub mod token;

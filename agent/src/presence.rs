@@ -8,6 +8,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use hive_shared::api::BotRecord;
+use hive_shared::client::read_record;
 use hive_shared::paths::Hive;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -48,8 +49,8 @@ impl Presence {
 
     /// Whether the record that is there is this one.
     fn is_told(&self) -> bool {
-        let text = std::fs::read(self.hive.bot_record(&self.record.bot_id));
-        text.is_ok_and(|text| serde_json::from_slice::<BotRecord>(&text).is_ok_and(|it| it == self.record))
+        let told = read_record(&self.hive, &self.record.bot_id);
+        told.is_ok_and(|told| told.is_some_and(|told| told == self.record))
     }
 
     /// Takes the record away: it says who runs, and nobody does. Another's stays.
@@ -136,6 +137,11 @@ mod tests {
         std::fs::remove_dir_all(hive.state()).unwrap();
         presence.look_after(&database, &mut files, &driver);
         assert!(presence.is_told() && matches!(told.try_recv(), Ok(Message::Damaged(StoreError::Gone))));
+        // Nobody writes into that pipe.
+        std::fs::remove_file(hive.bot_record(&bot_id)).unwrap();
+        nix::unistd::mkfifo(&hive.bot_record(&bot_id), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        presence.look_after(&database, &mut files, &driver);
+        assert!(presence.is_told());
         let other = Presence::new(hive.clone(), record(8));
         other.announce().unwrap();
         presence.withdraw();

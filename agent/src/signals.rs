@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::driver::Message;
 
 /// What a signal has said, and who is to be told.
-#[derive(Clone)]
-pub(crate) struct Signals {
+#[derive(Clone, Default)]
+pub struct Signals {
     stopping: Arc<AtomicBool>,
     driver: Arc<Mutex<Option<Sender<Message>>>>,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Signals {
 impl Signals {
     /// Listens from now on, on a thread of its own.
     pub(crate) fn listen() -> io::Result<Self> {
-        let signals = Self { stopping: Arc::default(), driver: Arc::default() };
+        let signals = Self::default();
         let told = signals.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
@@ -44,7 +44,12 @@ impl Signals {
         if io::stderr().is_terminal() {
             let _ = writeln!(io::stderr());
         }
-        tracing::info!(signal = name, "told to stop");
+        self.stop(name);
+    }
+
+    /// As if a signal had come: a driver that waits for the disk, and hears nobody, gives that up.
+    pub(crate) fn stop(&self, by: &str) {
+        tracing::info!(by, "told to stop");
         self.stopping.store(true, Ordering::Relaxed);
         if let Some(driver) = &*self.driver.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = driver.send(Message::Terminate);

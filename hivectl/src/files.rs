@@ -17,12 +17,16 @@ use hive_shared::api::{TaskDetail, TaskView};
 use hive_shared::diff::{self, Diff};
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::settings::{BotSettings, Settings, process_environment};
 use hive_shared::time::Stamp;
 use hive_shared::work::{Priority, Scope, Source};
 
 use crate::error::Failure;
 use crate::output::Printer;
+
+/// The most bytes of a control file that are read.
+const MAX_CONTROL: usize = 64 * 1024;
 
 /// The files of one bot.
 #[derive(Debug, Clone)]
@@ -133,7 +137,7 @@ impl Files {
     /// What an item changed, if that is kept.
     pub fn diff(&self, id: &ItemId) -> Result<Option<Diff>, Failure> {
         let path = self.hive.diff(&self.bot, id);
-        match std::fs::read(&path) {
+        match regular_file::read(&path, diff::MAX_DOCUMENT) {
             Ok(document) => Ok(diff::read(&document, &self.bot, id).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::io("read", &path, &error)),
@@ -144,7 +148,7 @@ impl Files {
     pub fn pause_in_force(&self) -> Option<Pause> {
         let path = self.hive.pause_file(&self.bot);
         let since = path.metadata().and_then(|meta| meta.modified()).ok().map(Stamp::from);
-        let text = match std::fs::read(&path) {
+        let text = match regular_file::read(&path, MAX_CONTROL) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             // What is there and cannot be read is a pause all the same.

@@ -184,6 +184,11 @@ impl Hive {
         self.state().join(format!("{bot}.lock"))
     }
 
+    /// What a bot that runs in the background says and can say nowhere else.
+    pub fn output_log(&self, bot: &BotId) -> PathBuf {
+        self.logs().join(format!("{bot}-output.log"))
+    }
+
     /// Where a bot keeps what its tasks and prompts changed.
     pub fn diffs(&self, bot: &BotId) -> PathBuf {
         self.state().join(format!("{bot}.diffs"))

@@ -2,7 +2,7 @@
 //! What is asked of the opened file is true of what is read from it, whatever comes to lie under its name meanwhile.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -22,6 +22,25 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// system of a container.
 pub fn open_behind_links(path: &Path) -> io::Result<File> {
     open(&path.canonicalize()?)
+}
+
+/// All of the regular file at `path`, which is an error if it has more than `most` bytes.
+pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    read_all(open(path)?, most)
+}
+
+/// The same where `path` may be a link, as in [`open_behind_links`].
+pub fn read_behind_links(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    read_all(open_behind_links(path)?, most)
+}
+
+fn read_all(file: File, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take((most as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Opens whatever is at `path` but a link, for those who ask themselves what it is.
@@ -47,6 +66,11 @@ mod tests {
             assert!(open(no_file).is_err(), "{no_file:?}");
         }
         assert_eq!(io::read_to_string(open_behind_links(&link).unwrap()).unwrap(), "hello");
+        assert_eq!(
+            (read(&file, 5).unwrap(), read_behind_links(&link, 5).unwrap()),
+            (b"hello".into(), b"hello".into())
+        );
+        assert_eq!(read(&file, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         for no_file in [&pipe, &to_pipe, dir.path()] {
             assert!(open_behind_links(no_file).is_err(), "{no_file:?}");
         }

@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use hive_shared::time::Stamp;
 use hive_tests::{Agent, Hive, ctl};
 use serde_json::{Value, json};
 
@@ -55,17 +57,37 @@ async fn a_full_disk_pauses_the_bot_and_room_lets_it_go_on() {
 }
 
 #[tokio::test]
+async fn what_is_to_begin_while_the_disk_is_full_uses_no_time() {
+    let hive = Hive::exec(SCRIPT, "");
+    let mut agent = Agent::spawn_after(NO_SIGNAL, &hive);
+    agent.ready().await;
+    let api = agent.api();
+    api.submit(json!({"instruction": "hold", "id": "HOLD-1"})).await;
+    api.until_is("HOLD-1", "running").await;
+    api.submit(json!({"instruction": "next", "id": "NEXT-1", "timeout_seconds": 3})).await;
+    agent.bound_files(Some(0));
+    hive.touch("go");
+    api.until_status("it is paused by the disk", is_paused_by_disk).await;
+    let full_since = Stamp::now();
+    let is_over = async || (Stamp::now().since(full_since) > Duration::from_secs(4)).then_some(());
+    api.until("its limit would be over", is_over).await;
+    agent.bound_files(None);
+    let ended = api.until_ended("NEXT-1").await;
+    assert_eq!((&ended["status"], &ended["response"]), (&json!("completed"), &json!("said next")), "{ended}");
+}
+
+#[tokio::test]
 async fn a_bot_whose_disk_is_full_can_be_stopped_and_the_next_life_has_all() {
-    for way in ["SIGTERM", "the stop file"] {
+    for way in ["SIGTERM", "the stop file", "a request"] {
         let (hive, mut agent) = with_a_run_that_ends_while_the_disk_is_full().await;
-        if way == "SIGTERM" {
-            agent.terminate();
-        } else {
-            hive.control("STOP", "");
+        match way {
+            "SIGTERM" => agent.terminate(),
+            "a request" => drop(agent.api().act("stop").await.ok()),
+            _ => hive.control("STOP", ""),
         }
         let exit = agent.ended().await;
         assert!(exit.status.success(), "{way}: {exit:?}");
-        if way != "SIGTERM" {
+        if way == "the stop file" {
             hive.lift("STOP");
         }
         let agent = Agent::start(&hive).await;

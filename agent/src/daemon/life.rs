@@ -113,6 +113,7 @@ impl Bot {
             requests: http::Readers::new(database.clone(), READERS),
             laggards: http::Readers::new(database.clone(), READERS_FOR_LAGGARDS),
             database,
+            signals: self.signals.clone(),
             closing: closing.clone(),
             connections: http::Connections::allowed(),
             refusals: Mutex::default(),
@@ -146,7 +147,8 @@ impl Bot {
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
         runtime.spawn_blocking(move || atomic_file::sweep(&hive, &bot));
-        presence.announce()?;
+        let record = self.hive.bot_record(&self.id);
+        presence.announce().with_context(|| format!("the record {} cannot be written", record.display()))?;
         runtime.spawn(presence.clone().keep(service, mail.clone()));
         let record = presence.record();
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");

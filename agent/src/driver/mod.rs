@@ -268,7 +268,7 @@ impl Driver {
     }
 
     fn receive(&mut self, mail: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
-        let instant = |at: Moment| self.started.checked_add(at.since_start());
+        let instant = |at: Moment| self.started.checked_add(at.since_start() + self.store.waited());
         let core = self.core.next_deadline().and_then(instant);
         let desk = self.desk.next_deadline().and_then(instant);
         match [core, desk, self.keep_at].into_iter().flatten().min() {
@@ -317,7 +317,9 @@ impl Driver {
         Ok(reply)
     }
 
+    /// The time in which this driver could act: while it waited for the disk nothing began or was heard of, and what
+    /// was to begin then uses none of its time.
     fn now(&self) -> Moment {
-        Moment::from_start(self.started.elapsed())
+        Moment::from_start(self.started.elapsed().saturating_sub(self.store.waited()))
     }
 }

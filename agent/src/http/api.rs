@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use super::path::Path;
 use super::problem::Problem;
 use super::{Service, Shared, unshown, views};
-use crate::request::{Place, Request, Submitted};
+use crate::request::{Listing, Place, Request, Submitted};
 use crate::store::{Item, Reader, StoreError};
 use crate::untrusted;
 
@@ -82,6 +82,11 @@ pub(super) async fn stop(
 ) -> Result<Json<BotStatus>, Problem> {
     shared.is_bot(&bot)?;
     let StopRequest { drain } = read_optional(body)?;
+    if shared.hub.disk().ledger().is_some() {
+        // Nothing can end well now, so that there is nothing to be finished first.
+        shared.signals.stop("a request, while the disk takes nothing");
+        return Ok(Json(shared.status_now()?));
+    }
     shared.ask(|answer| Request::Stop { drain, answer }).await?;
     Ok(Json(shared.status_now()?))
 }
@@ -110,14 +115,13 @@ pub(super) async fn tasks(
         Some(id) => Some(shared.item(id).await?),
         None => None,
     };
-    let after_finished = after_item.filter(|item| item.ended_at.is_some());
-    let (after, live_limit) = match (&after_finished, all) {
-        (None, _) => (after, limit),
-        (Some(_), true) => (None, 0),
-        // It was ahead of all that wait, and has ended since.
-        (Some(_), false) => (None, limit),
+    let (after_finished, after_live) = match after_item {
+        Some(item) if item.ended_at.is_some() => (Some(item), None),
+        after_live => (None, after_live),
     };
-    let listing = shared.inquire(|answer| Request::Queue { after, limit: live_limit, answer }).await?;
+    // Where all that wait were told already, none is; a task that has ended since was ahead of them.
+    let live_limit = if after_finished.is_some() && all { 0 } else { limit };
+    let listing = shared.live_tasks(after_live, live_limit).await?;
     let room = limit - listing.places.len();
     let read = shared.read(move |reader| {
         let mut tasks = Vec::with_capacity(listing.places.len());
@@ -338,6 +342,19 @@ impl Service {
 
     async fn item(&self, id: &ItemId) -> Result<Item, Problem> {
         Ok(self.find(id).await?.0)
+    }
+
+    /// Tasks that have not ended, in the order in which they will run. While the driver waits for the disk the ledger
+    /// alone tells.
+    async fn live_tasks(&self, after: Option<Item>, limit: usize) -> Result<Listing, Problem> {
+        let id = after.as_ref().map(|item| item.id.clone());
+        match self.inquire(|answer| Request::Queue { after: id, limit, answer }).await {
+            Err(_) if self.hub.disk().ledger().is_some() => {}
+            listing => return listing,
+        }
+        let (items, total) = self.read(move |reader| reader.live_tasks(after.as_ref(), limit)).await?;
+        let place = |item: Item| Place { id: item.id, status: item.status, position: None };
+        Ok(Listing { places: items.into_iter().map(place).collect(), total })
     }
 
     /// One item, and the entry whose content is its response. If it has ended, not before that is sure to last.

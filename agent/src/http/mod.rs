@@ -45,6 +45,7 @@ pub use tls::{Tls, TlsError};
 use crate::driver::Message;
 use crate::hub::Hub;
 use crate::request::{Answer, Request};
+use crate::signals::Signals;
 use crate::store::{Reader, Snapshot, StoreError};
 use crate::untrusted;
 use problem::Problem;
@@ -81,6 +82,8 @@ pub struct Service {
     pub driver: Sender<Message>,
     /// The database, to be read.
     pub database: PathBuf,
+    /// What ends the bot where the driver hears nobody.
+    pub signals: Signals,
     /// Cancelled when the bot is on its way out: sockets close.
     pub closing: CancellationToken,
     /// Those of requests, which somebody waits for.

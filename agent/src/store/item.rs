@@ -272,6 +272,26 @@ pub(super) fn finished_tasks(
     Ok((items, total))
 }
 
+/// File tasks that have not ended, the most urgent first, from the one after `after`; and how many there are in all.
+pub(super) fn live_tasks(
+    db: &Connection,
+    after: Option<&Item>,
+    limit: usize,
+) -> Result<(Vec<Item>, usize), StoreError> {
+    const LIVE: &str = "source = 'file' AND settled = 0 AND ended_at IS NULL";
+    let (priority, arrival) = (after.map(|item| item.priority.index()), after.map(|item| item.arrival));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM item WHERE {LIVE} \
+         AND (?1 IS NULL OR priority > ?1 OR (priority = ?1 AND arrival > ?2)) ORDER BY priority, arrival LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![priority, arrival, limit], |row| Ok(read(row)))?;
+    let items = rows.map(|row| row?).collect::<Result<_, StoreError>>()?;
+    let count = format!("SELECT count(*) FROM item WHERE {LIVE}");
+    let total = db.prepare_cached(&count)?.query_row([], |row| row.get(0))?;
+    Ok((items, total))
+}
+
 /// The chat turns of a session that ran and have ended, the latest first; by the index of just these.
 pub(super) const TURNS_OF: &str = "SELECT id FROM item WHERE source = 'chat' AND ended_at IS NOT NULL AND attempts > 0 \
     AND json_extract(detail, '$.session') = ?1 ORDER BY arrival DESC LIMIT ?2";

@@ -29,6 +29,7 @@ mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hive_shared::ids::{BotId, ItemId};
 use hive_shared::time::Stamp;
@@ -70,6 +71,7 @@ pub struct Store {
     uncommitted: Vec<Write>,
     changes: Vec<Change>,
     trouble: Trouble,
+    waited: Duration,
 }
 
 impl Store {
@@ -105,6 +107,7 @@ impl Store {
             uncommitted: Vec::new(),
             changes: Vec::new(),
             trouble,
+            waited: Duration::ZERO,
         })
     }
 

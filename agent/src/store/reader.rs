@@ -68,6 +68,11 @@ impl Reader {
         item::get(&self.db, id.as_str())
     }
 
+    /// File tasks that have not ended, the most urgent first, from the one after `after`; and how many there are in all.
+    pub fn live_tasks(&self, after: Option<&Item>, limit: usize) -> Result<(Vec<Item>, usize), StoreError> {
+        item::live_tasks(&self.db, after, limit)
+    }
+
     /// Finished file tasks, the latest first, from the one after `after`; and how many there are in all.
     pub fn finished_tasks(
         &self,

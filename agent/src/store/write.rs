@@ -1,6 +1,6 @@
 //! Writes: each is made at once, part of a transaction that the commit ends, and made again if the disk did not take it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hive_shared::api::Entry;
 use hive_shared::work::{Source, Status};
@@ -41,6 +41,11 @@ pub enum KeepTrying {
 }
 
 impl Store {
+    /// How long it has waited for the disk in all, since it was opened.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// Makes what was written since the last commit part of the ledger: after this it survives the end of this
     /// process. Returns the changes of the timeline, in seq order.
     pub fn commit(&mut self) -> Result<Vec<Change>, StoreError> {
@@ -67,7 +72,13 @@ impl Store {
 
     /// The disk did not take a write: tries again what is not committed yet, until it does.
     fn persist(&mut self, error: StoreError, commit: bool) -> Result<(), StoreError> {
-        let mut error = error;
+        let begun = Instant::now();
+        let persisted = self.try_again(error, commit);
+        self.waited += begun.elapsed();
+        persisted
+    }
+
+    fn try_again(&mut self, mut error: StoreError, commit: bool) -> Result<(), StoreError> {
         loop {
             if !error.may_pass() {
                 return Err(error);

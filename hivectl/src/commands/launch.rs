@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
 
 use crate::error::{Exit, Failure};
 use crate::local::AGENT;
@@ -86,7 +88,7 @@ impl<'a> Launch<'a> {
 
     /// The failure of a start that ended so.
     pub(super) fn words(&self, status: ExitStatus) -> Failure {
-        let said = std::fs::File::open(self.output()).and_then(last_lines).unwrap_or_default();
+        let said = regular_file::open(&self.output()).and_then(last_lines).unwrap_or_default();
         let bot = self.bot;
         let message = if said.is_empty() {
             format!("{bot} ended at once ({status}) and said nothing")
@@ -98,12 +100,18 @@ impl<'a> Launch<'a> {
 
     /// Where the process says what it cannot say elsewhere.
     fn output(&self) -> PathBuf {
-        self.hive.logs().join(format!("{}-output.log", self.bot))
+        self.hive.output_log(self.bot)
     }
 
     fn open_output(&self, path: &Path) -> io::Result<File> {
         self.hive.create(None)?;
-        let file = File::options().create(true).append(true).mode(0o600).open(path)?;
+        let mut options = File::options();
+        // A pipe that lies there has no reader to be waited for.
+        options.create(true).append(true).mode(0o600).custom_flags(O_NONBLOCK | O_NOCTTY);
+        let file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
         // Of two that start at once, both append to what is empty by now.
         file.set_len(0)?;
         Ok(file)

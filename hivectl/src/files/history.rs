@@ -6,6 +6,7 @@ use std::path::Path;
 use hive_shared::api::{Entry, MAX_CONTENT, TaskDetail};
 use hive_shared::ids::ItemId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::response::{self, ResponseHeader};
 use hive_shared::work::{Kind, SenderType, Source, Status};
 
@@ -26,7 +27,7 @@ impl Files {
     pub fn response(&self, id: &ItemId) -> Result<Option<String>, Failure> {
         let Some(answer) = self.find_answer(id)? else { return Ok(None) };
         let path = self.hive.responses().join(&answer.file);
-        let document = std::fs::read(&path).map_err(|e| Failure::io("read", &path, &e))?;
+        let document = regular_file::read(&path, usize::MAX).map_err(|e| Failure::io("read", &path, &e))?;
         Ok(Some(String::from_utf8_lossy(&document).into_owned()))
     }
 

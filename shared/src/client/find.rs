@@ -17,6 +17,7 @@ use crate::ids::BotId;
 use crate::paths::Hive;
 use crate::regular_file;
 use crate::running::is_run;
+use crate::settings::MAX_SETTINGS;
 
 /// Where bots are looked for. It is asked again at every reconnect, as a bot that starts anew has another port.
 #[derive(Debug, Clone)]
@@ -229,10 +230,13 @@ fn is_loopback(url: &Url) -> bool {
     host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// The most bytes that a record has.
+const MAX_RECORD: usize = 64 * 1024;
+
 /// Who runs a bot, as its record says; `None` without a record. A record may be stale: its process may be gone.
 pub fn read_record(hive: &Hive, bot: &BotId) -> Result<Option<BotRecord>, FindError> {
     let path = hive.bot_record(bot);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match regular_file::read(&path, MAX_RECORD) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FindError::Io { path, source }),
@@ -254,7 +258,10 @@ pub struct Bots {
 pub fn list_bots(hive: &Hive) -> Bots {
     let mut bots = Bots::default();
     let path = hive.settings();
-    match std::fs::read_to_string(&path).map(|text| text.parse::<toml::Table>()) {
+    let text = regular_file::read_behind_links(&path, MAX_SETTINGS).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+    });
+    match text.map(|text| text.parse::<toml::Table>()) {
         Ok(Ok(table)) => {
             let tables = table.get("bots").and_then(toml::Value::as_table);
             bots.ids

@@ -28,6 +28,7 @@ use self::layers::{Node, Origin};
 pub use self::presets::{AdapterFamily, Preset};
 use crate::ids::BotId;
 use crate::paths::Hive;
+use crate::regular_file;
 
 /// What a variable of the environment that is a setting begins with; the key follows in capitals, and `__` stands
 /// before a key of an inner table: `HIVE_AGENT_ECHO__DELAY_MS`.
@@ -37,6 +38,9 @@ pub const VARIABLE_PREFIX: &str = "HIVE_AGENT_";
 ///
 /// A line of prose begins with `# `, a setting or a table to be uncommented with `#` alone.
 pub const TEMPLATE: &str = include_str!("template.toml");
+
+/// The most bytes that it has.
+pub(crate) const MAX_SETTINGS: usize = 1 << 20;
 
 /// What `.deia/hive.toml` says, before it is laid over the defaults for one bot.
 #[derive(Debug, Clone)]
@@ -60,7 +64,7 @@ impl Settings {
     /// Who may write the file is [`crate::trust`]'s question, and is asked before.
     pub fn load(hive: &Hive) -> Result<Self, SettingsError> {
         let path = hive.settings();
-        match std::fs::read(&path) {
+        match regular_file::read_behind_links(&path, MAX_SETTINGS) {
             Ok(bytes) => Self::parse(hive, bytes),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Self::parse(hive, Vec::new()),
             Err(source) => Err(SettingsError::Read { path, source }),

@@ -17,6 +17,7 @@ use super::*;
 use crate::disk_state::DiskState;
 use crate::http::{Connections, Door, Readers};
 use crate::hub::Hub;
+use crate::signals::Signals;
 use crate::store::{Detail, KeepTrying, Store};
 use crate::token::TokenFile;
 
@@ -90,6 +91,7 @@ fn without_a_driver(dir: &std::path::Path, id: &ItemId) -> Shared {
         requests: Readers::new(database.clone(), 1),
         laggards: Readers::new(database.clone(), 1),
         database,
+        signals: Signals::default(),
         closing: tokio_util::sync::CancellationToken::new(),
         connections: Connections::allowed(),
         refusals: Mutex::default(),
@@ -130,6 +132,11 @@ async fn while_the_disk_is_in_trouble_what_is_known_is_told_at_once() {
     assert!(problem.message().contains("no space left"), "{problem:?}");
     let detail = shared.detail(&id).await.unwrap();
     assert_eq!((detail.task.status, detail.task.position), (Status::Queued, None));
+    let listing = shared.live_tasks(None, 10).await.unwrap();
+    assert_eq!(
+        listing,
+        Listing { places: vec![Place { id, status: Status::Queued, position: None }], total: 1 }
+    );
     // What is not durable yet.
     disk.set_ledger(None);
     disk.set_results(true);

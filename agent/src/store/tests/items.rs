@@ -56,3 +56,22 @@ fn the_turns_of_a_session_cost_the_same_in_a_long_ledger() {
     let detail: String = bench.store.db.query_row(&plan, params!["a", 1], |row| row.get("detail")).unwrap();
     assert!(detail.contains("SEARCH") && detail.contains("item_session"), "{detail}");
 }
+
+#[test]
+fn what_has_not_ended_is_listed_with_the_most_urgent_first() {
+    let mut bench = bench();
+    let ended = Item { ended_at: Some(Stamp::from_micros(9)), status: Status::Failed, ..item("T-0") };
+    let chat = Item { source: Source::Chat, ..item("CHAT-1") };
+    for mut item in [ended, chat, item("T-1"), Item { priority: Priority::P0, ..item("T-2") }, item("T-3")] {
+        bench.store.put_item(&mut item).unwrap();
+    }
+    bench.store.commit().unwrap();
+    let reader = Reader::open(&bench.dir.path().join("B.db")).unwrap();
+    let listed = |after: Option<&Item>, limit| {
+        let (items, total) = reader.live_tasks(after, limit).unwrap();
+        (items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>(), total)
+    };
+    assert_eq!(listed(None, 9), (vec!["T-2".to_owned(), "T-1".to_owned(), "T-3".to_owned()], 3));
+    let first = reader.item(&"T-2".parse().unwrap()).unwrap();
+    assert_eq!(listed(first.as_ref(), 1), (vec!["T-1".to_owned()], 3));
+}

@@ -39,8 +39,32 @@ pub(super) async fn look(
         None => {}
     }
     findings.push(ledger(hive, bot));
+    findings.extend(in_the_way(hive, bot));
     findings.extend(queue::look(hive, bot, mode, life.is_run(), is_trusted));
     findings
+}
+
+/// What lies where the bot has a file of its own, and is none: it does not start, or cannot tell who it is.
+fn in_the_way(hive: &Hive, bot: &BotId) -> Vec<Finding> {
+    let [lock, _] = hive.locks(bot);
+    let (database, output) = (hive.database(bot), hive.output_log(bot));
+    let log = database.with_extension("db-wal");
+    // What opens its door, and what says that it is run, must be its own and not be somewhere else.
+    let own = [lock, hive.token(bot), hive.bot_record(bot)].map(|path| (path, false));
+    let linked = [database, log, output].map(|path| (path, true));
+    let is_file = |path: &Path, may_link: bool| {
+        let found = if may_link { path.metadata() } else { path.symlink_metadata() };
+        found.is_ok_and(|found| found.is_file())
+    };
+    let there = own.into_iter().chain(linked).filter(|(path, _)| path.symlink_metadata().is_ok());
+    there
+        .filter(|(path, may_link)| !is_file(path, *may_link))
+        .map(|(path, _)| {
+            let word = local::shell_word(&path);
+            Finding::error("files", format!("{} is no regular file", path.display()))
+                .hint(format!("'mv {word} {word}.aside': the bot makes another"))
+        })
+        .collect()
 }
 
 /// Whether its database was ever found damaged. It is never looked into: that is the bot's alone.
@@ -226,6 +250,25 @@ mod tests {
         let (_dir, hive) = hive(text);
         let settings = Settings::load(&hive).unwrap();
         judge(&read(&settings, &bot()).unwrap(), &hive, &bot(), &settings)
+    }
+
+    #[test]
+    fn what_is_no_file_where_the_bot_has_one_is_told() {
+        let (dir, hive) = hive("");
+        let put = |path: std::path::PathBuf| std::fs::write(path, "").unwrap();
+        put(hive.database(&bot()));
+        put(hive.token(&bot()));
+        put(dir.path().join("log"));
+        hive.create(None).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("log"), hive.output_log(&bot())).unwrap();
+        assert_eq!(in_the_way(&hive, &bot()), []);
+        std::fs::create_dir(hive.bot_record(&bot())).unwrap();
+        std::fs::remove_file(hive.token(&bot())).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("log"), hive.token(&bot())).unwrap();
+        std::fs::remove_file(dir.path().join("log")).unwrap();
+        let found = in_the_way(&hive, &bot());
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().all(|finding| finding.level == Level::Error));
     }
 
     #[test]

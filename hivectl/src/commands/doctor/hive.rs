@@ -1,10 +1,12 @@
 //! The hive: its directories, who may write them, and its settings.
 
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::settings::{Settings, SettingsError};
 use hive_shared::trust;
 use nix::errno::Errno;
@@ -12,6 +14,9 @@ use nix::unistd::{AccessFlags, access};
 
 use super::finding::{Finding, unreadable, with_remedy};
 use crate::error::chain;
+
+/// The most bytes of a `.gitignore` that are read.
+const MAX_IGNORES: usize = 64 * 1024;
 
 /// Looks at the directories.
 pub(super) fn look(hive: &Hive) -> Vec<Finding> {
@@ -117,6 +122,11 @@ fn unwritable(dir: &Path, refused: Errno) -> Finding {
     }
 }
 
+fn ignores(dir: &Path) -> io::Result<String> {
+    let bytes = regular_file::read_behind_links(&dir.join(".gitignore"), MAX_IGNORES)?;
+    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
 /// Tokens, ledgers and logs are for nobody else, and for no repository.
 fn private(hive: &Hive) -> Vec<Finding> {
     const CHECK: &str = "private";
@@ -130,7 +140,7 @@ fn private(hive: &Hive) -> Vec<Finding> {
                     .hint(format!("'chmod 700 {path}'")),
             );
         }
-        findings.extend(unignored(&dir, std::fs::read_to_string(dir.join(".gitignore"))));
+        findings.extend(unignored(&dir, ignores(&dir)));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "tokens, ledgers and logs are yours alone, and in no repository"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hive_shared::ids::BotId;
 use hive_shared::paths::Hive;
+use hive_shared::regular_file;
 use hive_shared::trust;
 use hive_shared::work::Mode;
 use nix::unistd::{AccessFlags, access};
@@ -18,6 +19,8 @@ use crate::local;
 const MANY: usize = 10_000;
 /// So many files of a kind are told one by one.
 const TOLD: usize = 3;
+/// The most bytes of a reason that are read.
+const MAX_REASON: usize = 64 * 1024;
 /// The most of a reason that is told.
 const REASON: usize = 200;
 
@@ -198,7 +201,7 @@ fn rejected(dir: &Path, tasks: &Path) -> Option<Finding> {
     let latest = reasons.iter().max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
     let Some(latest) = latest else { return Some(Finding::ok(CHECK, "no file was rejected")) };
     let name = latest.file_name().to_string_lossy().trim_end_matches(SUFFIX).to_owned();
-    let text = std::fs::read(latest.path()).unwrap_or_default();
+    let text = regular_file::read(&latest.path(), MAX_REASON).unwrap_or_default();
     let reason: String = String::from_utf8_lossy(&text).trim().chars().take(REASON).collect();
     let count =
         if reasons.len() == 1 { "a file was".to_owned() } else { format!("{} files were", reasons.len()) };
