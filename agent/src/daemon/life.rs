@@ -1,5 +1,6 @@
 //! One life of a bot: everything is wired here, and comes to rest in the reverse order.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -41,6 +42,7 @@ use crate::presence::Presence;
 use crate::signals::Signals;
 use crate::store::{self, StoreError};
 use crate::token::TokenFile;
+use crate::witness::Witness;
 
 /// How long connections may take to end when the bot stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -84,19 +86,7 @@ impl Bot {
         let epoch = store.epoch().to_owned();
         let log = store.log_path();
         let hub = Hub::new(store.seq(), disk);
-        let notes = mail.clone();
-        let outbox = Outbox::start(
-            self.hive.clone(),
-            self.id.clone(),
-            Arc::clone(&hub),
-            &log,
-            &database,
-            witness,
-            move |note| {
-                // The driver outlives the outbox but for its last words.
-                let _ = notes.send(Message::Outbox(note));
-            },
-        )?;
+        let outbox = self.start_outbox(&hub, [&log, &database], witness, mail.clone())?;
         let mark = process::Mark::of(&self.hive, &self.id).context("the hive cannot be looked at")?;
         let adapter = self.adapter(&workdir, &mark)?;
         let adapter_name = adapter.name();
@@ -147,8 +137,9 @@ impl Bot {
         runtime.spawn(process::reap_orphans());
         let (hive, bot) = (self.hive.clone(), self.id.clone());
         runtime.spawn_blocking(move || atomic_file::sweep(&hive, &bot));
-        let record = self.hive.bot_record(&self.id);
-        presence.announce().with_context(|| format!("the record {} cannot be written", record.display()))?;
+        presence.announce().with_context(|| {
+            format!("the record {} cannot be written", self.hive.bot_record(&self.id).display())
+        })?;
         runtime.spawn(presence.clone().keep(service, mail.clone()));
         let record = presence.record();
         tracing::info!(url = record.url, adapter = adapter_name, mode = %record.mode, pid = record.pid, "ready");
@@ -169,6 +160,20 @@ impl Bot {
         unless_given_up(result)?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// `files` are the write-ahead log and the database.
+    fn start_outbox(
+        &self,
+        hub: &Arc<Hub>,
+        files: [&Path; 2],
+        witness: Witness,
+        mail: Sender<Message>,
+    ) -> io::Result<Outbox> {
+        let [log, database] = files;
+        // The driver outlives the outbox but for its last words.
+        let tell = move |note| drop(mail.send(Message::Outbox(note)));
+        Outbox::start(self.hive.clone(), self.id.clone(), Arc::clone(hub), log, database, witness, tell)
     }
 
     fn adapter(&self, workdir: &Path, mark: &process::Mark) -> anyhow::Result<Adapter> {
