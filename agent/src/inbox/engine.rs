@@ -79,7 +79,7 @@ pub(super) struct Engine<T, P, E> {
     pub(super) known: HashMap<String, Known>,
     /// Names that were complained of, with the scan that met them last.
     pub(super) complaints: HashMap<String, u64>,
-    pub(super) scan: Option<Scan<T>>,
+    pub(super) scan: Option<Scan>,
     pub(super) scan_wanted: bool,
     /// Whether a scan was completed.
     pub(super) scanned: bool,
@@ -345,8 +345,23 @@ where
         }
     }
 
-    /// Reads a file that was found complete. None: it is so no more, and waited for again, or cannot be read.
+    /// Reads a file that was found complete, and takes it for known. None: it is so no more, and waited for again, or
+    /// cannot be read.
     pub(super) fn read(
+        &mut self,
+        name: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<SeenFile<T>>, Stopped> {
+        let read = self.look_into(name, fingerprint)?;
+        if let Some(SeenFile { fingerprint, .. }) = read {
+            self.known.insert(name.to_owned(), Known { fingerprint, generation: self.generation });
+            self.complaints.remove(name);
+        }
+        Ok(read)
+    }
+
+    /// The same, for now.
+    pub(super) fn look_into(
         &mut self,
         name: &str,
         mut fingerprint: Fingerprint,
@@ -358,8 +373,6 @@ where
                     let modified = Stamp::from(modified);
                     let facts = FileFacts { name, modified, size: fingerprint.size };
                     let Parsed { created, content } = (self.parse)(&self.buffer, &facts);
-                    self.known.insert(name.to_owned(), Known { fingerprint, generation: self.generation });
-                    self.complaints.remove(name);
                     let name = name.to_owned();
                     return Ok(Some(SeenFile { name, fingerprint, modified, created, content }));
                 }

@@ -6,6 +6,8 @@ use std::fs::ReadDir;
 use std::io;
 use std::time::{Duration, Instant};
 
+use hive_shared::time::Stamp;
+
 use super::engine::{Engine, Judged};
 use super::files::{self, Entry, is_missing, is_task_name};
 use super::outbox::{BATCH, Stopped};
@@ -17,29 +19,37 @@ use crate::file_id::Fingerprint;
 const SLICE: Duration = Duration::from_millis(5);
 
 /// A scan on its way.
-pub(super) struct Scan<T> {
-    stage: Stage<T>,
-    finds: Finds<T>,
+pub(super) struct Scan {
+    stage: Stage,
+    finds: Finds,
     started: Instant,
 }
 
-enum Stage<T> {
+enum Stage {
     Listing(ReadDir),
     Reading,
-    Telling(std::vec::IntoIter<SeenFile<T>>),
+    Telling(std::vec::IntoIter<Find>),
+}
+
+/// A complete file that was read for its place in the order. It is read once more when it is told of: what a hundred
+/// thousand files say need not be in memory at a time.
+struct Find {
+    created: Stamp,
+    name: String,
+    fingerprint: Fingerprint,
 }
 
 /// What a scan gathered so far.
-struct Finds<T> {
+struct Finds {
     /// Complete files, not read yet.
     to_read: VecDeque<(String, Fingerprint)>,
     /// Files that were changed just now and are looked at once more: a scan gives all that it found in one order.
     held: HashSet<String>,
-    read: Vec<SeenFile<T>>,
+    read: Vec<Find>,
     files: usize,
 }
 
-impl<T> Scan<T> {
+impl Scan {
     fn new(entries: ReadDir) -> Self {
         let finds = Finds { to_read: VecDeque::new(), held: HashSet::new(), read: Vec::new(), files: 0 };
         Self { stage: Stage::Listing(entries), finds, started: Instant::now() }
@@ -66,9 +76,9 @@ impl<T> Scan<T> {
 
 /// How a scan goes on.
 #[must_use]
-enum Progress<T> {
+enum Progress {
     More,
-    Next(Stage<T>),
+    Next(Stage),
     Over,
 }
 
@@ -115,9 +125,9 @@ where
     fn list(
         &mut self,
         entries: &mut ReadDir,
-        finds: &mut Finds<T>,
+        finds: &mut Finds,
         until: Instant,
-    ) -> Result<Progress<T>, Stopped> {
+    ) -> Result<Progress, Stopped> {
         while Instant::now() < until {
             let name = match entries.next() {
                 None => return self.end_listing(),
@@ -161,7 +171,7 @@ where
     }
 
     /// All that is there was listed: what was known before and was not met is gone, unless it has just come back.
-    fn end_listing(&mut self) -> Result<Progress<T>, Stopped> {
+    fn end_listing(&mut self) -> Result<Progress, Stopped> {
         if !self.directory_exists() {
             self.directory_is_lost()?;
             return Ok(Progress::Over);
@@ -182,7 +192,7 @@ where
         Ok(Progress::Next(Stage::Reading))
     }
 
-    fn read_found(&mut self, finds: &mut Finds<T>, until: Instant) -> Result<Progress<T>, Stopped> {
+    fn read_found(&mut self, finds: &mut Finds, until: Instant) -> Result<Progress, Stopped> {
         while Instant::now() < until {
             let Some((name, fingerprint)) = finds.to_read.pop_front() else {
                 if !finds.held.is_empty() {
@@ -192,23 +202,24 @@ where
                 read.sort_unstable_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
                 return Ok(Progress::Next(Stage::Telling(read.into_iter())));
             };
-            // An event told more about it since: it goes its own way.
-            if self.settle.is_waiting(&name) || self.known_as(&name) == Some(fingerprint) {
+            if self.goes_its_own_way(&name, fingerprint) {
                 continue;
             }
-            finds.read.extend(self.read(&name, fingerprint)?);
+            let read = self.look_into(&name, fingerprint)?;
+            finds.read.extend(read.map(|SeenFile { created, name, fingerprint, .. }| Find {
+                created,
+                name,
+                fingerprint,
+            }));
         }
         Ok(Progress::More)
     }
 
-    fn tell_found(
-        &mut self,
-        read: &mut std::vec::IntoIter<SeenFile<T>>,
-        files: usize,
-    ) -> Result<Progress<T>, Stopped> {
-        for file in read.take(BATCH) {
-            // It may have been removed, or changed and told of, since it was read.
-            if self.known_as(&file.name) == Some(file.fingerprint) {
+    fn tell_found(&mut self, read: &mut std::vec::IntoIter<Find>, files: usize) -> Result<Progress, Stopped> {
+        for Find { name, fingerprint, .. } in read.take(BATCH) {
+            if !self.goes_its_own_way(&name, fingerprint)
+                && let Some(file) = self.read(&name, fingerprint)?
+            {
                 self.out.seen(file)?;
             }
         }
@@ -219,6 +230,11 @@ where
         let first = !std::mem::replace(&mut self.scanned, true);
         self.out.tell(InboxEvent::ScanDone { first, files })?;
         Ok(Progress::Over)
+    }
+
+    /// Whether an event told more about a file since it was found.
+    fn goes_its_own_way(&self, name: &str, fingerprint: Fingerprint) -> bool {
+        self.settle.is_waiting(name) || self.known_as(name) == Some(fingerprint)
     }
 
     fn cannot_list(&mut self, error: &io::Error) -> Result<(), Stopped> {
