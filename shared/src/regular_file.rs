@@ -10,7 +10,11 @@ use nix::libc::{O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// Opens the regular file at `path`. Anything else is an error, a link too.
 pub fn open(path: &Path) -> io::Result<File> {
-    let file = open_whatever(path)?;
+    only(open_whatever(path)?)
+}
+
+/// The file, if it is a regular one. For those who open it otherwise, and do not wait for a pipe.
+pub fn only(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -32,6 +36,12 @@ pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
 /// The same where `path` may be a link, as in [`open_behind_links`].
 pub fn read_behind_links(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     read_all(open_behind_links(path)?, most)
+}
+
+/// The same of a text.
+pub fn read_text_behind_links(path: &Path, most: usize) -> io::Result<String> {
+    let bytes = read_behind_links(path, most)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn read_all(file: File, most: usize) -> io::Result<Vec<u8>> {

@@ -4,8 +4,8 @@
 //! follows to the store, commits, and only then lets it be seen: runs start, frames go out, requests are answered.
 //! The text that an agent streams does not pass through here.
 //!
-//! - `message`: what comes in; from the inbox (`files`, `known_files`, `earlier`), from runs (`reports`, `keep`, `approvals`), from
-//!   people (`requests`, `chats`, `conversation`), from the outbox (`disk`)
+//! - `message`: what comes in; from the inbox (`files`, `known_files`, `earlier`), from runs (`reports`, `keep`,
+//!   `approvals`), from people (`requests`, `chats`, `conversation`), from the outbox (`disk`)
 //! - `perform`, `ends`: what the coordinator says, done
 //! - `records`: how items, entries and the status look that say so
 //! - `effects`: what follows once it is committed

@@ -233,8 +233,8 @@ impl Driver {
         Ok(Some(Response { item, prompt, told }))
     }
 
-    /// The files in the archive, by the ids that their documents have.
-    /// What they say that responses do not is no loss.
+    /// The files in the archive, by the ids that their documents have. Those that cannot be read are none: what they say
+    /// that responses do not is no loss.
     fn archive_by_id(&self) -> HashMap<ItemId, Vec<Archived>> {
         let mut archive: HashMap<ItemId, Vec<Archived>> = HashMap::new();
         let directory = self.identity.hive.archive(&self.identity.bot);

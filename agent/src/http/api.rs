@@ -13,15 +13,15 @@ use hive_shared::api::{
     PriorityRequest, StopRequest, SubmitRequest, TaskDetail, TaskList, TimelinePage, TimelineQuery, code,
 };
 use hive_shared::ids::ItemId;
-use hive_shared::work::{Kind, Source, Status};
+use hive_shared::work::{Kind, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::items::Found;
 use super::path::Path;
 use super::problem::Problem;
-use super::{Service, Shared, unshown, views};
-use crate::request::{Listing, Place, Request, Submitted};
-use crate::store::{Item, Reader, StoreError};
+use super::{Service, Shared, views};
+use crate::request::{Request, Submitted};
 use crate::untrusted;
 
 /// The tasks on a page that does not say how many it wants.
@@ -135,18 +135,14 @@ pub(super) async fn tasks(
             let (items, finished_total) = reader.finished_tasks(after_finished.as_ref(), room)?;
             total += finished_total;
             for item in items {
-                let end = end_of(reader, &item)?;
-                finished.push((item, end));
+                finished.push(Found::new(reader, item)?);
             }
         }
         Ok((tasks, finished, total))
     });
     let (mut tasks, finished, total) = read.await?;
-    let visible = shared.visible_at(finished.iter().map(|(_, end)| *end).max().unwrap_or(0)).await;
-    for (item, end) in finished {
-        let item = if end > visible { unshown::item(item) } else { item };
-        tasks.push(views::view(&item, None));
-    }
+    let finished = shared.as_shown(finished).await;
+    tasks.extend(finished.iter().map(|item| views::view(item, None)));
     Ok(Json(TaskList { bot_id: shared.bot.clone(), tasks, total }))
 }
 
@@ -325,7 +321,7 @@ impl Service {
     }
 
     /// Gives a running entry the content and the steps that it has by now.
-    fn show_what_was_said(&self, entry: &mut Entry, with_steps: bool) {
+    pub(super) fn show_what_was_said(&self, entry: &mut Entry, with_steps: bool) {
         let item = match entry.kind {
             Kind::Task => Some(entry.entry_id.as_str()),
             Kind::Reply => entry.entry_id.strip_suffix("-reply"),
@@ -338,81 +334,6 @@ impl Service {
                 (entry.steps, entry.steps_truncated) = (told.steps.list, told.steps.truncated);
             }
         }
-    }
-
-    async fn item(&self, id: &ItemId) -> Result<Item, Problem> {
-        Ok(self.find(id).await?.0)
-    }
-
-    /// Tasks that have not ended, in the order in which they will run. While the driver waits for the disk the ledger
-    /// alone tells.
-    async fn live_tasks(&self, after: Option<Item>, limit: usize) -> Result<Listing, Problem> {
-        let id = after.as_ref().map(|item| item.id.clone());
-        match self.inquire(|answer| Request::Queue { after: id, limit, answer }).await {
-            Err(_) if self.hub.disk().ledger().is_some() => {}
-            listing => return listing,
-        }
-        let (items, total) = self.read(move |reader| reader.live_tasks(after.as_ref(), limit)).await?;
-        let place = |item: Item| Place { id: item.id, status: item.status, position: None };
-        Ok(Listing { places: items.into_iter().map(place).collect(), total })
-    }
-
-    /// One item, and the entry whose content is its response. If it has ended, not before that is sure to last.
-    async fn find(&self, id: &ItemId) -> Result<(Item, Option<Entry>), Problem> {
-        let asked = id.clone();
-        let found = self
-            .read(move |reader| {
-                let Some(item) = reader.item(&asked)? else { return Ok(None) };
-                let entry = reader.entry(&entry_of(&item))?;
-                let end = end_of(reader, &item)?;
-                Ok(Some((item, entry, end)))
-            })
-            .await?;
-        let Some((item, entry, end)) = found else {
-            return Err(Problem::not_found(format!("there is no task or prompt '{id}'")));
-        };
-        if self.visible_at(end).await < end {
-            return Ok((unshown::item(item), entry.map(unshown::entry)));
-        }
-        Ok((item, entry))
-    }
-
-    async fn detail(self: &Shared, id: &ItemId) -> Result<TaskDetail, Problem> {
-        let place = match self.place(id).await {
-            // While the driver waits for the disk the ledger alone tells.
-            Err(_) if self.hub.disk().ledger().is_some() => None,
-            place => place?,
-        };
-        self.detail_at(id, place).await
-    }
-
-    /// The same once the bot has done what it was asked for. That it goes meanwhile must not sound like a refusal, after
-    /// which a client would ask elsewhere: then the ledger alone tells how the item stands.
-    async fn detail_of_accepted(self: &Shared, id: &ItemId) -> Result<TaskDetail, Problem> {
-        let place = self.place(id).await.ok().flatten();
-        self.detail_at(id, place).await.map_err(|problem| {
-            let why = problem.message();
-            Problem::new(
-                code::UNAVAILABLE,
-                format!("it is done, but how '{id}' stands cannot be told: {why}"),
-            )
-        })
-    }
-
-    async fn place(&self, id: &ItemId) -> Result<Option<Place>, Problem> {
-        self.inquire(|answer| Request::Place(id.clone(), answer)).await
-    }
-
-    async fn detail_at(self: &Shared, id: &ItemId, place: Option<Place>) -> Result<TaskDetail, Problem> {
-        let (item, entry) = self.find(id).await?;
-        let place = place.filter(|_| !item.status.is_final());
-        let entry = entry.map(|mut entry| {
-            if item.status == Status::Running {
-                self.show_what_was_said(&mut entry, true);
-            }
-            entry
-        });
-        Ok(views::detail(self, &item, place.as_ref(), entry))
     }
 
     /// Answers a submission once its file is on the disk for good.
@@ -444,28 +365,6 @@ impl Service {
         let detail = self.detail_of_accepted(&id).await?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok((status, Json(detail)).into_response())
-    }
-}
-
-/// The change that ended an item, if it has ended and that may not be durable yet.
-fn end_of(reader: &Reader, item: &Item) -> Result<u64, StoreError> {
-    if !item.status.is_final() || item.settled {
-        return Ok(0);
-    }
-    // A prompt that never ran has no reply.
-    for entry_id in [entry_of(item), item.id.to_string()] {
-        if let Some(entry) = reader.entry(&entry_id)? {
-            return Ok(entry.seq);
-        }
-    }
-    Ok(0)
-}
-
-/// The entry whose content is an item's response.
-fn entry_of(item: &Item) -> String {
-    match item.source {
-        Source::Chat => format!("{}-reply", item.id),
-        Source::File | Source::Control => item.id.to_string(),
     }
 }
 

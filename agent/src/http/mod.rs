@@ -6,6 +6,7 @@ mod connections;
 mod door;
 mod follow;
 mod held;
+mod items;
 mod metrics;
 mod path;
 mod problem;
@@ -184,7 +185,7 @@ impl Service {
             _ = tokio::time::timeout(PATIENCE, visible.wait_for(|visible| *visible >= seq)) => {}
             () = self.hub.disk().until_in_trouble() => {}
         }
-        *self.hub.visible().borrow()
+        *visible.borrow()
     }
 
     /// A page of the timeline, as it may be shown.

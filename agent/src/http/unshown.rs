@@ -23,7 +23,7 @@ pub(super) fn item(item: Item) -> Item {
 }
 
 /// An entry as it was before its item's end. What the item had said by then it has said.
-pub(super) fn entry(entry: Entry) -> Entry {
+fn entry(entry: Entry) -> Entry {
     let has_run = match entry.kind {
         // It has no end that waits for the disk.
         Kind::Control => return entry,

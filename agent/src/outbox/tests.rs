@@ -1,8 +1,10 @@
 //! What the outbox does when its ledger, or its disk, is of no help.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::queue::UNSYNCED_COMMITS;
+use super::worker::{Moved, or_leave};
 use super::*;
 use crate::disk_state::DiskState;
 use crate::store::{KeepTrying, Store};

@@ -18,9 +18,14 @@ struct Bench {
     store: Store,
 }
 
+/// The store in a directory, opened once more or made.
+fn open_in(dir: &tempfile::TempDir) -> Store {
+    Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap()
+}
+
 fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    let store = open_in(&dir);
     Bench { dir, store }
 }
 

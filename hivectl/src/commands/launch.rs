@@ -108,10 +108,7 @@ impl<'a> Launch<'a> {
         let mut options = File::options();
         // A pipe that lies there has no reader to be waited for.
         options.create(true).append(true).mode(0o600).custom_flags(O_NONBLOCK | O_NOCTTY);
-        let file = options.open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-        }
+        let file = regular_file::only(options.open(path)?)?;
         // Of two that start at once, both append to what is empty by now.
         file.set_len(0)?;
         Ok(file)

@@ -258,10 +258,7 @@ pub struct Bots {
 pub fn list_bots(hive: &Hive) -> Bots {
     let mut bots = Bots::default();
     let path = hive.settings();
-    let text = regular_file::read_behind_links(&path, MAX_SETTINGS).and_then(|bytes| {
-        String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
-    });
-    match text.map(|text| text.parse::<toml::Table>()) {
+    match regular_file::read_text_behind_links(&path, MAX_SETTINGS).map(|text| text.parse::<toml::Table>()) {
         Ok(Ok(table)) => {
             let tables = table.get("bots").and_then(toml::Value::as_table);
             bots.ids

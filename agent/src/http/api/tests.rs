@@ -17,8 +17,9 @@ use super::*;
 use crate::disk_state::DiskState;
 use crate::http::{Connections, Door, Readers};
 use crate::hub::Hub;
+use crate::request::{Listing, Place};
 use crate::signals::Signals;
-use crate::store::{Detail, KeepTrying, Store};
+use crate::store::{Detail, Item, KeepTrying, Store};
 use crate::token::TokenFile;
 
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {

@@ -15,7 +15,7 @@ fn a_ledger_knows_whether_it_is_new_and_keeps_its_epoch() {
     store.put_meta("scanned", "1").unwrap();
     store.commit().unwrap();
     drop(store);
-    let mut again = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    let mut again = open_in(&dir);
     assert!(!again.is_new());
     assert_eq!(again.epoch(), epoch);
     again.put_partial(1, 0, "so ".into()).unwrap();
@@ -35,7 +35,7 @@ fn after_a_restart_of_the_machine_no_number_is_given_again() {
     store.opened_on("boot-1").unwrap();
     assert_eq!(put(&mut store, "CTL-1"), 1);
     let again = |boot: &str| {
-        let mut store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+        let mut store = open_in(&dir);
         store.opened_on(boot).unwrap();
         store
     };
@@ -49,7 +49,7 @@ fn after_a_restart_of_the_machine_no_number_is_given_again() {
     let Bench { dir, mut store } = bench();
     store.opened_on("boot-1").unwrap();
     drop(store);
-    let mut store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    let mut store = open_in(&dir);
     store.opened_on("boot-2").unwrap();
     assert_eq!(store.seq(), 1_000_000);
 }
@@ -63,7 +63,7 @@ fn a_note_of_a_boot_that_cannot_be_read_is_none() {
     assert_eq!(store.seq(), 1_000_001);
     store.db.execute("UPDATE meta SET value = 'torn' WHERE key = 'boot'", []).unwrap();
     drop(store);
-    let mut store = Store::open(&dir.path().join("B.db"), Box::new(|_| KeepTrying::No)).unwrap();
+    let mut store = open_in(&dir);
     store.opened_on("boot-1").unwrap();
     assert_eq!(store.seq(), 1_000_001);
 }

@@ -46,11 +46,10 @@ pub(super) async fn look(
 
 /// What lies where the bot has a file of its own, and is none: it does not start, or cannot tell who it is.
 fn in_the_way(hive: &Hive, bot: &BotId) -> Vec<Finding> {
-    let [lock, _] = hive.locks(bot);
     let (database, output) = (hive.database(bot), hive.output_log(bot));
     let log = database.with_extension("db-wal");
     // What opens its door, and what says that it is run, must be its own and not be somewhere else.
-    let own = [lock, hive.token(bot), hive.bot_record(bot)].map(|path| (path, false));
+    let own = [hive.lock(bot), hive.token(bot), hive.bot_record(bot)].map(|path| (path, false));
     let linked = [database, log, output].map(|path| (path, true));
     let is_file = |path: &Path, may_link: bool| {
         let found = if may_link { path.metadata() } else { path.symlink_metadata() };

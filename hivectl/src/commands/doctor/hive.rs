@@ -1,6 +1,5 @@
 //! The hive: its directories, who may write them, and its settings.
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -122,11 +121,6 @@ fn unwritable(dir: &Path, refused: Errno) -> Finding {
     }
 }
 
-fn ignores(dir: &Path) -> io::Result<String> {
-    let bytes = regular_file::read_behind_links(&dir.join(".gitignore"), MAX_IGNORES)?;
-    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
-}
-
 /// Tokens, ledgers and logs are for nobody else, and for no repository.
 fn private(hive: &Hive) -> Vec<Finding> {
     const CHECK: &str = "private";
@@ -140,7 +134,8 @@ fn private(hive: &Hive) -> Vec<Finding> {
                     .hint(format!("'chmod 700 {path}'")),
             );
         }
-        findings.extend(unignored(&dir, ignores(&dir)));
+        let ignores = regular_file::read_text_behind_links(&dir.join(".gitignore"), MAX_IGNORES);
+        findings.extend(unignored(&dir, ignores));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "tokens, ledgers and logs are yours alone, and in no repository"));
