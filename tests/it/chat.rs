@@ -23,7 +23,8 @@ async fn the_bot_says_hello() {
 
 #[tokio::test]
 async fn a_prompt_to_an_idle_bot_is_answered_frame_by_frame() {
-    let hive = Hive::echo(1, "");
+    // What is said while a client is served comes in one frame.
+    let hive = Hive::echo(50, "");
     let agent = Agent::start(&hive).await;
     let mut chat = agent.chat().await;
     chat.prompt("CHAT-1", "one two three").await;

@@ -37,8 +37,10 @@ async fn chat_preempts_a_task_which_resumes_where_it_was() {
     let agent = Agent::start(&hive).await;
     let api = agent.api();
     hive.drop_task("COUNT-1.md", "count");
-    hive.drop_task("LATER-1.md", "# T\n**Priority:** P0\n\nmore urgent than what is suspended\n");
     hive.until("it counts", || (hive.work_file("counted.txt").lines().count() > 3).then_some(())).await;
+    // Not before that: the bot might come to both at once, and the more urgent one is first then.
+    hive.drop_task("LATER-1.md", "# T\n**Priority:** P0\n\nmore urgent than what is suspended\n");
+    api.until_is("LATER-1", "queued").await;
     let mut chat = agent.chat().await;
     chat.prompt("CHAT-1", "hold").await;
     let accepted = chat.accepted("CHAT-1").await;
