@@ -127,6 +127,10 @@ pub struct Driver {
 /// A run that has not ended.
 struct LiveRun {
     arrival: i64,
+    /// The title of its item.
+    title: String,
+    /// When it began, in this life of the bot.
+    started_at: Stamp,
     source: Source,
     /// The conversation that it is part of.
     session: String,

@@ -144,6 +144,8 @@ impl Driver {
         };
         let live = LiveRun {
             arrival: item.arrival,
+            title: item.title,
+            started_at: now,
             source,
             session,
             turn,

@@ -8,7 +8,7 @@ use hive_shared::time::Stamp;
 use hive_shared::work::{Kind, SenderType, Source, Status};
 use tokio::time::Instant;
 
-use super::Driver;
+use super::{Driver, LiveRun};
 use crate::coordinator::{Occupant, PauseCause, Rules};
 use crate::hub::Snapshot;
 use crate::store::{Item, StoreError};
@@ -153,7 +153,7 @@ impl Driver {
             adapter: self.adapter.name().to_owned(),
             current: occupant.map(|occupant| self.current(&occupant)),
             suspended: self.core.suspended().map(|occupant| Suspended {
-                title: self.title_of(&occupant.item),
+                title: self.live(&occupant.item).map(|live| live.title.clone()).unwrap_or_default(),
                 id: occupant.item,
                 elapsed_seconds: occupant.used.as_secs_f64(),
                 limit_seconds: occupant.limit.as_secs_f64(),
@@ -182,19 +182,20 @@ impl Driver {
     }
 
     fn current(&self, occupant: &Occupant) -> Current {
-        let item = self.store.item(&occupant.item).ok().flatten();
+        let live = self.live(&occupant.item);
         Current {
             id: occupant.item.clone(),
-            title: item.as_ref().map(|item| item.title.clone()).unwrap_or_default(),
+            title: live.map(|live| live.title.clone()).unwrap_or_default(),
             source: occupant.source,
-            started_at: item.and_then(|item| item.started_at).unwrap_or(self.last_activity),
+            started_at: live.map_or(self.last_activity, |live| live.started_at),
             elapsed_seconds: occupant.used.as_secs_f64(),
             limit_seconds: occupant.limit.as_secs_f64(),
         }
     }
 
-    fn title_of(&self, id: &ItemId) -> String {
-        self.store.item(id).ok().flatten().map(|item| item.title).unwrap_or_default()
+    /// The run of an item.
+    fn live(&self, id: &ItemId) -> Option<&LiveRun> {
+        self.runs.values().find(|live| live.turn.id() == id)
     }
 }
 

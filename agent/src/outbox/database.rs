@@ -10,9 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::failpoint;
 use crate::file_id::FileId;
 
-/// The write-ahead log is moved into the database when it has more bytes than this, and no sooner: after that the log
-/// begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
-const LARGE_LOG: u64 = 4 << 20;
+/// The write-ahead log is moved into the database when it has more pages than this, of 4 KiB each, and no sooner: after
+/// that the log begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
+const LARGE_LOG: u32 = 1024;
 
 /// The database, seen from where its commits are made durable.
 pub(super) struct Database {
@@ -78,11 +78,8 @@ impl Database {
     /// A sync that failed may have given up what it was to write, and the next one then has nothing to do and says that
     /// all is well. So all that is in the log is written to another place, the database itself, and that is synced.
     fn write_anew(&self) -> io::Result<()> {
-        let (is_busy, in_log, moved): (bool, i64, i64) = self
-            .db
-            .query_row("PRAGMA wal_checkpoint(FULL)", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .map_err(io::Error::other)?;
-        if is_busy || in_log != moved {
+        let log = self.move_log("FULL").map_err(io::Error::other)?;
+        if log.is_busy || log.pages != log.moved {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "the log could not be synced, and a reader keeps it from being moved into the database",
@@ -94,19 +91,37 @@ impl Database {
 
     /// Moves what a large log holds into the database, as far as no reader needs it there.
     pub(super) fn checkpoint(&self) {
-        let is_small = self.log.metadata().is_ok_and(|log| log.len() <= LARGE_LOG);
-        if is_small {
-            return;
-        }
-        if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let moved =
+            self.move_log("NOOP").and_then(|log| match log.pages > LARGE_LOG && log.moved < log.pages {
+                true => self.move_log("PASSIVE").map(drop),
+                false => Ok(()),
+            });
+        if let Err(error) = moved {
             tracing::warn!(error = %error, "the database could not be checkpointed");
         }
     }
+
+    fn move_log(&self, mode: &str) -> rusqlite::Result<Log> {
+        self.db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            Ok(Log { is_busy: row.get(0)?, pages: row.get(1)?, moved: row.get(2)? })
+        })
+    }
+}
+
+/// How far the write-ahead log is moved into the database.
+struct Log {
+    /// Somebody kept that from being done.
+    is_busy: bool,
+    /// The pages in the log.
+    pages: u32,
+    /// Those that are also in the database.
+    moved: u32,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{KeepTrying, Store};
 
     #[test]
     fn a_database_that_is_gone_is_not_made_anew_by_who_only_syncs_it() {
@@ -114,5 +129,30 @@ mod tests {
         let path = directory.path().join("bot.db");
         assert!(Database::open(&path, &path.with_extension("db-wal")).is_err());
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_large_log_is_moved_into_the_database_and_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bot.db");
+        let mut store = Store::open(&path, Box::new(|_| KeepTrying::No)).unwrap();
+        let log = store.log_path();
+        let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+        let mut write = |bytes: usize| {
+            store.put_partial(1, 0, "x".repeat(bytes)).unwrap();
+            store.commit().unwrap();
+            size(&log)
+        };
+        let small = write(1 << 20);
+        let database = Database::open(&path, &log).unwrap();
+        let before = size(&path);
+        database.checkpoint();
+        assert_eq!(size(&path), before, "a small log stays");
+        let large = write(8 << 20);
+        assert!(large > small);
+        database.checkpoint();
+        assert!(size(&path) > 8 << 20);
+        assert_eq!(write(1 << 20), large, "it keeps its blocks");
+        assert_eq!(database.move_log("NOOP").unwrap().moved, 0, "and begins anew");
     }
 }

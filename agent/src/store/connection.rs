@@ -9,6 +9,8 @@ use super::StoreError;
 
 /// The pages of the write-ahead log at which SQLite moves them into the database, in the middle of a commit.
 const MOST_LOG_PAGES: u32 = 8192;
+/// The bytes of each in the log.
+const LOG_PAGE: u32 = 4096 + 24;
 
 /// Opens a database as the writing side has it.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -19,8 +21,9 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Store
     db.pragma_update(None, "synchronous", "NORMAL")?;
     // What writes on and on without an end of anything has this bound, of 4 KiB each.
     db.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
-    // A log that begins anew is cut, so that its size says how much there is to move.
-    db.pragma_update(None, "journal_size_limit", 0)?;
+    // A log that begins anew is written over: to give back its blocks and take new ones is what a commit and its sync
+    // would wait for. What one huge commit took is given back.
+    db.pragma_update(None, "journal_size_limit", MOST_LOG_PAGES * LOG_PAGE)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.set_prepared_statement_cache_capacity(64);
     // Whoever reads has the log opened: it is there from now on, whatever becomes of the names.

@@ -2,7 +2,7 @@
 
 use hive_shared::api::{Entry, MAX_PAGE, TimelineQuery};
 use hive_shared::time::Stamp;
-use hive_shared::work::{Kind, Source, Status};
+use hive_shared::work::{Kind, Status};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -203,67 +203,90 @@ pub(super) struct Select {
 /// What is read does not depend on how long the timeline is, but for a common word that is asked for together with
 /// something rare: what holds the word is looked at until enough of it fits. With `after_seq` it depends on how much has
 /// changed since.
+///
+/// Every filter is one of kinds and of a status, for a source is a set of kinds; and those two have the only indexes. Of
+/// several kinds each is read by itself, the newest first, and SQLite merges them.
 pub(super) fn select(
     db: &Connection,
     query: &TimelineQuery,
     limit: usize,
 ) -> Result<Option<Select>, StoreError> {
-    let mut wants = Wants::default();
-    // A kind has one source, and an index that says the same twice does not exist.
-    let source = match (query.source, query.kind.map(Kind::source)) {
-        (Some(source), Some(of_kind)) if source != of_kind => return Ok(None),
-        (source, None) => source,
-        (_, Some(_)) => None,
-    };
-    for (column, word) in [
-        ("source", source.map(Source::as_str)),
-        ("kind", query.kind.map(Kind::as_str)),
-        ("status", query.status.map(Status::as_str)),
-    ] {
-        if let Some(word) = word {
-            // The index of the column has all there ever was, and in another order than that of the changes.
-            let unindexed = if query.after_seq.is_some() { "+" } else { "" };
-            wants.push(&format!("{unindexed}entry.{column} = ?"), Value::Text(word.to_owned()));
-        }
+    let kinds = kinds(query);
+    if kinds.is_empty() {
+        return Ok(None);
     }
+    let mut wants = Wants::default();
     if let Some(since) = query.since {
         let first = first_key_at(db, since)?.unwrap_or(i64::MAX);
-        wants.push("entry.key >= ?", Value::Integer(first));
+        wants.push("entry.key >=", Value::Integer(first));
     }
     if let Some(until) = query.until
         && let Some(first_after) = first_key_at(db, until)?
     {
-        wants.push("entry.key < ?", Value::Integer(first_after));
+        wants.push("entry.key <", Value::Integer(first_after));
     }
     if let Some(cursor) = &query.before {
-        wants.push("entry.key < ?", Value::Integer(key_of(cursor)?));
+        wants.push("entry.key <", Value::Integer(key_of(cursor)?));
     }
+    if let Some(after) = query.after_seq {
+        wants.push("entry.seq >", Value::Integer(clamp(after)));
+    }
+    let is_search = query.q.is_some();
     let from = match query.q.as_deref().map(match_expression) {
         None => "entry",
         // All words in between were punctuation: nothing holds them.
         Some(None) => return Ok(None),
         Some(Some(expression)) => {
-            wants.push("words MATCH ?", Value::Text(expression));
+            wants.push("words MATCH", Value::Text(expression));
             "words CROSS JOIN entry ON entry.key = words.rowid"
         }
     };
-    let order = match (query.after_seq.is_some(), from) {
-        (true, _) => "entry.seq",
-        (false, "entry") => "entry.key DESC",
-        (false, _) => "words.rowid DESC",
-    };
-    if let Some(after) = query.after_seq {
-        wants.push("entry.seq > ?", Value::Integer(clamp(after)));
+    // The indexes have all there ever was, and in another order than that of the changes or of what a search finds.
+    let by_index = !is_search && query.after_seq.is_none();
+    if let Some(status) = query.status {
+        let status = Value::Text(status.as_str().to_owned());
+        wants.push(if by_index { "entry.status =" } else { "+entry.status =" }, status);
     }
-    let conditions =
-        if wants.conditions.is_empty() { "1".to_owned() } else { wants.conditions.join(" AND ") };
     let (steps, beside) =
         if query.steps { ("steps.json, steps.truncated", WITH_STEPS) } else { ("NULL, NULL", "") };
-    let sql = format!(
-        "SELECT entry.key, entry.json, {steps} FROM {from} {beside} WHERE {conditions} ORDER BY {order} LIMIT ?"
-    );
-    wants.values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-    Ok(Some(Select { sql, values: wants.values }))
+    let of = |kinds: &str| {
+        let conditions = wants.conditions.iter().map(String::as_str).chain([kinds]);
+        let conditions = conditions.filter(|condition| !condition.is_empty()).collect::<Vec<_>>();
+        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        format!(
+            "SELECT entry.key AS key, entry.json, {steps}, entry.seq AS seq FROM {from} {beside} WHERE {conditions}"
+        )
+    };
+    let is_filtered = query.status.is_some() || kinds.len() < Kind::ALL.len();
+    let found = match (is_filtered, by_index) {
+        (false, _) => of(""),
+        (true, true) => {
+            let each = kinds.iter().map(|kind| of(&format!("entry.kind = '{kind}'")));
+            each.collect::<Vec<_>>().join(" UNION ALL ")
+        }
+        (true, false) => {
+            let names = kinds.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+            of(&format!("+entry.kind IN ({names})"))
+        }
+    };
+    let order = match (query.after_seq.is_some(), is_search) {
+        (true, _) => "seq",
+        (false, false) => "key DESC",
+        (false, true) => "words.rowid DESC",
+    };
+    let mut values = wants.values;
+    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let sql = format!("{found} ORDER BY {order} LIMIT ?{}", values.len());
+    Ok(Some(Select { sql, values }))
+}
+
+/// The kinds of the entries that a query wants.
+fn kinds(query: &TimelineQuery) -> Vec<Kind> {
+    let is_wanted = |kind: &Kind| {
+        query.kind.is_none_or(|wanted| wanted == *kind)
+            && query.source.is_none_or(|wanted| wanted == kind.source())
+    };
+    Kind::ALL.iter().copied().filter(is_wanted).collect()
 }
 
 /// How many entries there are: they are never taken away, and keys have no gaps.
@@ -287,9 +310,10 @@ struct Wants {
 }
 
 impl Wants {
-    fn push(&mut self, condition: &str, value: Value) {
-        self.conditions.push(condition.to_owned());
+    /// `compare` with the value, which may stand in several places.
+    fn push(&mut self, compare: &str, value: Value) {
         self.values.push(value);
+        self.conditions.push(format!("{compare} ?{}", self.values.len()));
     }
 }
 

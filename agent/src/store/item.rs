@@ -193,21 +193,32 @@ pub(super) fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Writes an item; one that is new (`arrival` 0) gets its place, which is returned.
-pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
-    let sql = format!(
-        "INSERT OR REPLACE INTO item ({COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)"
+/// Writes an item under its `arrival`. Of one that is there, what it is called, where it came from and when stay as they
+/// are, and one that is settled stays that: a change writes no index but that of what has ended.
+pub(super) fn put(db: &Connection, item: &Item) -> Result<(), StoreError> {
+    let (settled, settles) = if item.settled { ("1", ", settled = 1") } else { ("0", "") };
+    let update = format!(
+        "UPDATE item SET status = ?4, priority = ?5, title = ?6, detail = ?8, file = ?9, archived = ?10, \
+         fingerprint = ?11, digest = ?12, attempts = ?13, preemptions = ?14, run = ?15, started_at = ?16, \
+         ended_at = ?17, used = ?18, error = ?19, error_code = ?20, files_modified = ?21, usage = ?22, \
+         response_file = ?23{settles} WHERE arrival = ?1"
     );
-    db.prepare_cached(&sql)?.execute(params![
-        (item.arrival != 0).then_some(item.arrival),
+    let insert = format!(
+        "INSERT OR REPLACE INTO item ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {settled})"
+    );
+    let (detail, files) =
+        (serde_json::to_string(&item.detail)?, serde_json::to_string(&item.files_modified)?);
+    let usage = item.usage.as_ref().map(serde_json::Value::to_string);
+    let values = params![
+        item.arrival,
         item.id.as_str(),
         item.source.as_str(),
         item.status.as_str(),
         item.priority.index(),
         item.title,
         item.seen_at.as_micros(),
-        serde_json::to_string(&item.detail)?,
+        detail,
         item.file,
         item.archived,
         item.fingerprint,
@@ -220,12 +231,14 @@ pub(super) fn put(db: &Connection, item: &Item) -> Result<i64, StoreError> {
         micros(item.used),
         item.error,
         item.error_code,
-        serde_json::to_string(&item.files_modified)?,
-        item.usage.as_ref().map(serde_json::Value::to_string),
+        files,
+        usage,
         item.response_file,
-        item.settled,
-    ])?;
-    Ok(if item.arrival == 0 { db.last_insert_rowid() } else { item.arrival })
+    ];
+    if db.prepare_cached(&update)?.execute(values)? == 0 {
+        db.prepare_cached(&insert)?.execute(values)?;
+    }
+    Ok(())
 }
 
 /// The item of an id.

@@ -83,6 +83,7 @@ impl Store {
             include_str!("schema-2.sql"),
             include_str!("schema-3.sql"),
             include_str!("schema-4.sql"),
+            include_str!("schema-5.sql"),
         ];
         Migrations::new(steps.map(M::up).to_vec()).to_latest(&mut db)?;
         let known: Option<String> =

@@ -110,9 +110,7 @@ impl Store {
 
 fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
     match write {
-        Write::Item(item) => {
-            item::put(db, item)?;
-        }
+        Write::Item(item) => item::put(db, item)?,
         Write::Entry { entry, index } => {
             entries::put(db, entry)?;
             if *index {

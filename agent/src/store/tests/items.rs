@@ -17,6 +17,14 @@ fn an_item_is_read_back_as_it_was_written() {
     assert_eq!(bench.store.unsettled().unwrap(), [written.clone()]);
     bench.store.settle(1, Some("T.2.md".into())).unwrap();
     assert!(bench.store.unsettled().unwrap().is_empty());
+    // Whoever changes it after that does not know.
+    bench
+        .store
+        .put_item(&mut Item { response_file: Some("T-BOT-1-response.md".into()), ..written.clone() })
+        .unwrap();
+    assert!(bench.store.unsettled().unwrap().is_empty());
+    let there = bench.store.item(&written.id).unwrap().unwrap();
+    assert_eq!((there.settled, there.response_file.as_deref()), (true, Some("T-BOT-1-response.md")));
     assert_eq!(bench.store.last_endings(5).unwrap(), [Status::Completed]);
     let mut next = item("U");
     bench.store.put_item(&mut next).unwrap();

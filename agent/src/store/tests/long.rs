@@ -65,6 +65,14 @@ fn queries(bench: &Bench) -> Vec<(&'static str, TimelineQuery)> {
             TimelineQuery { source: Some(Source::File), status: Some(Status::Failed), ..ten() },
         ),
         (
+            "of a source of several kinds and a status",
+            TimelineQuery { source: Some(Source::Chat), status: Some(Status::Failed), ..ten() },
+        ),
+        (
+            "of a status and older",
+            TimelineQuery { status: Some(Status::Completed), before: Some("k9".into()), ..ten() },
+        ),
+        (
             "of a kind and a status",
             TimelineQuery { kind: Some(Kind::Task), status: Some(Status::Blocked), ..ten() },
         ),

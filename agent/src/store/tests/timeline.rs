@@ -195,3 +195,82 @@ fn a_clock_that_is_set_back_leaves_the_order() {
     assert!(a.timestamp < b.timestamp && b.timestamp < c.timestamp);
     assert!(b.updated_at >= b.timestamp && a.updated_at >= a.timestamp && b.seq < a.seq);
 }
+
+/// Each source with the kinds that it has.
+const KINDS: [(Source, Kind); 4] = [
+    (Source::File, Kind::Task),
+    (Source::Chat, Kind::Prompt),
+    (Source::Chat, Kind::Reply),
+    (Source::Control, Kind::Control),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is asked for together, a page has what a look at every entry would find, in its order.
+    #[test]
+    fn a_page_is_what_a_look_at_every_entry_would_find(
+        writes in prop::collection::vec(
+            (0..20_usize, prop::sample::select(&KINDS[..]), prop::sample::select(Status::ALL), prop::bool::ANY),
+            1..40,
+        ),
+        queries in prop::collection::vec(
+            (
+                (prop::option::of(prop::sample::select(Source::ALL)), prop::option::of(prop::sample::select(Kind::ALL))),
+                prop::option::weighted(0.7, prop::sample::select(Status::ALL)),
+                (prop::option::weighted(0.3, 0..45_u64), prop::option::weighted(0.3, 1..45_u64)),
+                prop::option::weighted(0.3, Just("needle".to_owned())),
+                1..12_usize,
+            ),
+            20,
+        ),
+    ) {
+        let mut bench = bench();
+        let mut kind_of = std::collections::HashMap::new();
+        for (n, (source, kind), status, is_needle) in writes {
+            // An entry never changes its kind.
+            let (source, kind) = *kind_of.entry(n).or_insert((source, kind));
+            let content = if is_needle { "a needle" } else { "hay" };
+            let entry = Entry { kind, ..entry(&format!("E-{n}"), source, status, content) };
+            bench.store.put_entry(entry, true).unwrap();
+        }
+        let reader = bench.reader();
+        let all = reader.snapshot(&TimelineQuery::default()).unwrap().page.entries;
+        for ((source, kind), status, (before, after_seq), q, limit) in queries {
+            let query = TimelineQuery {
+                source,
+                kind,
+                status,
+                before: before.map(|key| format!("k{key}")),
+                after_seq,
+                q: q.clone(),
+                limit: Some(limit),
+                ..TimelineQuery::default()
+            };
+            // Keys have no gaps.
+            let keyed = (1_u64..).zip(&all);
+            let mut wanted: Vec<&Entry> = keyed
+                .filter(|(key, entry)| {
+                    source.is_none_or(|source| entry.source == source)
+                        && kind.is_none_or(|kind| entry.kind == kind)
+                        && status.is_none_or(|status| entry.status == status)
+                        && before.is_none_or(|before| *key < before)
+                        && after_seq.is_none_or(|after| entry.seq > after)
+                        && q.as_ref().is_none_or(|q| entry.content.contains(q.as_str()))
+                })
+                .map(|(_, entry)| entry)
+                .collect();
+            if after_seq.is_some() {
+                wanted.sort_by_key(|entry| entry.seq);
+            }
+            let has_more = wanted.len() > limit;
+            match after_seq {
+                Some(_) => wanted.truncate(limit),
+                None => drop(wanted.drain(..wanted.len().saturating_sub(limit))),
+            }
+            let page = reader.snapshot(&query).unwrap().page;
+            prop_assert_eq!(page.entries.iter().collect::<Vec<_>>(), wanted, "{:?}", query);
+            prop_assert_eq!(page.has_more, has_more, "{:?}", query);
+        }
+    }
+}
