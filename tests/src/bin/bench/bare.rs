@@ -45,7 +45,7 @@ pub(crate) fn as_server() -> Option<anyhow::Result<()>> {
         return Some(Err(anyhow::anyhow!("{BARE} needs a file and a number of events")));
     };
     // The runtime that hive-agent has.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     Some(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(serve(Path::new(&file), events))))
 }
 
@@ -141,9 +141,14 @@ async fn tell(frames: broadcast::Sender<Utf8Bytes>, events: usize) {
     }
 }
 
-/// How long a message takes there and back, for each of `n`; if it is to be on record, it is committed to a database
-/// before it is said back.
-pub(crate) async fn round_trips(bench: &Bench, n: usize, on_record: bool) -> anyhow::Result<Vec<Duration>> {
+/// How long a message takes there and back, for each of `n` with such a rest between them; if it is to be on record, it is
+/// committed to a database before it is said back.
+pub(crate) async fn round_trips(
+    bench: &Bench,
+    rest: Duration,
+    n: usize,
+    on_record: bool,
+) -> anyhow::Result<Vec<Duration>> {
     let server = Server::start(bench, 0)?;
     let url = server.url(if on_record { "/commit" } else { "/" });
     let (mut socket, _) = connect_async_with_config(url, None, true).await?;
@@ -153,7 +158,7 @@ pub(crate) async fn round_trips(bench: &Bench, n: usize, on_record: bool) -> any
         socket.send(Message::text(r#"{"type":"prompt","message":"How is it going?"}"#)).await?;
         let Some(Ok(Message::Text(_))) = socket.next().await else { bail!("the bare server is gone") };
         times.push(began.elapsed());
-        sleep(Duration::from_millis(5)).await;
+        sleep(rest).await;
     }
     Ok(times)
 }

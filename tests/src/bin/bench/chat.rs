@@ -28,8 +28,8 @@ const WORKER: &[&str] =
 
 /// Measures this section.
 pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let bare = bare::round_trips(bench, bench.times(200), false).await?;
-    let on_record = bare::round_trips(bench, bench.times(200), true).await?;
+    let bare = bare::round_trips(bench, BREATH, bench.times(200), false).await?;
+    let on_record = bare::round_trips(bench, BREATH, bench.times(200), true).await?;
     let [first, complete] = idle(bench, ECHO, BREATH, bench.times(200)).await?;
     let mut figures = vec![
         Figure::times(BARE_ECHO, bare),
@@ -38,9 +38,12 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         Figure::times("the same, beside the bare echo", first).within(3.0, BARE_ECHO),
         Figure::times("prompt → complete, idle bot, echo", complete),
     ];
+    let bare = bare::round_trips(bench, REST, bench.times(20), true).await?;
     let [rested, _] = idle(bench, ECHO, REST, bench.times(20)).await?;
-    figures
-        .push(Figure::times("prompt → first chunk, after three seconds of rest, echo", rested).at_most(1.0));
+    figures.extend([
+        Figure::times("bare echo with a commit, after three seconds of rest", bare),
+        Figure::times("prompt → first chunk, after three seconds of rest, echo", rested).at_most(1.0),
+    ]);
     let [first, _] = idle(bench, &exec(WORKER), BREATH, bench.times(50)).await?;
     figures.push(Figure::times("prompt → first chunk, idle bot, exec of sh", first));
     let first = preempting(bench, bench.times(20)).await?;

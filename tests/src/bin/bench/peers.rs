@@ -51,7 +51,7 @@ trait Queue {
     fn list(&self) -> Command;
     /// What waits until the last task has ended.
     fn wait(&self) -> Command;
-    /// Forgets all that waits or has ended.
+    /// Forgets all that waits or has ended. Returns when that is done, for what came meanwhile would be forgotten too.
     fn forget(&self) -> anyhow::Result<()>;
 }
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use tempfile::TempDir;
 
 use super::{Queue, figures};
@@ -13,6 +14,9 @@ use crate::bot::until;
 use crate::commands::walls;
 use crate::process;
 use crate::report::Figure;
+
+/// How long forgetting everything may take.
+const RESET_LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let dir = tempfile::Builder::new().prefix("hive-bench-").tempdir_in(&bench.dir)?;
@@ -73,7 +77,18 @@ impl Queue for Pueue {
     }
 
     fn forget(&self) -> anyhow::Result<()> {
-        walls(1, || self.pueue(&["reset", "--force"])).map(drop)
+        walls(1, || self.pueue(&["reset", "--force"]))?;
+        // It says so at once, and does it later.
+        let began = Instant::now();
+        while began.elapsed() < RESET_LIMIT {
+            let listed = self.pueue(&["status", "--json"]).output()?;
+            let listed: serde_json::Value = serde_json::from_slice(&listed.stdout)?;
+            if listed["tasks"].as_object().is_some_and(serde_json::Map::is_empty) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("pueue does not forget its tasks")
     }
 }
 
