@@ -45,21 +45,23 @@ pub(super) fn owner(db: &Connection) -> Result<Option<String>, StoreError> {
     Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.flatten())
 }
 
-/// Writes an entry under its `seq`. A new one gets the next key.
-pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
+/// Writes an entry under its `seq`, over the one of the key that it is known by; one that is new gets the next key, and
+/// the same again if all since the last commit is written once more. Returns its key.
+pub(super) fn put(db: &Connection, known: Option<i64>, entry: &Entry) -> Result<i64, StoreError> {
     let mut alone = entry.clone();
     let steps = std::mem::take(&mut alone.steps);
     let truncated = std::mem::take(&mut alone.steps_truncated);
     let json = serde_json::to_string(&alone)?;
-    let changed = db
-        .prepare_cached("UPDATE entry SET seq = ?2, status = ?3, json = ?4 WHERE entry_id = ?1")?
-        .execute(params![entry.entry_id, entry.seq, entry.status.as_str(), json])?;
-    if changed == 0 {
+    let key = if let Some(key) = known {
+        db.prepare_cached("UPDATE entry SET seq = ?2, status = ?3, json = ?4 WHERE key = ?1")?
+            .execute(params![key, entry.seq, entry.status.as_str(), json])?;
+        key
+    } else {
         db.prepare_cached(
             "INSERT INTO entry (entry_id, seq, added_seq, timestamp, source, kind, status, json) \
              VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![
+        .insert(params![
             entry.entry_id,
             entry.seq,
             entry.timestamp.as_micros(),
@@ -67,18 +69,15 @@ pub(super) fn put(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
             entry.kind.as_str(),
             entry.status.as_str(),
             json,
-        ])?;
+        ])?
+    };
+    if !steps.is_empty() {
+        db.prepare_cached("INSERT OR REPLACE INTO steps (entry, json, truncated) VALUES (?1, ?2, ?3)")?
+            .execute(params![key, serde_json::to_string(&steps)?, truncated])?;
+    } else if known.is_some() {
+        db.prepare_cached("DELETE FROM steps WHERE entry = ?1")?.execute([key])?;
     }
-    if steps.is_empty() {
-        db.prepare_cached("DELETE FROM steps WHERE entry = (SELECT key FROM entry WHERE entry_id = ?1)")?
-            .execute([&entry.entry_id])?;
-    } else {
-        db.prepare_cached(
-            "INSERT OR REPLACE INTO steps (entry, json, truncated) SELECT key, ?2, ?3 FROM entry WHERE entry_id = ?1",
-        )?
-        .execute(params![entry.entry_id, serde_json::to_string(&steps)?, truncated])?;
-    }
-    Ok(())
+    Ok(key)
 }
 
 /// An entry whose row ends with its own JSON, that of its steps, and whether these are cut.
@@ -98,11 +97,8 @@ fn size(row: &Row<'_>, first: usize) -> rusqlite::Result<usize> {
     Ok(length(first)? + length(first + 1)?)
 }
 
-/// Makes an entry's words those that a search finds it by.
-pub(super) fn index(db: &Connection, entry: &Entry) -> Result<(), StoreError> {
-    let key: i64 = db
-        .prepare_cached("SELECT key FROM entry WHERE entry_id = ?1")?
-        .query_row([&entry.entry_id], |row| row.get(0))?;
+/// Makes the words of the entry of this key those that a search finds it by.
+pub(super) fn index(db: &Connection, key: i64, entry: &Entry) -> Result<(), StoreError> {
     let text = [
         entry.entry_id.as_str(),
         entry.title.as_deref().unwrap_or(""),

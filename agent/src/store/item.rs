@@ -195,7 +195,7 @@ pub(super) fn micros(time: Duration) -> i64 {
 
 /// Writes an item under its `arrival`. Of one that is there, what it is called, where it came from and when stay as they
 /// are, and one that is settled stays that: a change writes no index but that of what has ended.
-pub(super) fn put(db: &Connection, item: &Item) -> Result<(), StoreError> {
+pub(super) fn put(db: &Connection, item: &Item, is_new: bool) -> Result<(), StoreError> {
     let (settled, settles) = if item.settled { ("1", ", settled = 1") } else { ("0", "") };
     let update = format!(
         "UPDATE item SET status = ?4, priority = ?5, title = ?6, detail = ?8, file = ?9, archived = ?10, \
@@ -235,7 +235,7 @@ pub(super) fn put(db: &Connection, item: &Item) -> Result<(), StoreError> {
         usage,
         item.response_file,
     ];
-    if db.prepare_cached(&update)?.execute(values)? == 0 {
+    if is_new || db.prepare_cached(&update)?.execute(values)? == 0 {
         db.prepare_cached(&insert)?.execute(values)?;
     }
     Ok(())

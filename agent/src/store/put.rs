@@ -14,12 +14,13 @@ use crate::document::Document;
 impl Store {
     /// Writes an item. One that is new gets its `arrival`.
     pub fn put_item(&mut self, item: &mut Item) -> Result<(), StoreError> {
-        if item.arrival == 0 {
+        let is_new = item.arrival == 0;
+        if is_new {
             let last: Option<i64> =
                 self.db.prepare_cached("SELECT max(arrival) FROM item")?.query_row([], |r| r.get(0))?;
             item.arrival = last.unwrap_or(0) + 1;
         }
-        self.write(Write::Item(Box::new(item.clone())))
+        self.write(Write::Item { item: Box::new(item.clone()), is_new })
     }
 
     /// Puts an entry on the timeline, or changes the one that is there, under the next seq and at the present time.
@@ -48,13 +49,15 @@ impl Store {
         let now = at.max(Stamp::from_micros(self.last_stamp.as_micros() + 1));
         let known = self
             .db
-            .prepare_cached("SELECT added_seq, timestamp FROM entry WHERE entry_id = ?1")?
-            .query_row([&entry.entry_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, i64>(1)?)))
+            .prepare_cached("SELECT key, added_seq, timestamp FROM entry WHERE entry_id = ?1")?
+            .query_row([&entry.entry_id], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?, row.get::<_, i64>(2)?))
+            })
             .optional()?;
         self.seq += 1;
         entry.seq = self.seq;
         entry.updated_at = entry.updated_at.max(now);
-        let added_seq = if let Some((added_seq, timestamp)) = known {
+        let added_seq = if let Some((_, added_seq, timestamp)) = known {
             entry.timestamp = Stamp::from_micros(timestamp);
             added_seq
         } else {
@@ -63,7 +66,7 @@ impl Store {
             self.seq
         };
         self.changes.push(Change { entry: entry.clone(), added_seq });
-        self.write(Write::Entry { entry: Box::new(entry), index })
+        self.write(Write::Entry { key: known.map(|(key, ..)| key), entry: Box::new(entry), index })
     }
 
     /// Keeps what a started item was told to do.

@@ -15,8 +15,8 @@ pub(super) const RETRY: Duration = Duration::from_millis(500);
 /// One change of the database. Kept until its transaction is committed, so that it can be made again.
 #[derive(Debug, Clone)]
 pub(super) enum Write {
-    Item(Box<Item>),
-    Entry { entry: Box<Entry>, index: bool },
+    Item { item: Box<Item>, is_new: bool },
+    Entry { key: Option<i64>, entry: Box<Entry>, index: bool },
     Instruction { arrival: i64, text: String },
     Body { arrival: i64, document: Document },
     Partial { arrival: i64, start: usize, text: String },
@@ -110,11 +110,11 @@ impl Store {
 
 fn apply(db: &Connection, write: &Write) -> Result<(), StoreError> {
     match write {
-        Write::Item(item) => item::put(db, item)?,
-        Write::Entry { entry, index } => {
-            entries::put(db, entry)?;
+        Write::Item { item, is_new } => item::put(db, item, *is_new)?,
+        Write::Entry { key, entry, index } => {
+            let key = entries::put(db, *key, entry)?;
             if *index {
-                entries::index(db, entry)?;
+                entries::index(db, key, entry)?;
             }
         }
         Write::Instruction { arrival, text } => {

@@ -31,6 +31,12 @@ pub(crate) async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![
         Figure::value(format!("idle {done}: resident memory"), "MB", 1, process::resident_mb(agent.pid())?)
             .at_most(15.0),
+        Figure::value(
+            "the same without the program itself, which all bots share",
+            "MB",
+            1,
+            process::own_mb(agent.pid())?,
+        ),
         Figure::value("idle: processor time in 5 s", "ms", 1, cpu.as_secs_f64() * 1e3),
         Figure::value("idle: wake-ups", "/s", 1, wakes).at_most(1.0),
     ])

@@ -27,8 +27,17 @@ pub(crate) fn load_average() -> anyhow::Result<String> {
 
 /// The memory of a process that is resident, in MB (of 1024 × 1024 bytes).
 pub(crate) fn resident_mb(pid: u32) -> anyhow::Result<f64> {
+    megabytes(pid, "VmRSS:")
+}
+
+/// The part of it that is no file's, and so no other process's that runs the same program.
+pub(crate) fn own_mb(pid: u32) -> anyhow::Result<f64> {
+    megabytes(pid, "RssAnon:")
+}
+
+fn megabytes(pid: u32, name: &str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(field(&status, "VmRSS:").context("a process without memory")? / 1024.0)
+    Ok(field(&status, name).context("a process without memory")? / 1024.0)
 }
 
 /// The processor time that a process has used, to [`TICK`], ended threads included.
