@@ -33,7 +33,11 @@ impl Driver {
         }
         // Before the answers: whoever is answered may look at it at once.
         self.publish_status();
-        for effect in std::mem::take(&mut self.effects) {
+        // Who waits for an answer comes first: a process takes its time to start.
+        let (answers, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Answer(_)));
+        for effect in answers.into_iter().chain(others) {
             self.have(effect);
         }
         if let Some(outbox) = &self.outbox

@@ -81,7 +81,12 @@ async fn posted(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Tasks that all wait already, until the last response is there; and what each costs the daemon.
-async fn drained(bench: &Bench, what: &str, settings: &str, n: usize) -> anyhow::Result<[Figure; 2]> {
+pub(crate) async fn drained(
+    bench: &Bench,
+    what: &str,
+    settings: &str,
+    n: usize,
+) -> anyhow::Result<[Figure; 2]> {
     let nest = Nest::new(bench, settings)?;
     nest.pause()?;
     let agent = nest.start().await?;

@@ -12,10 +12,10 @@ use hive_shared::time::Stamp;
 use tokio::time::sleep;
 
 use crate::Bench;
-use crate::bot::until;
+use crate::bot::{exec, until};
 use crate::clock::{self, STAMP};
 use crate::commands::{STATUS_0, STATUS_1000, WAIT, walls};
-use crate::files::{DROPPED_RUNS, NO_OPS};
+use crate::files::{self, DROPPED_RUNS, NO_OPS};
 use crate::report::Figure;
 
 /// Measures this section.
@@ -40,8 +40,12 @@ trait Queue {
     const NAME: &'static str;
     /// How many tasks wait when it is listed.
     const MANY: usize;
-    /// How many no-ops are drained, [`Queue::MANY`] at most.
+    /// How many no-ops are drained, by it and by a bot.
     const DRAINED: usize;
+    /// How often, the median of which counts.
+    const ROUNDS: usize;
+    /// What the bot's figure beside it is called.
+    const BESIDE: &'static str;
 
     /// A directory of its own.
     fn dir(&self) -> &Path;
@@ -78,30 +82,38 @@ async fn figures<Q: Queue>(queue: &Q, bench: &Bench) -> anyhow::Result<Vec<Figur
     queue.forget()?;
     let none = walls(bench.times(50), || queue.list())?;
     // One task holds the queue until it is full.
-    let (mut gate, last) = (file("gate".into()), file("last".into()));
-    hold(queue, &gate)?;
+    hold(queue, &file("never".into()))?;
     let submit = walls(Q::MANY, || queue.submit(&["true"]))?;
     let many = walls(bench.times(50), || queue.list())?;
-    if Q::DRAINED < Q::MANY {
-        queue.forget()?;
-        fs::write(&gate, "")?;
-        gate = file("second-gate".into());
-        hold(queue, &gate)?;
-        walls(Q::DRAINED, || queue.submit(&["true"]))?;
+    queue.forget()?;
+    // In turns, for the machine is not the same from one minute to the next.
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..Q::ROUNDS {
+        let [rate, _] = files::drained(bench, NO_OPS, &exec(&["true"]), Q::DRAINED).await?;
+        ours.push(rate.median());
+        theirs.push(drained(queue, &file(format!("gate-{round}")), &file(format!("last-{round}"))).await?);
     }
-    walls(1, || stamp(&last))?;
-    let began = Instant::now();
-    fs::write(gate, "")?;
-    stamp_in(&last).await?;
-    let took = began.elapsed();
     Ok(vec![
         Figure::times(format!("{name}: submitted → process runs"), runs).beside(DROPPED_RUNS),
         Figure::times(format!("{name}: task's process ends → its wait has returned"), returned).beside(WAIT),
         Figure::times(format!("{name}: submit"), submit),
-        Figure::rate(format!("{name}: no-ops drained"), Q::DRAINED, took).beside(NO_OPS),
+        Figure::rates(Q::BESIDE, Q::DRAINED, ours),
+        Figure::rates(format!("{name}: no-ops drained"), Q::DRAINED, theirs).beside(Q::BESIDE),
         Figure::times(format!("{name}: list, no task waits"), none).beside(STATUS_0),
         Figure::times(format!("{name}: list, {} tasks wait", Q::MANY), many).beside(STATUS_1000),
     ])
+}
+
+/// How many no-ops are done in a second, all of which wait already.
+async fn drained<Q: Queue>(queue: &Q, gate: &Path, last: &Path) -> anyhow::Result<f64> {
+    hold(queue, gate)?;
+    walls(Q::DRAINED, || queue.submit(&["true"]))?;
+    let own = std::env::current_exe()?;
+    walls(1, || queue.submit(&[&own.to_string_lossy(), STAMP, "0", &last.to_string_lossy()]))?;
+    let began = Instant::now();
+    fs::write(gate, "")?;
+    stamp_in(last).await?;
+    Ok(Figure::rate("", Q::DRAINED, began.elapsed()).median())
 }
 
 /// Submits a task that ends when that file is there.

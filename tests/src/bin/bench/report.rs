@@ -44,6 +44,12 @@ impl Figure {
         Self::value(what, "/s", n, n as f64 / took.as_secs_f64())
     }
 
+    /// Rates of so many things done, each measured by itself: the middle one. There must be one at least.
+    pub(crate) fn rates(what: impl Into<String>, n: usize, mut rates: Vec<f64>) -> Self {
+        rates.sort_unstable_by(f64::total_cmp);
+        Self::value(what, "/s", n, rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN))
+    }
+
     /// One value.
     pub(crate) fn value(what: impl Into<String>, unit: &'static str, n: usize, value: f64) -> Self {
         Self { what: what.into(), unit, goal: None, n, median: value, p99: None, beside: None }

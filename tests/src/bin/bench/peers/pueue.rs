@@ -59,6 +59,8 @@ impl Queue for Pueue {
     const MANY: usize = 1000;
     /// It takes a third of a second for each.
     const DRAINED: usize = 30;
+    const ROUNDS: usize = 1;
+    const BESIDE: &'static str = "exec, `true`: tasks drained, beside pueue";
 
     fn dir(&self) -> &Path {
         self.dir.path()

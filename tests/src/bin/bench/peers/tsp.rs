@@ -40,6 +40,8 @@ impl Queue for Spooler {
     /// At 1,000 connections, of which each task holds one, submitting blocks.
     const MANY: usize = 900;
     const DRAINED: usize = 900;
+    const ROUNDS: usize = 5;
+    const BESIDE: &'static str = "exec, `true`: tasks drained, beside task-spooler";
 
     fn dir(&self) -> &Path {
         self.dir.path()
