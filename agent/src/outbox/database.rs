@@ -91,11 +91,10 @@ impl Database {
 
     /// Moves what a large log holds into the database, as far as no reader needs it there.
     pub(super) fn checkpoint(&self) {
-        let moved =
-            self.move_log("NOOP").and_then(|log| match log.pages > LARGE_LOG && log.moved < log.pages {
-                true => self.move_log("PASSIVE").map(drop),
-                false => Ok(()),
-            });
+        let moved = self.move_log("NOOP").and_then(|log| {
+            let is_due = log.pages > LARGE_LOG && log.moved < log.pages;
+            if is_due { self.move_log("PASSIVE").map(drop) } else { Ok(()) }
+        });
         if let Err(error) = moved {
             tracing::warn!(error = %error, "the database could not be checkpointed");
         }
