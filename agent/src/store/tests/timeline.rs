@@ -220,7 +220,7 @@ proptest! {
                 prop::option::weighted(0.7, prop::sample::select(Status::ALL)),
                 (prop::option::weighted(0.3, 0..45_u64), prop::option::weighted(0.3, 1..45_u64)),
                 prop::option::weighted(0.3, Just("needle".to_owned())),
-                1..12_usize,
+                (1..12_usize, prop::bool::ANY),
             ),
             20,
         ),
@@ -236,7 +236,7 @@ proptest! {
         }
         let reader = bench.reader();
         let all = reader.snapshot(&TimelineQuery::default()).unwrap().page.entries;
-        for ((source, kind), status, (before, after_seq), q, limit) in queries {
+        for ((source, kind), status, (before, after_seq), q, (limit, steps)) in queries {
             let query = TimelineQuery {
                 source,
                 kind,
@@ -245,6 +245,7 @@ proptest! {
                 after_seq,
                 q: q.clone(),
                 limit: Some(limit),
+                steps,
                 ..TimelineQuery::default()
             };
             // Keys have no gaps.
