@@ -72,9 +72,9 @@ impl Bot {
         process::become_subreaper().context("this process cannot adopt the descendants of its agents")?;
         let workdir = self.settings.workdir.clone().unwrap_or_else(|| self.hive.root().to_owned());
         let token = TokenFile::open(&self.hive, &self.id)?;
-        // One thread for all that waits: two wake each other for every event of a run, and get less done. What computes,
-        // or waits for the disk, has threads of its own.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        // One would do more in a second, for two wake each other for every event of a run; but starting a process waits
+        // for what its directory is on, and then there is one left to answer.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(self.settings.listen));
         let listener = listener.with_context(|| format!("{} cannot be listened at", self.settings.listen))?;
         let address = listener.local_addr()?;

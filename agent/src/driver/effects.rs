@@ -33,7 +33,7 @@ impl Driver {
         }
         // Before the answers: whoever is answered may look at it at once.
         self.publish_status();
-        // Who waits for an answer comes first: a process takes its time to start.
+        // Who waits for an answer comes first: whoever starts a process is busy with that for a while.
         let (answers, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.effects)
             .into_iter()
             .partition(|effect| matches!(effect, Effect::Answer(_)));

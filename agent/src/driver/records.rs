@@ -153,7 +153,7 @@ impl Driver {
             adapter: self.adapter.name().to_owned(),
             current: occupant.map(|occupant| self.current(&occupant)),
             suspended: self.core.suspended().map(|occupant| Suspended {
-                title: self.live(&occupant.item).map(|live| live.title.clone()).unwrap_or_default(),
+                title: self.title_of(&occupant.item),
                 id: occupant.item,
                 elapsed_seconds: occupant.used.as_secs_f64(),
                 limit_seconds: occupant.limit.as_secs_f64(),
@@ -185,11 +185,19 @@ impl Driver {
         let live = self.live(&occupant.item);
         Current {
             id: occupant.item.clone(),
-            title: live.map(|live| live.title.clone()).unwrap_or_default(),
+            title: self.title_of(&occupant.item),
             source: occupant.source,
             started_at: live.map_or(self.last_activity, |live| live.started_at),
             elapsed_seconds: occupant.used.as_secs_f64(),
             limit_seconds: occupant.limit.as_secs_f64(),
+        }
+    }
+
+    /// The title of an item: from the ledger, if its run did not survive being made to yield.
+    fn title_of(&self, id: &ItemId) -> String {
+        match self.live(id) {
+            Some(live) => live.title.clone(),
+            None => self.store.item(id).ok().flatten().map(|item| item.title).unwrap_or_default(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::file_id::FileId;
 
 /// The write-ahead log is moved into the database when it has more pages than this, of 4 KiB each, and no sooner: after
 /// that the log begins anew, for which SQLite syncs it, in the middle of the next write. That may be somebody's prompt.
-const LARGE_LOG: u32 = 1024;
+const LARGE_LOG: i64 = 1024;
 
 /// The database, seen from where its commits are made durable.
 pub(super) struct Database {
@@ -79,7 +79,7 @@ impl Database {
     /// all is well. So all that is in the log is written to another place, the database itself, and that is synced.
     fn write_anew(&self) -> io::Result<()> {
         let log = self.move_log("FULL").map_err(io::Error::other)?;
-        if log.is_busy || log.pages != log.moved {
+        if log.is_busy || log.pages < 0 || log.pages != log.moved {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "the log could not be synced, and a reader keeps it from being moved into the database",
@@ -111,10 +111,10 @@ impl Database {
 struct Log {
     /// Somebody kept that from being done.
     is_busy: bool,
-    /// The pages in the log.
-    pages: u32,
+    /// The pages in the log; -1 where that could not be told.
+    pages: i64,
     /// Those that are also in the database.
-    moved: u32,
+    moved: i64,
 }
 
 #[cfg(test)]

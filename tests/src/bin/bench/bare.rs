@@ -45,7 +45,7 @@ pub(crate) fn as_server() -> Option<anyhow::Result<()>> {
         return Some(Err(anyhow::anyhow!("{BARE} needs a file and a number of events")));
     };
     // The runtime that hive-agent has.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     Some(runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(serve(Path::new(&file), events))))
 }
 
