@@ -200,7 +200,7 @@ pub(super) struct Select {
 /// something rare: what holds the word is looked at until enough of it fits. With `after_seq` it depends on how much has
 /// changed since.
 ///
-/// Every filter is one of kinds and of a status, for a source is a set of kinds; and those two have the only indexes. Of
+/// Every filter is one of kinds and of a status, for a source is a set of kinds; a kind, and a kind with a status, have an index. Of
 /// several kinds each is read by itself, the newest first, and SQLite merges them.
 pub(super) fn select(
     db: &Connection,

@@ -203,10 +203,6 @@ pub(super) fn put(db: &Connection, item: &Item, is_new: bool) -> Result<(), Stor
          ended_at = ?17, used = ?18, error = ?19, error_code = ?20, files_modified = ?21, usage = ?22, \
          response_file = ?23{settles} WHERE arrival = ?1"
     );
-    let insert = format!(
-        "INSERT OR REPLACE INTO item ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-         ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {settled})"
-    );
     let (detail, files) =
         (serde_json::to_string(&item.detail)?, serde_json::to_string(&item.files_modified)?);
     let usage = item.usage.as_ref().map(serde_json::Value::to_string);
@@ -236,6 +232,10 @@ pub(super) fn put(db: &Connection, item: &Item, is_new: bool) -> Result<(), Stor
         item.response_file,
     ];
     if is_new || db.prepare_cached(&update)?.execute(values)? == 0 {
+        let insert = format!(
+            "INSERT OR REPLACE INTO item ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {settled})"
+        );
         db.prepare_cached(&insert)?.execute(values)?;
     }
     Ok(())
